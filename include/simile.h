@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * simile.h - find pictures by words, words by pictures, pictures by pictures and words by words.
+ *
+ *     simile_error err;
+ *     simile_model *model;  simile_encoder *enc;  simile_library *lib;  simile_results *res;
+ *     const char *folder = "/home/me/Pictures";
+ *     simile_term  term  = {.kind = SIMILE_TERM_TEXT, .text = "two dogs in the snow", .weight = 1};
+ *     simile_query query = {.struct_size = sizeof query, .terms = &term, .n_terms = 1, .limit = 10};
+ *     if (simile_model_open("simile-scenes", NULL, &model, &err) ||
+ *         simile_encoder_new(model, NULL, &enc, &err) ||
+ *         simile_library_open("pictures.simile", model, NULL, &lib, &err) ||
+ *         simile_library_add(lib, enc, &folder, 1, NULL, NULL, &err) ||
+ *         simile_search(lib, enc, &query, &res, &err)) { puts(err.message); exit(1); }
+ *     for (size_t i = 0; i < simile_results_count(res); i++)
+ *         printf("%.3f%% %s\n", simile_results_at(res, i)->similarity, simile_results_at(res, i)->path);
+ *
+ * What is not in this file is not part of the interface.
+ *
+ * Ownership   *_open and *_new make a handle, *_close and *_free destroy it and accept NULL. Pointers to const that a
+ *             function returns are borrowed: they live as long as the handle they came from. Every string passed in
+ *             is copied. A model must outlive its encoders, a library the results found in it need not.
+ * Errors      Functions that can fail return a simile_status, 0 on success. `err` may be NULL and is written only on
+ *             failure: a code, the errno if there was one, and one sentence in lower case without a full stop. On
+ *             failure every out-parameter that is a handle is set to NULL.
+ * Threads     simile_model: immutable, share it freely. simile_encoder: one thread at a time. simile_image: immutable.
+ *             simile_library: any number of searches at once, each with an encoder of its own, and one writer (a
+ *             second one gets SIMILE_E_BUSY). simile_results: one thread.
+ * Options     The first member of an options struct is its own size, zero in any other member means the default, and
+ *             a NULL options pointer means all defaults.
+ * Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
+ * Vectors     are float32 rows of `dim` numbers. What the encoders return is raw (not normalised); catalogues and
+ *             scores work on unit vectors.
+ * The library never prints, never exits, installs no signal handler and keeps no global state but the log callback. */
+#ifndef SIMILE_H
+#define SIMILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef SIMILE_API
+#define SIMILE_API __attribute__((visibility("default")))
+#endif
+
+#define SIMILE_VERSION_NUMBER 0x000100 /* 0xMMmmpp */
+#define SIMILE_VERSION_STRING "0.1.0"
+
+SIMILE_API int32_t simile_version_number(void); /* of the library that is loaded, to compare with the macro */
+
+/* ---- status and errors: the values are pinned, new ones are appended ---- */
+
+typedef int32_t simile_status;
+enum {
+    SIMILE_OK = 0,
+    SIMILE_E_ARG = 1,          /* the caller passed something impossible */
+    SIMILE_E_NOMEM = 2,        /* an allocation failed */
+    SIMILE_E_IO = 3,           /* the operating system refused a read or a write */
+    SIMILE_E_NOT_FOUND = 4,    /* no such file, item or model */
+    SIMILE_E_EXISTS = 5,       /* it is there already */
+    SIMILE_E_BUSY = 6,         /* another writer is at work */
+    SIMILE_E_CANCELLED = 7,    /* a progress callback asked to stop; what was done so far is kept */
+    SIMILE_E_FORMAT = 10,      /* the file is not of the kind it should be */
+    SIMILE_E_CORRUPT = 11,     /* it is of that kind, but damaged */
+    SIMILE_E_VERSION = 12,     /* made by another version, or by another model */
+    SIMILE_E_UNSUPPORTED = 13, /* well formed, but not something that this library does */
+    SIMILE_E_LIMIT = 14,       /* larger than a declared limit */
+    SIMILE_E_INTERNAL = 99     /* a bug in simile */
+};
+
+typedef struct { /* 256 bytes, frozen */
+    simile_status status;
+    int32_t sys_errno; /* 0 when the operating system had no part in it */
+    char message[248];
+} simile_error;
+
+SIMILE_API const char *simile_status_name(simile_status status); /* "SIMILE_E_IO"; never NULL */
+
+/* level: 0 error, 1 warning, 2 information, 3 detail. Set it before the first other call. */
+typedef void (*simile_log_fn)(void *user, int level, const char *message);
+SIMILE_API void simile_set_log(simile_log_fn fn, void *user);
+
+/* Called between pieces of work. total is 0 while it is unknown. Return non-zero to cancel. */
+typedef int (*simile_progress_fn)(void *user, int64_t done, int64_t total, const char *subject);
+
+/* ---- models ---- */
+
+typedef struct simile_model simile_model;
+
+typedef struct {
+    size_t struct_size;
+    const char *search_path; /* directories, ':' between them, in which a bare name is looked for first */
+} simile_model_options;
+
+typedef struct {
+    const char *name;      /* the last part of its directory */
+    const char *directory; /* where it was found */
+    const char *family;    /* "clip" */
+    int32_t dim;           /* numbers in a vector */
+    int32_t image_size;    /* the network sees image_size x image_size pixels; 0: no image tower */
+    int32_t context;       /* tokens of a text, the two special ones included; 0: no text tower */
+    int32_t vocab_size;
+    int64_t parameters;
+    float logit_scale;         /* already exponentiated: confidence = softmax(logit_scale x cosine) */
+    const char *weights_dtype; /* as stored: "F32", "F16", "BF16", or "mixed" */
+} simile_model_info;
+
+/* Opens a directory in the Hugging Face layout (config.json, safetensors, tokenizer, preprocessor_config.json). name is
+ * a path or a bare name; a bare name is looked for in search_path, $SIMILE_MODELS, $XDG_DATA_HOME/simile/models and
+ * <prefix>/share/simile/models. Weights are mapped, not read.
+ * Errors: NOT_FOUND, FORMAT, CORRUPT, UNSUPPORTED, LIMIT, IO, NOMEM. */
+SIMILE_API simile_status simile_model_open(const char *name, const simile_model_options *options, simile_model **out,
+                                           simile_error *err);
+SIMILE_API void simile_model_close(simile_model *model);
+SIMILE_API const simile_model_info *simile_model_get_info(const simile_model *model);
+
+/* The model's identity, 64 hex digits and NUL: SHA-256 over weights, configuration, tokenizer and preprocessing. It is
+ * computed at the first call, which reads every weight. */
+SIMILE_API simile_status simile_model_digest(const simile_model *model, char out[65], simile_error *err);
+
+/* Tokens of a text as the network sees them, the two special tokens included. Writes at most cap ids, and their number
+ * to *n. *truncated (may be NULL) says whether the text was longer than the context. cap >= context always suffices. */
+SIMILE_API simile_status simile_tokenize(const simile_model *model, const char *text, size_t len, int32_t *ids,
+                                         size_t cap, size_t *n, int *truncated, simile_error *err);
+
+/* ---- pictures ---- */
+
+typedef struct simile_image simile_image;
+
+typedef struct {
+    size_t struct_size;
+    int32_t ignore_orientation; /* 1: leave the pixels as stored, as the reference libraries do */
+    int64_t max_pixels;         /* default 268,435,456 (16,384 x 16,384) */
+} simile_image_options;
+
+typedef struct {
+    int32_t width, height; /* after the orientation was applied */
+    int32_t orientation;   /* EXIF 1..8 as stored in the file; 1 when there is none */
+    int64_t taken;         /* EXIF date as seconds since 1970, read as UTC; INT64_MIN when there is none */
+    const char *format;    /* "jpeg", "png", "webp", ...; "pixels" */
+} simile_image_info;
+
+/* Decodes the first frame to 8-bit RGB, by the rules of Pillow's convert("RGB").
+ * Errors: NOT_FOUND, IO, FORMAT (not a picture), CORRUPT, LIMIT (too many pixels), UNSUPPORTED (a loader that is not
+ * safe for foreign files), NOMEM. */
+SIMILE_API simile_status simile_image_open(const char *path, const simile_image_options *options, simile_image **out,
+                                           simile_error *err);
+SIMILE_API simile_status simile_image_decode(const void *bytes, size_t len, const simile_image_options *options,
+                                             simile_image **out, simile_error *err);
+/* rgb: height rows of stride bytes, 3 bytes a pixel; copied. */
+SIMILE_API simile_status simile_image_from_pixels(const uint8_t *rgb, int32_t width, int32_t height, size_t stride,
+                                                  simile_image **out, simile_error *err);
+SIMILE_API void simile_image_free(simile_image *image);
+SIMILE_API const simile_image_info *simile_image_get_info(const simile_image *image);
+
+/* The tensor that the image tower sees: out is [3, image_size, image_size], resized, cropped and normalised. */
+SIMILE_API simile_status simile_preprocess(const simile_model *model, const simile_image *image, float *out,
+                                           size_t out_len, simile_error *err);
+
+/* ---- encoders ---- */
+
+typedef struct simile_encoder simile_encoder;
+
+typedef struct {
+    size_t struct_size;
+    int32_t threads; /* default: the processors this process may use, at most 16 */
+} simile_encoder_options;
+
+SIMILE_API simile_status simile_encoder_new(const simile_model *model, const simile_encoder_options *options,
+                                            simile_encoder **out, simile_error *err);
+SIMILE_API void simile_encoder_free(simile_encoder *encoder);
+
+/* out: [n, dim], raw. The vector of a text or a picture does not depend on its neighbours, on n or on the number of
+ * threads (by more than 1e-6 after normalisation). truncated: [n] or NULL, set to 1 where the text was cut. */
+SIMILE_API simile_status simile_encode_texts(simile_encoder *encoder, const char *const *texts, size_t n, float *out,
+                                             uint8_t *truncated, simile_error *err);
+SIMILE_API simile_status simile_encode_images(simile_encoder *encoder, const simile_image *const *images, size_t n,
+                                              float *out, simile_error *err);
+
+/* ---- scores ---- */
+
+/* Divides by the Euclidean length; a zero vector stays zero. */
+SIMILE_API void simile_normalize(float *vector, int32_t dim);
+/* 100 x cosine of two raw or unit vectors; 0 when one of them is zero. */
+SIMILE_API float simile_similarity(const float *a, const float *b, int32_t dim);
+/* out[i] = softmax over i of logit_scale x similarity[i] / 100. in and out may be the same array. */
+SIMILE_API void simile_softmax(const float *similarity, size_t n, float logit_scale, float *out);
+
+/* One unit vector a label, out: [n_labels, dim]: the mean over templates of the unit vectors of template with "{}"
+ * replaced by the label, made unit again. templates NULL or n_templates 0: "a photo of a {}." alone. */
+SIMILE_API simile_status simile_label_vectors(simile_encoder *encoder, const char *const *labels, size_t n_labels,
+                                              const char *const *templates, size_t n_templates, float *out,
+                                              simile_error *err);
+
+/* ---- catalogues ---- */
+
+typedef struct simile_library simile_library;
+
+typedef struct {
+    size_t struct_size;
+    int32_t read_only; /* 1: fail rather than create, refuse every write */
+    int32_t threads;   /* of one search; default as for encoders */
+} simile_library_options;
+
+enum { SIMILE_KIND_IMAGE = 0, SIMILE_KIND_TEXT = 1 };
+enum { SIMILE_ITEM_OK = 0, SIMILE_ITEM_QUARANTINED = 1 };
+
+/* Opens or creates a catalogue (an SQLite file). model may be NULL when nothing is to be encoded; otherwise its digest
+ * must be that of the vectors in the catalogue (SIMILE_E_VERSION).
+ * Errors: NOT_FOUND, IO, FORMAT (not a catalogue), CORRUPT, VERSION, NOMEM. */
+SIMILE_API simile_status simile_library_open(const char *path, const simile_model *model,
+                                             const simile_library_options *options, simile_library **out,
+                                             simile_error *err);
+SIMILE_API void simile_library_close(simile_library *library);
+
+typedef struct {
+    size_t struct_size;
+    simile_progress_fn progress;
+    void *user;
+    int32_t batch;              /* pictures encoded and committed together; default 16 */
+    int32_t ignore_orientation; /* as in simile_image_options */
+    int32_t retry_quarantined;  /* 1: try again what could not be read, even if the file is unchanged */
+    int32_t keep_missing;       /* 1: do not forget pictures whose file is gone */
+} simile_add_options;
+
+typedef struct {
+    int64_t found; /* candidate files seen */
+    int64_t added, updated, moved, unchanged, removed, quarantined;
+    int64_t bytes; /* read from picture files */
+} simile_add_report;
+
+/* Indexes files and folders (recursively; files whose name ends like a picture's; a file named itself is always
+ * tried). Unchanged files are skipped, changed ones encoded again, moved ones renamed, and pictures below the given
+ * folders whose file is gone are forgotten. A file that cannot be read is quarantined with the reason and never stops
+ * the rest. Every batch is one transaction: a crash loses at most the batch in flight.
+ * Errors: CANCELLED, BUSY, IO, NOMEM, NOT_FOUND (a path that does not exist). report may be NULL and is filled in on
+ * failure too. */
+SIMILE_API simile_status simile_library_add(simile_library *library, simile_encoder *encoder, const char *const *paths,
+                                            size_t n_paths, const simile_add_options *options,
+                                            simile_add_report *report, simile_error *err);
+/* Adds texts as items; a text that is there already is left alone. */
+SIMILE_API simile_status simile_library_add_texts(simile_library *library, simile_encoder *encoder,
+                                                  const char *const *texts, size_t n, const simile_add_options *options,
+                                                  simile_add_report *report, simile_error *err);
+/* Forgets the picture at this path, everything below this folder, or what a glob matches. *removed may be NULL.
+ * NOT_FOUND when nothing matches. Files are never touched. */
+SIMILE_API simile_status simile_library_remove(simile_library *library, const char *path, int64_t *removed,
+                                               simile_error *err);
+SIMILE_API simile_status simile_library_remove_text(simile_library *library, const char *text, int64_t *removed,
+                                                    simile_error *err);
+
+typedef struct {
+    int64_t images, texts, quarantined;
+    int64_t bytes;         /* of the catalogue file */
+    int32_t dim;           /* 0 while it is empty */
+    int32_t schema;        /* version of the tables */
+    char model_digest[65]; /* "" while it is empty */
+    char model_name[128];
+} simile_stats;
+
+SIMILE_API simile_status simile_library_get_stats(simile_library *library, simile_stats *out, simile_error *err);
+
+typedef struct {
+    int64_t items, problems;
+} simile_verify_report;
+/* Called once a problem, in order of id (0: the catalogue as a whole). */
+typedef void (*simile_problem_fn)(void *user, int64_t id, const char *path, const char *problem);
+
+/* Checks the database, each vector's length, checksum and norm, and with check_files each picture's content hash.
+ * Success means that the check ran: look at report->problems. */
+SIMILE_API simile_status simile_library_verify(simile_library *library, int check_files, simile_problem_fn problem,
+                                               simile_progress_fn progress, void *user, simile_verify_report *report,
+                                               simile_error *err);
+
+/* Calls fn for each item in order of id (quarantined ones included) until it returns non-zero. */
+typedef struct {
+    int64_t id;
+    int32_t kind, status;
+    const char *path;              /* NULL for a text */
+    const char *text;              /* NULL for a picture */
+    const char *reason;            /* why it is quarantined, or NULL */
+    const char *hash;              /* SHA-256 of the content, hex */
+    int64_t size, mtime_ns, taken; /* taken: INT64_MIN when unknown */
+    int32_t width, height;
+} simile_item;
+typedef int (*simile_item_fn)(void *user, const simile_item *item);
+SIMILE_API simile_status simile_library_each(simile_library *library, simile_item_fn fn, void *user, simile_error *err);
+
+/* ---- search ---- */
+
+enum {
+    SIMILE_TERM_TEXT = 0,  /* .text */
+    SIMILE_TERM_PATH = 1,  /* .text is the path of a picture: taken from the catalogue if it is there, else decoded */
+    SIMILE_TERM_IMAGE = 2, /* .image */
+    SIMILE_TERM_ITEM = 3,  /* .id of an item in this catalogue */
+    SIMILE_TERM_VECTOR = 4 /* .vector: [dim], raw or unit */
+};
+
+typedef struct {
+    int32_t kind;
+    float weight; /* negative: away from it */
+    const char *text;
+    const simile_image *image;
+    const float *vector;
+    int64_t id;
+} simile_term;
+
+typedef struct {
+    size_t struct_size;
+    const simile_term *terms; /* the query is the unit vector of sum(weight x unit vector of the term) */
+    size_t n_terms;
+    int32_t target;        /* SIMILE_KIND_IMAGE or SIMILE_KIND_TEXT: never both, their scores live on other scales */
+    int32_t limit, offset; /* default 10, 0 */
+    const char *glob;      /* of the path: '*' and '?' also match '/' ; NULL: all */
+    int32_t has_after, has_before;
+    int64_t after, before; /* seconds since 1970: after <= date < before; date = EXIF date, else the file's mtime */
+    float min_similarity;  /* 0: no bound */
+    int32_t exclude_terms; /* 1: leave out the items that the terms themselves name */
+} simile_query;
+
+typedef struct {
+    int64_t id;
+    float similarity; /* 100 x cosine */
+    int32_t width, height;
+    int64_t date;     /* as filtered by */
+    const char *path; /* NULL for a text */
+    const char *text; /* NULL for a picture */
+} simile_hit;
+
+typedef struct simile_results simile_results;
+
+/* Exact: the best `limit` of all items that pass the filters, best first, equal scores by smaller id. encoder may be
+ * NULL when no term needs encoding. Errors: ARG, NOT_FOUND (item or path), VERSION, whatever decoding gives. */
+SIMILE_API simile_status simile_search(simile_library *library, simile_encoder *encoder, const simile_query *query,
+                                       simile_results **out, simile_error *err);
+SIMILE_API size_t simile_results_count(const simile_results *results);
+SIMILE_API const simile_hit *simile_results_at(const simile_results *results, size_t i); /* NULL beyond the end */
+SIMILE_API void simile_results_free(simile_results *results);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * image.h - from a picture file to the tensor that a network sees. Knows no model, only sizes and numbers.
+ *
+ * decode.c   libvips: first frame, 8-bit RGB by the rules of Pillow's convert("RGB"), EXIF orientation and date
+ * resample.c Pillow's resize, bit for bit
+ * prepare.c  resize, crop, rescale, normalise as Hugging Face's image processors do */
+#ifndef SIMILE_IMAGE_IMAGE_H
+#define SIMILE_IMAGE_IMAGE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint8_t *rgb; /* [height, width, 3], owned */
+    int32_t width, height;
+    int32_t orientation; /* EXIF 1..8 as stored in the file */
+    int64_t taken;       /* seconds since 1970 (EXIF date read as UTC); INT64_MIN: none */
+    char format[12];     /* "jpeg", "png", ... */
+} image;
+
+typedef struct {
+    bool ignore_orientation;
+    int64_t max_pixels; /* 0: the default of simile.h */
+} image_options;
+
+/* Starts libvips once for the process (thread-safe, idempotent); decode calls it by itself. */
+simile_status image_init(simile_error *err);
+
+simile_status image_open(const char *path, const image_options *options, image *out, simile_error *err);
+/* subject names the bytes in messages. */
+simile_status image_decode(const void *bytes, size_t len, const char *subject, const image_options *options, image *out,
+                           simile_error *err);
+void image_release(image *img);
+
+/* Does a file of this name look like a picture (by its ending)? */
+bool image_has_known_ending(const char *path);
+
+typedef enum {
+    IMAGE_NEAREST = 0,
+    IMAGE_LANCZOS = 1,
+    IMAGE_BILINEAR = 2,
+    IMAGE_BICUBIC = 3,
+    IMAGE_BOX = 4,
+    IMAGE_HAMMING = 5
+} image_filter; /* Pillow's numbers, as in preprocessor_config.json */
+
+/* out: [out_height, out_width, 3]. Equal to Pillow's Image.resize on RGB, bit for bit. */
+simile_status image_resize(const uint8_t *rgb, int32_t width, int32_t height, image_filter filter, int32_t out_width,
+                           int32_t out_height, uint8_t *out, simile_error *err);
+
+typedef enum {
+    IMAGE_FIT_SHORTEST /* shortest edge to resize_short, then crop */,
+    IMAGE_FIT_SQUASH /* straight to the crop size */,
+    IMAGE_FIT_NONE /* crop only */
+} image_fit;
+
+typedef struct {
+    image_fit fit;
+    image_filter filter;
+    int32_t resize_short;  /* for FIT_SHORTEST */
+    int32_t width, height; /* of the tensor (crop size) */
+    bool crop, rescale, normalize;
+    double rescale_factor; /* 1/255 */
+    float mean[3], std[3];
+} image_prepare_spec;
+
+/* out: [3, height, width] float32, equal to Hugging Face's CLIPImageProcessor (the Pillow one) bit for bit. */
+simile_status image_prepare(const image *img, const image_prepare_spec *spec, float *out, simile_error *err);
+
+#endif

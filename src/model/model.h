@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model.h - a dual encoder, whatever its family: the only door from model/ upward.
+ *
+ * model_open() reads the directory's configuration and picks the family; nothing above this header knows which it is.
+ * A model is immutable and shared; model_encoder belongs to one thread at a time. Towers are packed at first use (under
+ * a lock), so that a text search never touches the image tower. */
+#ifndef SIMILE_MODEL_MODEL_H
+#define SIMILE_MODEL_MODEL_H
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "image/image.h"
+#include "text/tokenizer.h"
+
+typedef struct model model;
+typedef struct model_encoder model_encoder;
+
+simile_status model_open(const char *directory, model **out, simile_error *err);
+void model_close(model *m);
+
+const simile_model_info *model_info(const model *m);
+const tokenizer *model_tokenizer(const model *m);           /* NULL: no text tower */
+const image_prepare_spec *model_image_spec(const model *m); /* NULL: no image tower */
+simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
+
+simile_status model_encoder_new(const model *m, int threads, model_encoder **out, simile_error *err);
+void model_encoder_free(model_encoder *e);
+const model *model_encoder_model(const model_encoder *e);
+int model_encoder_threads(const model_encoder *e);
+
+/* pixels: [n, 3, image_size, image_size] as image_prepare() makes them; out: [n, dim], raw. */
+simile_status model_encode_pixels(model_encoder *e, const float *pixels, size_t n, float *out, simile_error *err);
+/* out: [n, dim], raw. */
+simile_status model_encode_tokens(model_encoder *e, const token_list *texts, size_t n, float *out, simile_error *err);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nn.h - the operations of which the networks are made. Knows no model.
+ *
+ * Products of matrices (and later convolutions) are oneDNN's, through one file for its 2.x and one for its 3.x
+ * interface (dnnl2.c, dnnl3.c) behind dnnl.h; everything between them is small kernels of our own behind the table in
+ * kernels.h.
+ *
+ * nn_matrix is immutable once made and may be used from any number of contexts at once. nn_context belongs to one
+ * thread at a time: it holds the stream, the cache of primitives, the scratch memory and the thread count.
+ * Activations are float32, row-major, rows contiguous. Storage types of weights and the type in which a product is
+ * computed are separate things: `nn_dtype` and `nn_precision`.
+ * Results do not depend on the number of rows computed together, nor on the thread count (tests/unit: within 1e-6). */
+#ifndef SIMILE_NN_NN_H
+#define SIMILE_NN_NN_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tensors as they lie in a weight file ---- */
+
+typedef enum { NN_F32, NN_F16, NN_BF16, NN_I64 } nn_dtype;
+size_t nn_dtype_size(nn_dtype dtype);
+const char *nn_dtype_name(nn_dtype dtype); /* "F32", as safetensors spells it */
+
+enum { NN_MAX_RANK = 8 };
+typedef struct { /* a borrowed view; data need not be aligned */
+    const void *data;
+    nn_dtype dtype;
+    int rank;
+    int64_t dim[NN_MAX_RANK];
+} nn_tensor;
+
+int64_t nn_tensor_count(const nn_tensor *t);
+/* Widens count elements, from element `first` on, to float32. Exact for every dtype but I64. */
+void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *out);
+
+/* ---- contexts ---- */
+
+typedef struct nn_context nn_context;
+simile_status nn_context_new(int threads, nn_context **out, simile_error *err);
+void nn_context_free(nn_context *ctx);
+int nn_context_threads(const nn_context *ctx);
+
+/* ---- products ---- */
+
+typedef enum {
+    NN_ACT_NONE,
+    NN_ACT_GELU /* 0.5x(1+erf(x/sqrt 2)) */,
+    NN_ACT_GELU_TANH,
+    NN_ACT_QUICK_GELU /* x sigmoid(1.702x) */,
+    NN_ACT_RELU
+} nn_act;
+/* What a product is computed in. More are to come (bf16, int8 with per-channel weights); callers only pass it on. */
+typedef enum { NN_COMPUTE_F32 } nn_precision;
+
+/* Weights [n, k] packed once in the layout that the product likes best, with an optional bias [n]. */
+typedef struct nn_matrix nn_matrix;
+
+typedef struct {
+    const nn_tensor
+        *weights; /* n_parts tensors [n_i, k] (or [k, n_i] when transposed), stacked along n: q, k, v in one */
+    const nn_tensor *biases; /* n_parts tensors [n_i], or NULL */
+    int n_parts;
+    bool transposed;
+    nn_precision precision;
+} nn_matrix_spec;
+simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
+void nn_matrix_free(nn_matrix *m);
+int64_t nn_matrix_rows(const nn_matrix *m); /* n */
+int64_t nn_matrix_cols(const nn_matrix *m); /* k */
+size_t nn_matrix_bytes(const nn_matrix *m); /* of packed weights */
+
+/* y = act(x W^T + b)        x: [rows, k], y: [rows, n]; with `accumulate`, y += x W^T + b (act must be NONE). */
+simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
+                        bool accumulate, simile_error *err);
+
+/* ---- the rest: own kernels, run on the context's threads ---- */
+
+/* y[r] = (x[r] - mean) / sqrt(variance + eps) * weight + bias, population variance; x, y: [rows, dim], may be equal. */
+void nn_layer_norm(nn_context *ctx, int64_t rows, int64_t dim, const float *x, const float *weight, const float *bias,
+                   float eps, float *y);
+
+/* Multi-head attention over packed sequences. qkv: [tokens, 3 x heads x head_dim] (q | k | v); sequence s owns the rows
+ * starts[s] .. starts[s+1]-1; out: [tokens, heads x head_dim]. scale is head_dim^-0.5 as a rule. With `causal`, row i
+ * of a sequence sees rows 0..i of it. */
+typedef struct {
+    const float *qkv;
+    float *out;
+    const int32_t *starts; /* [sequences + 1] */
+    int32_t sequences, heads, head_dim;
+    float scale;
+    bool causal;
+} nn_attention_args;
+simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_error *err);
+
+/* fn(user, item) for each item, shared out over the context's threads in contiguous runs. The only place in nn/ that
+ * starts parallel work; each item must write only what is its own. */
+typedef void (*nn_parallel_fn)(void *user, int64_t item);
+void nn_parallel(nn_context *ctx, int64_t items, nn_parallel_fn fn, void *user);
+
+/* The kernels that were picked ("avx512", "avx2", "plain"), and the product library ("oneDNN 2.6.3 ..."). */
+const char *nn_kernels_name(void);
+const char *nn_products_name(void);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * catalog.h - the catalogue file: an SQLite database in WAL mode, the one source of truth, vectors included. All SQL
+ * of the project lives in src/store/.
+ *
+ * A catalog is one connection and belongs to one thread at a time. Any number of connections may read while one
+ * writes; a second writer gets SIMILE_E_BUSY. */
+#ifndef SIMILE_STORE_CATALOG_H
+#define SIMILE_STORE_CATALOG_H
+
+#include "base/digest.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct catalog catalog;
+
+enum { CATALOG_SCHEMA = 1 };
+#define CATALOG_NO_DATE INT64_MIN
+
+/* Opens, creating and migrating as needed unless read_only. */
+simile_status catalog_open(const char *path, bool read_only, catalog **out, simile_error *err);
+void catalog_close(catalog *c);
+
+/* ---- whose vectors these are ---- */
+
+typedef struct {
+    char digest[DIGEST_HEX]; /* "" while the catalogue has no vectors yet */
+    char name[128];
+    int32_t dim;
+} catalog_model;
+simile_status catalog_get_model(catalog *c, catalog_model *out, simile_error *err);
+/* Sets it in an empty catalogue; succeeds without effect when it is the same, SIMILE_E_VERSION when it is another. */
+simile_status catalog_claim_model(catalog *c, const catalog_model *model, simile_error *err);
+
+/* ---- items ---- */
+
+typedef struct {
+    int64_t id;                /* 0 in a new one */
+    int32_t kind;              /* SIMILE_KIND_* */
+    int32_t status;            /* SIMILE_ITEM_* */
+    const char *path;          /* absolute; NULL for a text */
+    const char *text;          /* NULL for a picture */
+    const char *reason;        /* why quarantined, or NULL */
+    uint8_t hash[DIGEST_SIZE]; /* SHA-256 of the file's bytes, or of the text */
+    bool has_hash;             /* false: the file could not even be read */
+    int64_t size, mtime_ns, taken;
+    int32_t width, height;
+} catalog_item;
+
+/* Writes: between begin and commit (or rollback). begin takes the write lock at once: SIMILE_E_BUSY if another has it
+ * for longer than a few seconds. */
+simile_status catalog_begin(catalog *c, simile_error *err);
+simile_status catalog_commit(catalog *c, simile_error *err);
+void catalog_rollback(catalog *c);
+
+/* Inserts (id 0, set on return) or replaces all columns of the item with that id. vector: [dim] unit, or NULL for a
+ * quarantined item; keep_vector leaves the stored one alone (a moved file). */
+simile_status catalog_put(catalog *c, catalog_item *item, const float *vector, int32_t dim, bool keep_vector,
+                          simile_error *err);
+simile_status catalog_delete(catalog *c, int64_t id, simile_error *err);
+
+/* Looks one up; *found says whether it is there. Strings are borrowed until the next call on this connection. */
+simile_status catalog_find_path(catalog *c, const char *path, catalog_item *out, bool *found, simile_error *err);
+simile_status catalog_find_text(catalog *c, const char *text, catalog_item *out, bool *found, simile_error *err);
+simile_status catalog_find_id(catalog *c, int64_t id, catalog_item *out, bool *found, simile_error *err);
+/* Pictures with these bytes, by id; fn non-zero stops. */
+typedef int (*catalog_item_fn)(void *user, const catalog_item *item);
+simile_status catalog_each_hash(catalog *c, const uint8_t hash[DIGEST_SIZE], catalog_item_fn fn, void *user,
+                                simile_error *err);
+/* Pictures at or below a folder (or all, folder NULL), by path. fn must not write. */
+simile_status catalog_each_below(catalog *c, const char *folder, catalog_item_fn fn, void *user, simile_error *err);
+/* Pictures whose path matches a glob. */
+simile_status catalog_each_glob(catalog *c, const char *glob, catalog_item_fn fn, void *user, simile_error *err);
+/* Every item by id. */
+simile_status catalog_each(catalog *c, catalog_item_fn fn, void *user, simile_error *err);
+
+/* ---- vectors ---- */
+
+/* *out: [dim], copied. SIMILE_E_NOT_FOUND if the item has none, SIMILE_E_CORRUPT if its checksum is wrong. */
+simile_status catalog_get_vector(catalog *c, int64_t id, float *out, int32_t dim, simile_error *err);
+/* All items of a kind that have a vector, by id. vector may be unaligned and is borrowed for the call. */
+typedef int (*catalog_vector_fn)(void *user, int64_t id, const void *vector, size_t bytes);
+simile_status catalog_each_vector(catalog *c, int32_t kind, catalog_vector_fn fn, void *user, simile_error *err);
+/* Changes whenever any connection commits a write: a cached copy of the vectors is stale when it differs. */
+simile_status catalog_generation(catalog *c, int64_t *out, simile_error *err);
+
+/* ---- filters, counts, checks ---- */
+
+typedef struct {
+    const char *glob; /* NULL: any path */
+    bool has_after, has_before;
+    int64_t after, before; /* seconds; date = taken, else mtime */
+} catalog_filter;
+/* The ids of OK items of a kind that pass, ascending. */
+typedef int (*catalog_id_fn)(void *user, int64_t id);
+simile_status catalog_each_match(catalog *c, int32_t kind, const catalog_filter *filter, catalog_id_fn fn, void *user,
+                                 simile_error *err);
+
+typedef struct {
+    int64_t images, texts, quarantined, bytes;
+    int32_t schema;
+} catalog_counts;
+simile_status catalog_count(catalog *c, catalog_counts *out, simile_error *err);
+
+/* PRAGMA integrity_check and foreign_key_check, every vector's presence, size, checksum and norm, every item's
+ * columns. problem is called once a finding. */
+typedef void (*catalog_problem_fn)(void *user, int64_t id, const char *path, const char *problem);
+simile_status catalog_check(catalog *c, catalog_problem_fn problem, void *user, int64_t *items, simile_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tokenizer.h - text to token ids: one interface, the kind chosen by the model's files.
+ *
+ * Immutable once opened: any number of threads may encode with it at once. */
+#ifndef SIMILE_TEXT_TOKENIZER_H
+#define SIMILE_TEXT_TOKENIZER_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tokenizer tokenizer;
+
+/* Opens whatever tokenizer the directory holds: tokenizer.json, or vocab.json + merges.txt. */
+simile_status tokenizer_open(const char *directory, tokenizer **out, simile_error *err);
+void tokenizer_close(tokenizer *t);
+
+typedef struct {
+    int32_t *ids; /* owned; the special tokens included */
+    size_t n;
+    bool truncated; /* the text was longer than max_len */
+} token_list;
+
+/* Ids of a text, at most max_len of them (>= 2) with the special tokens; a longer text loses its end, never the
+ * end-of-text token. len bytes of UTF-8, NUL bytes are characters like any other. Released with mem_free(out->ids). */
+simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, size_t max_len, token_list *out,
+                               simile_error *err);
+
+size_t tokenizer_vocab_size(const tokenizer *t); /* largest id + 1 */
+int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token */
+const char *tokenizer_kind(const tokenizer *t);  /* "clip-bpe" */
+/* The bytes of a token as its vocabulary writes it, NULL when there is no such id; borrowed. */
+const char *tokenizer_piece(const tokenizer *t, int32_t id);
+
+#endif
