@@ -61,13 +61,16 @@ simile_status err_errno(simile_error *err, const char *format, ...)
     const int code = errno;
     const simile_status status = status_of_errno(code);
     if (!err) return status;
-    char what[768], cause[128], text[1024];
+    char what[768], text[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (strerror_r(code, cause, sizeof cause)) snprintf(cause, sizeof cause, "error %d", code);
-    if (cause[0] >= 'A' && cause[0] <= 'Z') cause[0] = (char)(cause[0] - 'A' + 'a');
+    const char *known = strerrordesc_np(code); /* thread-safe, never translated */
+    char cause[128];
+    snprintf(cause, sizeof cause, "%s", known ? known : "unknown error");
+    if (cause[0] >= 'A' && cause[0] <= 'Z' && !(cause[1] >= 'A' && cause[1] <= 'Z'))
+        cause[0] = (char)(cause[0] - 'A' + 'a');
     snprintf(text, sizeof text, "%s: %s", what, cause);
     err->status = status;
     store_message(err, text);

@@ -29,8 +29,8 @@ bool mem_fault_now(void)
     if (left == 0) return false;
     left = atomic_fetch_sub(&fault_countdown, 1);
     if (left > 1) return false;
-    const bool refuse = left == 1 || atomic_load(&fault_sticky);
-    if (left < 1) atomic_store(&fault_countdown, -1); /* stay below zero, away from a wrap */
+    const bool sticky = atomic_load(&fault_sticky), refuse = left == 1 || sticky;
+    atomic_store(&fault_countdown, sticky ? -1 : 0); /* below zero: every later one too; zero: off */
     if (refuse) atomic_store(&fault_hit, true);
     return refuse;
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * block.c - see block.h. */
+#include "model/block.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void param_list_release(param_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) mem_free(list->items[i].name);
+    mem_free(list->items);
+    *list = (param_list){0};
+}
+
+static bool param_list_add(param_list *list, const char *name, const nn_tensor *tensor)
+{
+    if (list->n == list->capacity) {
+        const size_t capacity = list->capacity ? list->capacity * 2 : 128;
+        param *items = mem_grow(list->items, capacity, sizeof *items);
+        if (!items) return false;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    char *copy = mem_strdup(name);
+    if (!copy) return false;
+    list->items[list->n++] = (param){copy, *tensor};
+    return true;
+}
+
+nn_tensor loader_get(loader *l, const char *prefix, const char *name, int rank, const int64_t *dim)
+{
+    nn_tensor t = {0};
+    char whole[256];
+    if (l->status) return t;
+    snprintf(whole, sizeof whole, "%s%s", prefix, name);
+    l->status = weights_get(l->files, whole, rank, dim, &t, l->err);
+    if (!l->status && !param_list_add(l->list, whole, &t)) l->status = err_nomem(l->err);
+    return t;
+}
+
+nn_tensor loader_vector(loader *l, const char *prefix, const char *name, int64_t n)
+{
+    return loader_get(l, prefix, name, 1, &n);
+}
+
+nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t rows, int64_t cols)
+{
+    const int64_t dim[2] = {rows, cols};
+    return loader_get(l, prefix, name, 2, dim);
+}
+
+float *tensor_floats(const nn_tensor *t)
+{
+    const int64_t n = nn_tensor_count(t);
+    float *out = mem_array((size_t)n, sizeof *out);
+    if (out) nn_tensor_to_f32(t, 0, n, out);
+    return out;
+}
+
+norm norm_load(loader *l, const char *prefix, const char *name, int64_t dim)
+{
+    char part[128];
+    norm n = {0};
+    snprintf(part, sizeof part, "%s.weight", name);
+    n.weight_view = loader_vector(l, prefix, part, dim);
+    snprintf(part, sizeof part, "%s.bias", name);
+    n.bias_view = loader_vector(l, prefix, part, dim);
+    return n;
+}
+
+bool norm_pack(norm *n)
+{
+    n->weight = tensor_floats(&n->weight_view);
+    n->bias = tensor_floats(&n->bias_view);
+    return n->weight && n->bias;
+}
+
+void norm_release(norm *n)
+{
+    mem_free(n->weight);
+    mem_free(n->bias);
+    n->weight = n->bias = NULL;
+}
+
+void block_load(loader *l, const char *prefix, const tower_config *c, block *out)
+{
+    static const char *const names[BLOCK_LINEARS] = {"self_attn.q_proj",   "self_attn.k_proj", "self_attn.v_proj",
+                                                     "self_attn.out_proj", "mlp.fc1",          "mlp.fc2"};
+    out->norm1 = norm_load(l, prefix, "layer_norm1", c->width);
+    for (int i = 0; i < BLOCK_LINEARS; i++) {
+        char part[64];
+        const int64_t rows = i == LINEAR_FC1 ? c->mlp : c->width, cols = i == LINEAR_FC2 ? c->mlp : c->width;
+        snprintf(part, sizeof part, "%s.weight", names[i]);
+        out->weight[i] = loader_matrix(l, prefix, part, rows, cols);
+        snprintf(part, sizeof part, "%s.bias", names[i]);
+        out->bias[i] = loader_vector(l, prefix, part, rows);
+    }
+    out->norm2 = norm_load(l, prefix, "layer_norm2", c->width);
+}
+
+static simile_status pack(const block *b, int first, int parts, nn_precision precision, nn_matrix **out,
+                          simile_error *err)
+{
+    const nn_matrix_spec spec = {
+        .weights = &b->weight[first], .biases = &b->bias[first], .n_parts = parts, .precision = precision};
+    return nn_matrix_new(&spec, out, err);
+}
+
+simile_status block_pack(block *b, nn_precision precision, simile_error *err)
+{
+    if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
+    RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, precision, &b->qkv, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, precision, &b->out, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_FC1, 1, precision, &b->fc1, err));
+    return pack(b, LINEAR_FC2, 1, precision, &b->fc2, err);
+}
+
+void block_release(block *b)
+{
+    norm_release(&b->norm1);
+    norm_release(&b->norm2);
+    nn_matrix_free(b->qkv);
+    nn_matrix_free(b->out);
+    nn_matrix_free(b->fc1);
+    nn_matrix_free(b->fc2);
+    b->qkv = b->out = b->fc1 = b->fc2 = NULL;
+}
+
+static void layer_norm(const block_run *r, const norm *n, int64_t rows, const float *x, float *y)
+{
+    nn_layer_norm(r->ctx, rows, r->config->width, x, n->weight, n->bias, r->config->eps, y);
+}
+
+/* y = attention(norm1(x)), all rows; y is overwritten twice. */
+static simile_status attend(const block_run *r, const block *b, simile_error *err)
+{
+    const tower_config *c = r->config;
+    const int64_t rows = r->starts[r->sequences];
+    layer_norm(r, &b->norm1, rows, r->x, r->y);
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->y, r->h, NN_ACT_NONE, false, err));
+    const nn_attention_args args = {.qkv = r->h,
+                                    .out = r->y,
+                                    .starts = r->starts,
+                                    .sequences = r->sequences,
+                                    .heads = (int32_t)c->heads,
+                                    .head_dim = (int32_t)(c->width / c->heads),
+                                    .scale = 1.0f / sqrtf((float)(c->width / c->heads)),
+                                    .causal = r->causal};
+    return nn_attention(r->ctx, &args, err);
+}
+
+/* x += out(y); x += fc2(act(fc1(norm2(x)))), `rows` rows. */
+static simile_status finish(const block_run *r, const block *b, int64_t rows, simile_error *err)
+{
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
+    layer_norm(r, &b->norm2, rows, r->x, r->y);
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, rows, r->y, r->h, r->config->act, false, err));
+    return nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err);
+}
+
+simile_status block_forward(const block_run *r, const block *b, simile_error *err)
+{
+    RETURN_IF_ERROR(attend(r, b, err));
+    return finish(r, b, r->starts[r->sequences], err);
+}
+
+simile_status block_forward_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err)
+{
+    const size_t width = (size_t)r->config->width;
+    RETURN_IF_ERROR(attend(r, b, err));
+    for (int32_t s = 0; s < r->sequences; s++) { /* rows[s] >= s, so nothing still needed is overwritten */
+        memmove(r->x + (size_t)s * width, r->x + (size_t)rows[s] * width, width * sizeof *r->x);
+        memmove(r->y + (size_t)s * width, r->y + (size_t)rows[s] * width, width * sizeof *r->y);
+    }
+    return finish(r, b, r->sequences, err);
+}
+
+static int64_t wide(const tower_config *c)
+{
+    return 3 * c->width > c->mlp ? 3 * c->width : c->mlp;
+}
+
+size_t block_run_bytes(const tower_config *c, int64_t rows)
+{
+    return (size_t)rows * (size_t)(2 * c->width + wide(c)) * sizeof(float) + 3 * 64;
+}
+
+bool block_run_place(block_run *r, arena *memory, int64_t rows)
+{
+    const size_t d = (size_t)rows * (size_t)r->config->width * sizeof(float);
+    r->x = arena_take(memory, d);
+    r->y = arena_take(memory, d);
+    r->h = arena_take(memory, (size_t)rows * (size_t)wide(r->config) * sizeof(float));
+    return r->x && r->y && r->h;
+}
