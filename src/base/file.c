@@ -70,7 +70,11 @@ simile_status file_map_open(const char *path, file_map *out, simile_error *err)
     if (fd < 0) return open_status(path);
     simile_status status = SIMILE_OK;
     if (len) {
-        void *p = mem_fault_now() ? MAP_FAILED : mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *p = MAP_FAILED;
+        if (mem_fault_now())
+            errno = ENOMEM;
+        else
+            p = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
             status = err_errno(err, "cannot map '%s'", path);
         else

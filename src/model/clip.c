@@ -199,9 +199,9 @@ simile_status model_encoder_new(const model *m, int threads, model_encoder **out
     if (!e) return err_nomem(err);
     e->m = m;
     e->threads = threads;
-    const size_t image = vit_memory(&m->image), text = textnet_memory(&m->text);
+    const size_t for_image = vit_memory(&m->image), for_text = textnet_memory(&m->text);
     simile_status status = nn_context_new(threads, &e->ctx, err);
-    if (!status && !arena_init(&e->memory, image > text ? image : text)) status = err_nomem(err);
+    if (!status && !arena_init(&e->memory, for_image > for_text ? for_image : for_text)) status = err_nomem(err);
     if (status) {
         model_encoder_free(e);
         return status;

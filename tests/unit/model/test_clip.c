@@ -214,15 +214,15 @@ static void picture_batches_change_nothing(void **state)
 
 static void digests_tell_models_apart(void **state)
 {
-    char digest[TINY][DIGEST_HEX], again[DIGEST_HEX];
+    char digests[TINY][DIGEST_HEX], again[DIGEST_HEX];
     for (int i = 0; i < TINY; i++) {
         char *directory = fixture(tiny[i]);
         model *m = open_model(directory);
-        assert_int_equal(model_digest(m, digest[i], NULL), 0);
+        assert_int_equal(model_digest(m, digests[i], NULL), 0);
         assert_int_equal(model_digest(m, again, NULL), 0);
-        assert_string_equal(digest[i], again);
-        assert_int_equal(strlen(digest[i]), 64);
-        for (int j = 0; j < i; j++) assert_string_not_equal(digest[i], digest[j]);
+        assert_string_equal(digests[i], again);
+        assert_int_equal(strlen(digests[i]), 64);
+        for (int j = 0; j < i; j++) assert_string_not_equal(digests[i], digests[j]);
         model_close(m);
         mem_free(directory);
     }
@@ -269,12 +269,13 @@ static void survives_short_memory(void **state)
         int32_t ids[2] = {1, 2};
         const token_list list = {.ids = ids, .n = 2};
         mem_fault_after(n, true);
-        simile_status status = model_open(directory, &m, NULL);
-        if (!status) status = model_encoder_new(m, 1, &e, NULL);
-        if (!status) status = model_encode_tokens(e, &list, 1, out, NULL);
+        simile_error err = {0};
+        simile_status status = model_open(directory, &m, &err);
+        if (!status) status = model_encoder_new(m, 1, &e, &err);
+        if (!status) status = model_encode_tokens(e, &list, 1, out, &err);
         const bool hit = mem_fault_hit();
         mem_fault_after(0, false);
-        if (hit != (status == SIMILE_E_NOMEM)) fail_msg("allocation %ld: status %d", n, status);
+        if (hit != (status == SIMILE_E_NOMEM)) fail_msg("allocation %ld: status %d: %s", n, status, err.message);
         done = !hit;
         model_encoder_free(e);
         model_close(m);

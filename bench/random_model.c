@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * random_model.c - see random_model.h. Weights are uniform with the variance 1/inputs, so that activations stay in the
+ * range of a trained network and no path (denormals, saturated softmax) is faster or slower than in earnest. */
+#include "random_model.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define TOWER(width, layers, heads)                                                                                    \
+    {                                                                                                                  \
+        width, layers, heads, 4 * (width), NN_ACT_QUICK_GELU, 1e-5f                                                    \
+    }
+
+const model_shape model_shapes[] = {
+    {"vit-b-32", {{TOWER(768, 12, 12), 224, 32}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
+    {"vit-b-16", {{TOWER(768, 12, 12), 224, 16}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
+    {"vit-l-14", {{TOWER(1024, 24, 16), 224, 14}, {TOWER(768, 12, 12), 49408, 77, 513}, 768}},
+};
+const int model_shapes_count = sizeof model_shapes / sizeof model_shapes[0];
+
+const model_shape *model_shape_named(const char *name)
+{
+    for (int i = 0; i < model_shapes_count; i++) {
+        if (!strcmp(model_shapes[i].name, name)) return &model_shapes[i];
+    }
+    return NULL;
+}
+
+/* ---- the list of tensors: walked twice, for the header and for the data ---- */
+
+typedef struct {
+    json_writer *header; /* first walk */
+    FILE *data;          /* second walk */
+    uint64_t at;
+    uint32_t random;
+    bool failed;
+} walk;
+
+static uint16_t f16_of(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000, exponent = bits >> 23 & 0xff;
+    if (exponent < 113) return (uint16_t)sign; /* too small: zero will do here */
+    return (uint16_t)(sign | (exponent - 112) << 10 | (bits >> 13 & 0x3ff));
+}
+
+static float uniform(walk *w) /* -1 .. 1 */
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 17;
+    w->random ^= w->random << 5;
+    return (float)w->random / 2147483648.0f - 1.0f;
+}
+
+static void write_values(walk *w, size_t n, float centre, float spread)
+{
+    uint16_t chunk[4096];
+    while (n) {
+        const size_t now = n < 4096 ? n : 4096;
+        for (size_t i = 0; i < now; i++) chunk[i] = f16_of(centre + spread * uniform(w));
+        if (fwrite(chunk, sizeof chunk[0], now, w->data) != now) w->failed = true;
+        n -= now;
+    }
+}
+
+static void tensor(walk *w, const char *name, int rank, const int64_t *dim, float centre, float spread)
+{
+    size_t n = 1;
+    for (int i = 0; i < rank; i++) n *= (size_t)dim[i];
+    if (w->data) {
+        write_values(w, n, centre, spread);
+        return;
+    }
+    jw_key(w->header, name);
+    jw_object(w->header);
+    jw_key(w->header, "dtype");
+    jw_string(w->header, "F16");
+    jw_key(w->header, "shape");
+    jw_array(w->header);
+    for (int i = 0; i < rank; i++) jw_int(w->header, dim[i]);
+    jw_array_end(w->header);
+    jw_key(w->header, "data_offsets");
+    jw_array(w->header);
+    jw_int(w->header, (int64_t)w->at);
+    w->at += 2 * n;
+    jw_int(w->header, (int64_t)w->at);
+    jw_array_end(w->header);
+    jw_object_end(w->header);
+}
+
+static void matrix(walk *w, const char *prefix, const char *name, int64_t rows, int64_t cols)
+{
+    char whole[160];
+    const int64_t dim[2] = {rows, cols};
+    float spread = 1;
+    while (spread * spread * (float)cols > 3) spread /= 2; /* variance of uniform(-s, s) is s^2/3 */
+    snprintf(whole, sizeof whole, "%s%s", prefix, name);
+    tensor(w, whole, 2, dim, 0, spread);
+}
+
+static void vector(walk *w, const char *prefix, const char *name, int64_t n, float centre)
+{
+    char whole[160];
+    snprintf(whole, sizeof whole, "%s%s", prefix, name);
+    tensor(w, whole, 1, &n, centre, 0.1f);
+}
+
+static void norm_tensors(walk *w, const char *prefix, const char *name, int64_t n)
+{
+    char part[96];
+    snprintf(part, sizeof part, "%s.weight", name);
+    vector(w, prefix, part, n, 1);
+    snprintf(part, sizeof part, "%s.bias", name);
+    vector(w, prefix, part, n, 0);
+}
+
+static void linear_tensors(walk *w, const char *prefix, const char *name, int64_t rows, int64_t cols)
+{
+    char part[96];
+    snprintf(part, sizeof part, "%s.weight", name);
+    matrix(w, prefix, part, rows, cols);
+    snprintf(part, sizeof part, "%s.bias", name);
+    vector(w, prefix, part, rows, 0);
+}
+
+static void blocks(walk *w, const char *tower, const tower_config *c)
+{
+    static const char *const names[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                        "self_attn.out_proj"};
+    for (int64_t i = 0; i < c->layers; i++) {
+        char prefix[96];
+        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%lld.", tower, (long long)i);
+        norm_tensors(w, prefix, "layer_norm1", c->width);
+        norm_tensors(w, prefix, "layer_norm2", c->width);
+        for (int k = 0; k < 4; k++) linear_tensors(w, prefix, names[k], c->width, c->width);
+        linear_tensors(w, prefix, "mlp.fc1", c->mlp, c->width);
+        linear_tensors(w, prefix, "mlp.fc2", c->width, c->mlp);
+    }
+}
+
+static void all_tensors(walk *w, const clip_config *c)
+{
+    const int64_t d = c->vision.tower.width, p = c->vision.patch, patch[4] = {d, 3, p, p};
+    const int64_t grid = c->vision.image_size / p;
+    tensor(w, "vision_model.embeddings.patch_embedding.weight", 4, patch, 0, 0.03f);
+    vector(w, "vision_model.embeddings.", "class_embedding", d, 0);
+    matrix(w, "vision_model.embeddings.", "position_embedding.weight", grid * grid + 1, d);
+    norm_tensors(w, "vision_model.", "pre_layrnorm", d);
+    blocks(w, "vision_model", &c->vision.tower);
+    norm_tensors(w, "vision_model.", "post_layernorm", d);
+    matrix(w, "", "visual_projection.weight", c->dim, d);
+    matrix(w, "text_model.embeddings.", "token_embedding.weight", c->text.vocab, c->text.tower.width);
+    matrix(w, "text_model.embeddings.", "position_embedding.weight", c->text.context, c->text.tower.width);
+    blocks(w, "text_model", &c->text.tower);
+    norm_tensors(w, "text_model.", "final_layer_norm", c->text.tower.width);
+    matrix(w, "", "text_projection.weight", c->dim, c->text.tower.width);
+    tensor(w, "logit_scale", 0, NULL, 4.6f, 0);
+}
+
+static simile_status write_weights(const model_shape *shape, const char *path, simile_error *err)
+{
+    buf header;
+    json_writer writer;
+    buf_init(&header, 1 << 20);
+    jw_init(&writer, &header);
+    walk w = {.header = &writer, .random = 2463534242u};
+    jw_object(&writer);
+    all_tensors(&w, &shape->config);
+    jw_object_end(&writer);
+    while (header.len % 8) buf_byte(&header, ' ');
+    simile_status status = SIMILE_OK;
+    w.data = buf_ok(&header) ? fopen(path, "wb") : NULL;
+    if (!w.data) {
+        status = err_errno(err, "cannot write '%s'", path);
+    } else {
+        const uint64_t n = header.len; /* little-endian machines only, like the product */
+        w.failed = fwrite(&n, sizeof n, 1, w.data) != 1 || fwrite(header.data, 1, header.len, w.data) != header.len;
+        all_tensors(&w, &shape->config);
+        if (fclose(w.data) || w.failed) status = err_errno(err, "cannot write '%s'", path);
+    }
+    buf_release(&header);
+    return status;
+}
+
+static void tower_json(json_writer *w, const char *key, const tower_config *c)
+{
+    jw_key(w, key);
+    jw_object(w);
+    jw_key(w, "hidden_size");
+    jw_int(w, c->width);
+    jw_key(w, "num_hidden_layers");
+    jw_int(w, c->layers);
+    jw_key(w, "num_attention_heads");
+    jw_int(w, c->heads);
+    jw_key(w, "intermediate_size");
+    jw_int(w, c->mlp);
+}
+
+static void config_json(json_writer *w, const clip_config *c)
+{
+    jw_object(w);
+    jw_key(w, "model_type");
+    jw_string(w, "clip");
+    jw_key(w, "projection_dim");
+    jw_int(w, c->dim);
+    tower_json(w, "vision_config", &c->vision.tower);
+    jw_key(w, "image_size");
+    jw_int(w, c->vision.image_size);
+    jw_key(w, "patch_size");
+    jw_int(w, c->vision.patch);
+    jw_object_end(w);
+    tower_json(w, "text_config", &c->text.tower);
+    jw_key(w, "vocab_size");
+    jw_int(w, c->text.vocab);
+    jw_key(w, "max_position_embeddings");
+    jw_int(w, c->text.context);
+    jw_key(w, "eos_token_id");
+    jw_int(w, c->text.eos);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
+/* 256 byte characters, the same with "</w>", and the two special tokens; no merges. */
+static void vocab_json(json_writer *w)
+{
+    int id = 0;
+    jw_object(w);
+    for (int ending = 0; ending < 2; ending++) {
+        int spare = 256;
+        for (int b = 0; b < 256; b++) {
+            const bool plain = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b != 0xad);
+            const int c = plain ? b : spare++;
+            char piece[16];
+            const int n = c < 0x80 ? snprintf(piece, sizeof piece, "%c", c)
+                                   : snprintf(piece, sizeof piece, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
+            snprintf(piece + n, sizeof piece - (size_t)n, "%s", ending ? "</w>" : "");
+            jw_key(w, piece);
+            jw_int(w, id++);
+        }
+    }
+    jw_key(w, "<|startoftext|>");
+    jw_int(w, id++);
+    jw_key(w, "<|endoftext|>");
+    jw_int(w, id++);
+    jw_object_end(w);
+}
+
+static simile_status write_text(const char *directory, const char *name, const char *text, size_t len,
+                                simile_error *err)
+{
+    char *path = path_join(directory, name);
+    const simile_status status = path ? file_replace(path, text, len, err) : err_nomem(err);
+    mem_free(path);
+    return status;
+}
+
+simile_status random_model_write(const model_shape *shape, const char *directory, simile_error *err)
+{
+    buf b;
+    json_writer w;
+    buf_init(&b, 1 << 20);
+    jw_init(&w, &b);
+    config_json(&w, &shape->config);
+    simile_status status = write_text(directory, "config.json", b.data, b.len, err);
+    buf_clear(&b);
+    jw_init(&w, &b);
+    vocab_json(&w);
+    if (!status) status = write_text(directory, "vocab.json", b.data, b.len, err);
+    if (!status) status = write_text(directory, "merges.txt", "#version: 0.2\n", 14, err);
+    buf_release(&b);
+    char *path = path_join(directory, "model.safetensors");
+    if (!status) status = path ? write_weights(shape, path, err) : err_nomem(err);
+    mem_free(path);
+    return status;
+}
+
+void random_model_remove(const char *directory)
+{
+    static const char *const names[] = {"config.json", "vocab.json", "merges.txt", "model.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = path_join(directory, names[i]);
+        if (path) unlink(path);
+        mem_free(path);
+    }
+    rmdir(directory);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz_config.c - any bytes as config.json and as preprocessor_config.json. */
+#include "model/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    clip_config config;
+    image_prepare_spec spec;
+    simile_error err;
+    if (!clip_config_parse((const char *)data, size, "fuzz", &config, &err)) {
+        if (config.vision.patch < 1 || config.text.tower.width % config.text.tower.heads) __builtin_trap();
+    }
+    if (!preprocess_parse((const char *)data, size, "fuzz", 224, &spec, &err)) {
+        if (spec.width != 224 || spec.height != 224 || !(spec.std[0] > 0)) __builtin_trap();
+    }
+    return 0;
+}
