@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_encode.c - whole towers with random weights of a published shape, beside the time that the product library
+ * alone would need for the same products, in one run.
+ *
+ *     bench_encode [--shape vit-b-32] [--batch 8] [--runs 7] [--threads N] [--json]
+ *
+ * The image rows alternate: tower, bound, tower, bound, ...; the median of the pairwise ratios is quoted. "bound"
+ * counts every row of every block; the tower leaves out the rows of its last block that nothing reads, and `share` is
+ * therefore given against the full bound and, in the last column, against that of the rows really computed. */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "model/model.h"
+#include "products_bound.h"
+#include "random_model.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { MAX_RUNS = 101 };
+
+typedef struct {
+    const char *shape;
+    int batch, runs, threads; /* threads 0: 1 and 2 */
+    bool json;
+} options;
+
+typedef struct {
+    double seconds, bound, share, share_computed; /* of one batch; shares are medians of ratios */
+} image_row;
+
+static void fail(const simile_error *err)
+{
+    fprintf(stderr, "bench_encode: %s\n", err->message);
+    exit(1);
+}
+
+static tower_shape shape_of(const clip_config *c, int batch)
+{
+    const vision_config *v = &c->vision;
+    const int64_t grid = v->image_size / v->patch;
+    return (tower_shape){.batch = batch,
+                         .width = v->tower.width,
+                         .layers = v->tower.layers,
+                         .mlp = v->tower.mlp,
+                         .heads = v->tower.heads,
+                         .tokens = grid * grid + 1,
+                         .patch = 3 * v->patch * v->patch,
+                         .projection = c->dim};
+}
+
+/* Products of the last block that only the class rows go through: out, fc1, fc2 of all other rows. */
+static double computed_part(const tower_shape *s)
+{
+    const double d = (double)s->width, f = (double)s->mlp, spared = (double)(s->batch * (s->tokens - 1));
+    return 1 - 2 * spared * (d * d + 2 * d * f) / products_bound_flop(s);
+}
+
+static image_row measure_image(const model *m, const clip_config *c, const options *o, int threads)
+{
+    const size_t size = (size_t)c->vision.image_size, each = 3 * size * size, n = (size_t)o->batch;
+    const tower_shape shape = shape_of(c, o->batch);
+    double tower[MAX_RUNS], bound[MAX_RUNS], ratio[MAX_RUNS];
+    float *pixels = mem_array(n * each, sizeof *pixels), *out = mem_array(n * (size_t)c->dim, sizeof *out);
+    model_encoder *e;
+    products_bound *b;
+    simile_error err;
+    if (!pixels || !out) exit(1);
+    for (size_t i = 0; i < n * each; i++) pixels[i] = (float)((i * 2654435761u >> 8) & 0xffff) / 16384.0f - 2.0f;
+    if (model_encoder_new(m, threads, &e, &err) || products_bound_new(&shape, threads, &b, &err)) fail(&err);
+    for (int r = -2; r < o->runs; r++) { /* two rounds to warm up */
+        const int k = r < 0 ? 0 : r;
+        const double start = bench_now();
+        if (model_encode_pixels(e, pixels, n, out, &err)) fail(&err);
+        tower[k] = bench_now() - start;
+        if (products_bound_run(b, &bound[k], &err)) fail(&err);
+        ratio[k] = bound[k] / tower[k];
+    }
+    image_row row = {.share = bench_median(ratio, o->runs)};
+    row.seconds = bench_median(tower, o->runs);
+    row.bound = bench_median(bound, o->runs);
+    row.share_computed = row.share * computed_part(&shape);
+    products_bound_free(b);
+    model_encoder_free(e);
+    mem_free(pixels);
+    mem_free(out);
+    return row;
+}
+
+static double measure_text(const model *m, int tokens, int batch, int runs, int threads)
+{
+    double seconds[MAX_RUNS];
+    float *out = mem_array((size_t)batch * (size_t)model_info(m)->dim, sizeof *out);
+    token_list *list = mem_array((size_t)batch, sizeof *list);
+    int32_t *ids = mem_array((size_t)tokens, sizeof *ids);
+    model_encoder *e;
+    simile_error err;
+    if (!out || !list || !ids) exit(1);
+    for (int i = 0; i < tokens; i++) ids[i] = i + 1;
+    ids[tokens - 1] = 513; /* the end-of-text id of random_model.c */
+    for (int i = 0; i < batch; i++) list[i] = (token_list){.ids = ids, .n = (size_t)tokens};
+    if (model_encoder_new(m, threads, &e, &err)) fail(&err);
+    for (int r = -2; r < runs; r++) {
+        const double start = bench_now();
+        if (model_encode_tokens(e, list, (size_t)batch, out, &err)) fail(&err);
+        seconds[r < 0 ? 0 : r] = bench_now() - start;
+    }
+    model_encoder_free(e);
+    mem_free(out);
+    mem_free(list);
+    mem_free(ids);
+    return bench_median(seconds, runs);
+}
+
+static void report_threads(const model *m, const clip_config *c, const options *o, int threads, json_writer *w)
+{
+    static const int texts[][2] = {{12, 1}, {12, 64}, {77, 1}};
+    const image_row row = measure_image(m, c, o, threads);
+    if (!o->json)
+        printf("%-10s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  bound %8.2f ms  share %5.1f %% "
+               "(of the rows computed %5.1f %%)\n",
+               o->shape, o->batch, threads, 1e3 * row.seconds / o->batch, o->batch / row.seconds,
+               1e3 * row.bound / o->batch, 100 * row.share, 100 * row.share_computed);
+    jw_object(w);
+    jw_key(w, "tower");
+    jw_string(w, "image");
+    jw_key(w, "batch");
+    jw_int(w, o->batch);
+    jw_key(w, "threads");
+    jw_int(w, threads);
+    jw_key(w, "seconds");
+    jw_double(w, row.seconds);
+    jw_key(w, "bound_seconds");
+    jw_double(w, row.bound);
+    jw_key(w, "share_of_bound");
+    jw_double(w, row.share);
+    jw_key(w, "share_of_computed_rows");
+    jw_double(w, row.share_computed);
+    jw_object_end(w);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const double seconds = measure_text(m, texts[i][0], texts[i][1], o->runs, threads);
+        if (!o->json)
+            printf("%-10s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s\n", o->shape, texts[i][0],
+                   texts[i][1], threads, 1e3 * seconds / texts[i][1], texts[i][1] / seconds);
+        jw_object(w);
+        jw_key(w, "tower");
+        jw_string(w, "text");
+        jw_key(w, "tokens");
+        jw_int(w, texts[i][0]);
+        jw_key(w, "batch");
+        jw_int(w, texts[i][1]);
+        jw_key(w, "threads");
+        jw_int(w, threads);
+        jw_key(w, "seconds");
+        jw_double(w, seconds);
+        jw_object_end(w);
+    }
+}
+
+static void parse(int argc, char **argv, options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        const bool more = i + 1 < argc;
+        if (!strcmp(argv[i], "--json")) {
+            o->json = true;
+        } else if (!strcmp(argv[i], "--shape") && more) {
+            o->shape = argv[++i];
+        } else if (!strcmp(argv[i], "--batch") && more) {
+            o->batch = (int)strtol(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--runs") && more) {
+            o->runs = (int)strtol(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--threads") && more) {
+            o->threads = (int)strtol(argv[++i], NULL, 10);
+        } else {
+            fprintf(stderr, "usage: bench_encode [--shape NAME] [--batch N] [--runs N] [--threads N] [--json]\n");
+            exit(2);
+        }
+    }
+    if (o->batch < 1) o->batch = 1;
+    if (o->runs < 1) o->runs = 1;
+    if (o->runs > MAX_RUNS) o->runs = MAX_RUNS;
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.shape = "vit-b-32", .batch = 8, .runs = 7};
+    parse(argc, argv, &o);
+    const model_shape *shape = model_shape_named(o.shape);
+    if (!shape) {
+        fprintf(stderr, "bench_encode: unknown shape '%s'\n", o.shape);
+        return 2;
+    }
+    const char *tmp = getenv("TMPDIR");
+    char *folder = mem_printf("%s/simile-bench-XXXXXX", tmp ? tmp : "/tmp");
+    simile_error err;
+    model *m;
+    if (!folder || !mkdtemp(folder)) {
+        fprintf(stderr, "bench_encode: cannot make a temporary folder\n");
+        return 1;
+    }
+    const bool ready = !random_model_write(shape, folder, &err) && !model_open(folder, &m, &err);
+    random_model_remove(folder); /* the mapping keeps the weights */
+    if (!ready) fail(&err);
+    buf b;
+    json_writer w;
+    buf_init(&b, 1 << 20);
+    jw_init(&w, &b);
+    jw_array(&w);
+    for (int threads = o.threads ? o.threads : 1; threads <= (o.threads ? o.threads : 2); threads++)
+        report_threads(m, &shape->config, &o, threads, &w);
+    jw_array_end(&w);
+    if (o.json) printf("%s\n", b.data);
+    buf_release(&b);
+    model_close(m);
+    mem_free(folder);
+    return 0;
+}

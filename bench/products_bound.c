@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * products_bound.c - see products_bound.h.
+ *
+ * The products, in the order of the tower (rows: batch x tokens): patches, then per layer q|k|v, output, two of the
+ * MLP, at the end the projection of the class tokens. Their results feed one another through two buffers, as in the
+ * tower, so that caches are as warm as there. Weights are uniform with variance 1/k: numbers keep their size. */
+#include "products_bound.h"
+
+#include "base/mem.h"
+#include "nn/context.h"
+
+#include <math.h>
+#include <time.h>
+
+typedef struct {
+    product_weights *weights;
+    product_plan *plan; /* shared by the layers: owned by the first step that has it */
+    bool owner;
+    bool back; /* reads the second buffer and writes the first */
+} step;
+
+struct products_bound {
+    nn_context *ctx;
+    step *steps;
+    int64_t n_steps;
+    float *buffer[2];
+};
+
+double bench_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, compare);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void noise(float *out, int64_t count, uint64_t state, float size)
+{
+    for (int64_t i = 0; i < count; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        out[i] = (float)(int32_t)(state >> 32) * 0x1p-31f * size;
+    }
+}
+
+static void fill(void *user, int64_t first, int64_t count, float *out)
+{
+    const int64_t k = *(const int64_t *)user;
+    noise(out, count * k, (uint64_t)(first * k), sqrtf(3.0f / (float)k));
+}
+
+double products_bound_flop(const tower_shape *s)
+{
+    const double rows = (double)(s->batch * s->tokens), w = (double)s->width;
+    const double layer = rows * w * (4 * w + 2 * (double)s->mlp);
+    return 2 * ((double)s->layers * layer + (double)(s->batch * (s->tokens - 1) * s->patch) * w +
+                (double)(s->batch * s->projection) * w);
+}
+
+/* Adds one product; `like` is an earlier step of the same shape, or NULL. */
+static simile_status add(products_bound *b, int64_t rows, int64_t n, int64_t k, const step *like, simile_error *err)
+{
+    const product_shape shape = {n, k, false, NN_COMPUTE_F32};
+    const product_key key = {shape, rows, NN_ACT_NONE, false};
+    step *s = &b->steps[b->n_steps];
+    s->back = b->n_steps % 2;
+    b->n_steps++;
+    RETURN_IF_ERROR(product_weights_new(&shape, fill, &k, NULL, &s->weights, err));
+    if (like) {
+        s->plan = like->plan;
+        return SIMILE_OK;
+    }
+    s->owner = true;
+    return product_plan_new(b->ctx->products, s->weights, &key, &s->plan, err);
+}
+
+static simile_status add_all(products_bound *b, const tower_shape *s, simile_error *err)
+{
+    const int64_t rows = s->batch * s->tokens, w = s->width;
+    RETURN_IF_ERROR(add(b, s->batch * (s->tokens - 1), w, s->patch, NULL, err));
+    for (int64_t l = 0; l < s->layers; l++) {
+        const step *like = l ? b->steps + b->n_steps - 4 : NULL;
+        RETURN_IF_ERROR(add(b, rows, 3 * w, w, like, err));
+        RETURN_IF_ERROR(add(b, rows, w, w, like ? like + 1 : NULL, err));
+        RETURN_IF_ERROR(add(b, rows, s->mlp, w, like ? like + 2 : NULL, err));
+        RETURN_IF_ERROR(add(b, rows, w, s->mlp, like ? like + 3 : NULL, err));
+    }
+    return add(b, s->batch, s->projection, w, NULL, err);
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+simile_status products_bound_new(const tower_shape *shape, int threads, products_bound **out, simile_error *err)
+{
+    *out = NULL;
+    products_bound *b = mem_new(products_bound);
+    if (!b) return err_nomem(err);
+    const int64_t widest = most(most(3 * shape->width, shape->mlp), most(shape->patch, shape->projection));
+    const int64_t numbers = shape->batch * shape->tokens * widest;
+    simile_status status = nn_context_new(threads, &b->ctx, err);
+    b->steps = mem_zero_array((size_t)(4 * shape->layers + 2), sizeof *b->steps);
+    for (int i = 0; i < 2; i++) {
+        b->buffer[i] = mem_aligned((size_t)numbers * sizeof(float));
+        if (b->buffer[i]) noise(b->buffer[i], numbers, 1, 1.0f);
+    }
+    if (!status && !(b->steps && b->buffer[0] && b->buffer[1])) status = err_nomem(err);
+    if (!status) {
+        const int before = nn_library_enter(threads);
+        status = add_all(b, shape, err);
+        nn_library_leave(before);
+    }
+    if (status) {
+        products_bound_free(b);
+        return status;
+    }
+    *out = b;
+    return SIMILE_OK;
+}
+
+void products_bound_free(products_bound *b)
+{
+    if (!b) return;
+    for (int64_t i = 0; i < b->n_steps; i++) {
+        if (b->steps[i].owner) product_plan_free(b->steps[i].plan);
+        product_weights_free(b->steps[i].weights);
+    }
+    mem_free(b->steps);
+    mem_free(b->buffer[0]);
+    mem_free(b->buffer[1]);
+    nn_context_free(b->ctx);
+    mem_free(b);
+}
+
+simile_status products_bound_run(products_bound *b, double *seconds, simile_error *err)
+{
+    simile_status status = SIMILE_OK;
+    nn_team_settle(b->ctx);
+    const int before = nn_library_enter(b->ctx->threads);
+    const double start = bench_now();
+    for (int64_t i = 0; i < b->n_steps && !status; i++) {
+        const step *s = &b->steps[i];
+        status = product_run(b->ctx->products, s->plan, s->weights, b->buffer[s->back], b->buffer[!s->back], err);
+    }
+    *seconds = bench_now() - start;
+    nn_library_leave(before);
+    return status;
+}
