@@ -3,7 +3,8 @@
  * best take with it. Measured in the same run as the tower, because machines are shared and clocks vary.
  *
  * Each product of the tower is executed bare (no bias, activation or accumulation), on weights of its own, packed as
- * the library likes them, all inputs and outputs allocated beforehand; nothing else happens in between. */
+ * the library likes them, all inputs and outputs allocated beforehand; nothing else happens in between. A run makes two
+ * passes, with all rows of a product at once and in the pieces that nn_linear() uses, and gives the quicker one. */
 #ifndef SIMILE_BENCH_PRODUCTS_BOUND_H
 #define SIMILE_BENCH_PRODUCTS_BOUND_H
 
@@ -21,8 +22,8 @@ typedef struct {
 typedef struct products_bound products_bound;
 simile_status products_bound_new(const tower_shape *shape, int threads, products_bound **out, simile_error *err);
 void products_bound_free(products_bound *b);
-simile_status products_bound_run(products_bound *b, double *seconds, simile_error *err); /* one pass */
-double products_bound_flop(const tower_shape *shape);                                    /* of one pass */
+simile_status products_bound_run(products_bound *b, double *seconds, simile_error *err);
+double products_bound_flop(const tower_shape *shape); /* of one pass */
 
 double bench_now(void);                     /* seconds */
 double bench_median(double *values, int n); /* sorts them */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * dnnl2.c - dnnl_shim.h for oneDNN 2.x (Debian 12 has 2.6): descriptors are plain structs, a primitive descriptor is
+ * made from an operation descriptor. Threads: these functions keep no state. */
+#include "base/mem.h"
+#include "nn/dnnl_shim.h"
+
+struct shim_md {
+    dnnl_memory_desc_t desc;
+};
+
+static dnnl_status_t finish(shim_md **out, shim_md *md, dnnl_status_t status)
+{
+    if (status != dnnl_success) {
+        mem_free(md);
+        md = NULL;
+    }
+    *out = md;
+    return status;
+}
+
+dnnl_status_t shim_md_new(shim_md **out, int rank, const int64_t *dims, const int64_t *strides)
+{
+    *out = NULL;
+    shim_md *md = mem_new(shim_md);
+    if (!md) return dnnl_out_of_memory;
+    const dnnl_status_t status =
+        strides ? dnnl_memory_desc_init_by_strides(&md->desc, rank, dims, dnnl_f32, strides)
+                : dnnl_memory_desc_init_by_tag(&md->desc, rank, dims, dnnl_f32, dnnl_format_tag_any);
+    return finish(out, md, status);
+}
+
+dnnl_status_t shim_md_copy(shim_md **out, md_ref from)
+{
+    *out = NULL;
+    shim_md *md = mem_new(shim_md);
+    if (!md) return dnnl_out_of_memory;
+    md->desc = *from;
+    *out = md;
+    return dnnl_success;
+}
+
+dnnl_status_t shim_md_box(shim_md **out, const shim_md *whole, const int64_t *dims, const int64_t *offsets)
+{
+    *out = NULL;
+    shim_md *md = mem_new(shim_md);
+    if (!md) return dnnl_out_of_memory;
+    return finish(out, md, dnnl_memory_desc_init_submemory(&md->desc, &whole->desc, dims, offsets));
+}
+
+void shim_md_free(shim_md *md)
+{
+    mem_free(md);
+}
+
+md_ref shim_md_ref(const shim_md *md)
+{
+    return md ? &md->desc : NULL;
+}
+
+dnnl_status_t shim_inner_product(dnnl_primitive_desc_t *out, dnnl_engine_t engine, md_ref x, md_ref weights,
+                                 md_ref bias, md_ref y, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_inner_product_desc_t op;
+    const dnnl_status_t status = dnnl_inner_product_forward_desc_init(&op, dnnl_forward_inference, x, weights, bias, y);
+    return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &op, attr, engine, NULL);
+}
+
+dnnl_status_t shim_reorder(dnnl_primitive_desc_t *out, dnnl_engine_t engine, md_ref from, md_ref to)
+{
+    return dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, NULL);
+}
+
+dnnl_status_t shim_append_sum(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_sum(ops, 1.0f);
+}
+
+dnnl_status_t shim_append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha)
+{
+    return dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0.0f);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels.h - the table of own kernels, one per instruction set. Private to nn/.
+ *
+ * kernels_plain.c is the definition of correct. kernels_avx2.c and kernels_avx512.c are the same text
+ * (kernels_simd.h) over different vectors, each compiled with its own flags and entered only on processors that have
+ * the instructions. Kernels run on one thread and touch nothing but their arguments.
+ * One query's result depends only on its own row and the keys it sees, never on which queries are computed beside
+ * it. */
+#ifndef SIMILE_NN_KERNELS_H
+#define SIMILE_NN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One head of one sequence. q, k, v: [tokens, head_dim], rows `stride` floats apart; out: rows `out_stride` apart. */
+typedef struct {
+    const float *q, *k, *v;
+    int64_t stride;
+    float *out;
+    int64_t out_stride, tokens, head_dim;
+    float scale;
+    bool causal;
+    /* What comes next on this thread, to be fetched into the second cache meanwhile; NULL: nothing. Its keys and
+     * values lie as far from its queries as those above. */
+    const float *next_q;
+    int64_t next_tokens;
+} nn_attention_head;
+
+typedef struct {
+    const char *name;
+    /* As nn_layer_norm(). */
+    void (*layer_norm)(int64_t rows, int64_t dim, const float *x, const float *weight, const float *bias, float eps,
+                       float *y);
+    /* Floats of 64-byte aligned scratch memory that `attention` needs. */
+    size_t (*attention_scratch)(int64_t tokens, int64_t head_dim);
+    void (*attention)(const nn_attention_head *a, float *scratch);
+    /* x[i] = 2^x[i] in place, for x <= 0: relative error below 1.5e-7 down to -126, below that 0 .. 2^-126. The
+     * exponential that `attention` uses, for its tests. */
+    void (*exp2)(float *x, int64_t n);
+} nn_kernels;
+
+const nn_kernels *nn_kernels_plain(void);
+const nn_kernels *nn_kernels_avx2(void);   /* call only where nn_kernels_find("avx2") finds it */
+const nn_kernels *nn_kernels_avx512(void); /* likewise */
+
+/* The best that this processor can run. */
+const nn_kernels *nn_kernels_pick(void);
+/* "plain", "avx2" or "avx512"; NULL when this processor or this build does not have it. */
+const nn_kernels *nn_kernels_find(const char *name);
+
+#endif

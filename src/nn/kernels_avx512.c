@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels_avx512.c - kernels_simd.h over 16 float32. Compiled with -mavx512f/bw/dq/vl; entered only where the
+ * processor has them (kernels.c).
+ *
+ * A tile of 6 x 4 vectors takes 24 of the 32 registers, four hold the row of B and one the number of A: 24 fused
+ * multiply-adds for 10 loads. */
+#include <immintrin.h>
+
+#define TILE_VECS 4
+enum { LANES = 16, TILE_ROWS = 6 };
+typedef __m512 vec;
+
+static inline vec v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(float *p, vec a)
+{
+    _mm512_storeu_ps(p, a);
+}
+static inline vec v_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+static inline vec v_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec v_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vec v_round(vec a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* a x 2^n, right down to subnormal results */
+static inline vec v_scale2(vec a, vec n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+/* What keeps 2^x from overflowing its parts: nothing is needed, scalef saturates. */
+static inline vec v_bound(vec a)
+{
+    return a;
+}
+static inline __mmask16 first_lanes(int n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+/* the first n lanes from memory, 0 in the others */
+static inline vec v_load_first(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+static inline void v_store_first(float *p, vec a, int n)
+{
+    _mm512_mask_storeu_ps(p, first_lanes(n), a);
+}
+/* the first n lanes of a, the others from rest */
+static inline vec v_first(vec a, int n, vec rest)
+{
+    return _mm512_mask_mov_ps(rest, first_lanes(n), a);
+}
+static inline float v_sum(vec a)
+{
+    return _mm512_reduce_add_ps(a);
+}
+static inline float v_max_across(vec a)
+{
+    return _mm512_reduce_max_ps(a);
+}
+static inline float v_sqrt1(float a)
+{
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));
+}
+
+#include "nn/kernels_simd.h"
+
+const nn_kernels *nn_kernels_avx512(void)
+{
+    static const nn_kernels table = {"avx512", layer_norm, attention_scratch, attention, exp2_row};
+    return &table;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tensor.c - tensors as they lie in a weight file: sizes, names, widening to float32.
+ *
+ * Data may begin at any byte, so every element is read through memcpy(); compilers turn that into plain loads.
+ * binary16 is widened with integer arithmetic and one subtraction: subnormals are rebuilt as the difference of two
+ * normal numbers, which is exact, and NaN keeps its payload bits. bfloat16 is the upper half of a float32.
+ * Everything here only reads its arguments: any thread. */
+#include "nn/nn.h"
+
+#include <string.h>
+
+size_t nn_dtype_size(nn_dtype dtype)
+{
+    switch (dtype) {
+    case NN_F32: return 4;
+    case NN_F16:
+    case NN_BF16: return 2;
+    case NN_I64: return 8;
+    default: return 0;
+    }
+}
+
+const char *nn_dtype_name(nn_dtype dtype)
+{
+    switch (dtype) {
+    case NN_F32: return "F32";
+    case NN_F16: return "F16";
+    case NN_BF16: return "BF16";
+    case NN_I64: return "I64";
+    default: return "?";
+    }
+}
+
+int64_t nn_tensor_count(const nn_tensor *t)
+{
+    int64_t count = 1;
+    for (int i = 0; i < t->rank; i++) count *= t->dim[i];
+    return count;
+}
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Exponent and fraction move up by 13 bits; the exponent's bias grows from 15 to 127, by 224 for infinity and NaN. */
+static float widen_half(uint16_t half)
+{
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    const uint32_t magnitude = (uint32_t)(half & 0x7fffu) << 13;
+    const uint32_t exponent = half & 0x7c00u;
+    if (exponent == 0x7c00u) return from_bits(sign | (magnitude + (224u << 23)));
+    if (exponent) return from_bits(sign | (magnitude + (112u << 23)));
+    const float subnormal = from_bits(magnitude + (113u << 23)) - from_bits(113u << 23); /* 113: 2^-14 */
+    return sign ? -subnormal : subnormal;
+}
+
+static void widen_f16(const uint8_t *in, int64_t count, float *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, in + 2 * i, sizeof half);
+        out[i] = widen_half(half);
+    }
+}
+
+static void widen_bf16(const uint8_t *in, int64_t count, float *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t upper;
+        memcpy(&upper, in + 2 * i, sizeof upper);
+        out[i] = from_bits((uint32_t)upper << 16);
+    }
+}
+
+static void round_i64(const uint8_t *in, int64_t count, float *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t value;
+        memcpy(&value, in + 8 * i, sizeof value);
+        out[i] = (float)value;
+    }
+}
+
+void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *out)
+{
+    if (count <= 0) return;
+    const uint8_t *in = (const uint8_t *)t->data + (size_t)first * nn_dtype_size(t->dtype);
+    switch (t->dtype) {
+    case NN_F32: memcpy(out, in, (size_t)count * sizeof *out); break;
+    case NN_F16: widen_f16(in, count, out); break;
+    case NN_BF16: widen_bf16(in, count, out); break;
+    case NN_I64: round_i64(in, count, out); break;
+    }
+}
