@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_image.c - src/image: decoding, EXIF, resizing, preparing; against what Pillow and transformers gave
+ * (tests/fixtures/image, made by tools/fixtures/image_fixtures.py), and against damaged and hostile files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "manifest.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "image/parts.h"
+#include "image/resample.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+static const char *fixtures(void)
+{
+    const char *folder = getenv("SIMILE_FIXTURES");
+    assert_non_null(folder);
+    return folder;
+}
+
+static char *fixture(const char *name)
+{
+    char *path = path_join(fixtures(), name);
+    assert_non_null(path);
+    return path;
+}
+
+/* ---- against the references ---- */
+
+static void check_picture(void *user, const manifest_line *line, const manifest_result *r)
+{
+    int *bad = user;
+    const bool equal = r->facts && r->upright && r->stored && r->clip && r->squash;
+    const bool ok = r->near ? r->facts && !r->problem[0] && r->max_difference >= 0 : equal;
+    if (!ok) {
+        print_error("%s: facts %d, upright %d, stored %d, tensors %d %d, difference %d %s\n", line->file, r->facts,
+                    r->upright, r->stored, r->clip, r->squash, r->max_difference, r->problem);
+        ++*bad;
+    }
+    /* Another libjpeg or libwebp may round otherwise; another picture would be far away. */
+    if (r->near && r->mean_difference > (strstr(line->file, ".avif") ? 16.0 : 1.5)) {
+        print_error("%s: mean difference %g\n", line->file, r->mean_difference);
+        ++*bad;
+    }
+}
+
+static void test_every_fixture_equals_pillow_and_transformers(void **state)
+{
+    int bad = 0;
+    assert_true(manifest_each(fixtures(), check_picture, &bad) > 100);
+    assert_int_equal(bad, 0);
+}
+
+static void check_resize(const char *expected, int w, int h, int filter, int ow, int oh)
+{
+    char hash[65];
+    uint8_t *in = noise_new(w, h), *out = mem_array((size_t)ow * (size_t)oh, 3);
+    assert_non_null(in);
+    assert_non_null(out);
+    assert_int_equal(image_resize(in, w, h, (image_filter)filter, ow, oh, out, NULL), SIMILE_OK);
+    hash_of(out, (size_t)ow * (size_t)oh * 3, hash);
+    if (strcmp(hash, expected)) fail_msg("%d x %d to %d x %d, filter %d", w, h, ow, oh, filter);
+    mem_free(in);
+    mem_free(out);
+}
+
+static void test_resize_equals_pillow_for_every_filter(void **state)
+{
+    char *path = fixture("resize.txt"), expected[65];
+    int w, h, filter, ow, oh, n = 0;
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    for (; fscanf(f, "%d %d %d %d %d %64s", &w, &h, &filter, &ow, &oh, expected) == 6; n++)
+        check_resize(expected, w, h, filter, ow, oh);
+    fclose(f);
+    mem_free(path);
+    assert_true(n >= 80);
+}
+
+static void test_prepare_equals_transformers(void **state)
+{
+    char *path = fixture("prepare.txt"), expected[65], hash[65];
+    int w, h, edge, filter, cw, ch, n = 0;
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    for (; fscanf(f, "%d %d %d %d %d %d %64s", &w, &h, &edge, &filter, &cw, &ch, expected) == 7; n++) {
+        const image_prepare_spec spec = spec_of(edge, filter, cw, ch);
+        const size_t count = (size_t)cw * (size_t)ch * 3;
+        image img = {.rgb = noise_new(w, h), .width = w, .height = h};
+        float *out = mem_array(count, sizeof *out);
+        assert_non_null(out);
+        assert_int_equal(image_prepare(&img, &spec, out, NULL), SIMILE_OK);
+        hash_of(out, count * sizeof *out, hash);
+        if (strcmp(hash, expected)) fail_msg("%d x %d, edge %d, filter %d, %d x %d", w, h, edge, filter, cw, ch);
+        mem_free(out);
+        image_release(&img);
+    }
+    fclose(f);
+    mem_free(path);
+    assert_true(n >= 60);
+}
+
+/* ---- kernels ---- */
+
+static void compare_kernels(const image *from, image_filter filter, int ow, int oh, const resample_kernels *kernels)
+{
+    const resample_window all = {0, 0, ow, oh};
+    const size_t n = (size_t)ow * (size_t)oh * 3;
+    uint8_t *a = mem_alloc(n), *b = mem_alloc(n);
+    assert_int_equal(resample(from, filter, ow, oh, &all, &resample_plain, a, NULL), SIMILE_OK);
+    assert_int_equal(resample(from, filter, ow, oh, &all, kernels, b, NULL), SIMILE_OK);
+    if (memcmp(a, b, n)) fail_msg("%s: %d x %d to %d x %d", kernels->name, from->width, from->height, ow, oh);
+    mem_free(a);
+    mem_free(b);
+}
+
+static void test_every_kernel_equals_plain_c(void **state)
+{
+    static const int sizes[][4] = {{1, 1, 3, 2},     {2, 3, 17, 9},    {5, 40, 6, 3},     {40, 5, 3, 7},
+                                   {63, 21, 64, 22}, {300, 7, 11, 5},  {7, 800, 5, 11},   {129, 65, 40, 40},
+                                   {33, 31, 99, 31}, {31, 33, 31, 99}, {1000, 30, 7, 30}, {19, 23, 5, 5}};
+    for (int level = 1; level < RESAMPLE_LEVELS; level++) {
+        const resample_kernels *kernels = resample_kernels_at(level);
+        if (!kernels) {
+            print_message("kernels of level %d: not on this processor, skipped\n", level);
+            continue;
+        }
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            image from = {.rgb = noise_new(sizes[i][0], sizes[i][1]), .width = sizes[i][0], .height = sizes[i][1]};
+            assert_non_null(from.rgb);
+            for (int filter = 1; filter <= IMAGE_HAMMING; filter++)
+                compare_kernels(&from, (image_filter)filter, sizes[i][2], sizes[i][3], kernels);
+            image_release(&from);
+        }
+    }
+}
+
+static void test_extreme_pixels_saturate_in_every_kernel(void **state)
+{
+    image from = {.rgb = noise_new(64, 64), .width = 64, .height = 64};
+    assert_non_null(from.rgb);
+    for (size_t i = 0; i < 64 * 64 * 3; i++) from.rgb[i] = from.rgb[i] & 128 ? 255 : 0;
+    for (int level = 1; level < RESAMPLE_LEVELS; level++)
+        for (int filter = 1; resample_kernels_at(level) && filter <= IMAGE_HAMMING; filter++) {
+            compare_kernels(&from, (image_filter)filter, 61, 67, resample_kernels_at(level));
+            compare_kernels(&from, (image_filter)filter, 200, 10, resample_kernels_at(level));
+        }
+    image_release(&from);
+}
+
+static void test_a_window_is_a_part_of_the_whole(void **state)
+{
+    const image from = {.rgb = noise_new(90, 70), .width = 90, .height = 70};
+    uint8_t whole[50 * 40 * 3], part[13 * 9 * 3];
+    const resample_window window = {21, 17, 13, 9}, all = {0, 0, 50, 40};
+    for (int filter = 0; filter <= IMAGE_HAMMING; filter++) {
+        const resample_kernels *kernels = resample_kernels_best();
+        assert_int_equal(resample(&from, (image_filter)filter, 50, 40, &all, kernels, whole, NULL), SIMILE_OK);
+        assert_int_equal(resample(&from, (image_filter)filter, 50, 40, &window, kernels, part, NULL), SIMILE_OK);
+        for (size_t y = 0; y < 9; y++) assert_memory_equal(part + y * 13 * 3, whole + ((17 + y) * 50 + 21) * 3, 13 * 3);
+    }
+    mem_free(from.rgb);
+}
+
+static void test_constant_pictures_stay_constant(void **state)
+{
+    uint8_t in[37 * 29 * 3], out[64 * 64 * 3];
+    for (int value = 0; value < 256; value += 51) {
+        memset(in, value, sizeof in);
+        for (int filter = 0; filter <= IMAGE_HAMMING; filter++)
+            for (int n = 1; n <= 64; n += 7) {
+                assert_int_equal(image_resize(in, 37, 29, (image_filter)filter, n, 65 - n, out, NULL), SIMILE_OK);
+                for (int i = 0; i < n * (65 - n) * 3; i++) assert_int_equal(out[i], value);
+            }
+    }
+}
+
+static void test_impossible_sizes_are_refused(void **state)
+{
+    simile_error err;
+    uint8_t pixel[3] = {1, 2, 3}, out[3];
+    assert_int_equal(image_resize(pixel, 0, 1, IMAGE_BICUBIC, 1, 1, out, &err), SIMILE_E_ARG);
+    assert_int_equal(image_resize(pixel, 1, 1, IMAGE_BICUBIC, 1, 0, out, &err), SIMILE_E_ARG);
+    assert_int_equal(image_resize(pixel, 1, 1, (image_filter)6, 1, 1, out, &err), SIMILE_E_ARG);
+    assert_int_equal(image_resize(pixel, 1, 1, (image_filter)-1, 1, 1, out, &err), SIMILE_E_ARG);
+    assert_string_equal(err.message, "cannot resize 1 x 1 pixels to 1 x 1 with filter -1");
+}
+
+/* ---- prepare ---- */
+
+static void test_prepare_without_resize_crops_and_pads_with_zeros(void **state)
+{
+    image img = {.rgb = noise_new(5, 9), .width = 5, .height = 9};
+    const image_prepare_spec spec = {
+        .fit = IMAGE_FIT_NONE, .filter = IMAGE_BICUBIC, .width = 8, .height = 4, .crop = true};
+    float out[3 * 8 * 4];
+    assert_int_equal(image_prepare(&img, &spec, out, NULL), SIMILE_OK);
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < 4; y++)
+            for (int x = 0; x < 8; x++) { /* columns: ceil(3 / 2) before; rows: floor(5 / 2) cut off */
+                const bool inside = x >= 2 && x < 7;
+                const float wanted = inside ? (float)img.rgb[((y + 2) * 5 + x - 2) * 3 + c] : 0.0F;
+                assert_true(out[(c * 4 + y) * 8 + x] == wanted);
+            }
+    image_release(&img);
+}
+
+static void test_prepare_refuses_what_cannot_fit(void **state)
+{
+    simile_error err;
+    float out[3 * 16];
+    image img = {.rgb = noise_new(5, 9), .width = 5, .height = 9};
+    image_prepare_spec spec = {
+        .fit = IMAGE_FIT_SHORTEST, .filter = IMAGE_BICUBIC, .resize_short = 4, .width = 4, .height = 4};
+    assert_int_equal(image_prepare(&img, &spec, out, &err), SIMILE_E_ARG);
+    assert_string_equal(err.message, "cannot prepare a picture of 4 x 7 for 4 x 4 without a crop");
+    spec.resize_short = 0;
+    assert_int_equal(image_prepare(&img, &spec, out, &err), SIMILE_E_ARG);
+    image_release(&img);
+}
+
+static void test_prepare_of_a_thread_of_pixels_needs_little_memory(void **state)
+{
+    const image_prepare_spec spec = spec_of(224, IMAGE_BICUBIC, 224, 224);
+    image img = {.rgb = mem_zero(3 * 100000), .width = 100000, .height = 1};
+    float *out = mem_array(3 * 224 * 224, sizeof *out);
+    assert_non_null(out);
+    assert_int_equal(image_prepare(&img, &spec, out, NULL), SIMILE_OK);
+    img.width = 1;
+    img.height = 100000;
+    assert_int_equal(image_prepare(&img, &spec, out, NULL), SIMILE_OK);
+    mem_free(out);
+    image_release(&img);
+}
+
+/* ---- damaged, hostile and foreign files ---- */
+
+static simile_status decode(const void *bytes, size_t len, int64_t max_pixels, simile_error *err)
+{
+    const image_options options = {.max_pixels = max_pixels};
+    image img;
+    const simile_status status = image_decode(bytes, len, "x", &options, &img, err);
+    if (status) assert_null(img.rgb);
+    image_release(&img);
+    return status;
+}
+
+static char *read_fixture(const char *name, size_t *len)
+{
+    char *path = fixture(name), *bytes = NULL;
+    assert_int_equal(file_read(path, 1 << 20, &bytes, len, NULL), SIMILE_OK);
+    mem_free(path);
+    return bytes;
+}
+
+static void test_what_is_no_picture_says_so(void **state)
+{
+    static const char *const texts[] = {
+        "", "P", "P7\n", "hello", "<?xml version='1.0'?><svg/>", "1,2,3\n4,5,6\n", "BM", "II*", "# not an image\n"};
+    simile_error err;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(decode(texts[i], strlen(texts[i]), 0, &err), SIMILE_E_FORMAT);
+        assert_string_equal(err.message, "cannot read 'x': not a picture");
+    }
+    assert_int_equal(decode("%PDF-1.4", 8, 0, &err), SIMILE_E_UNSUPPORTED);
+    assert_string_equal(err.message, "cannot read 'x': PDF files are not supported");
+    assert_int_equal(decode("\xff\x0a\0\0", 4, 0, &err), SIMILE_E_UNSUPPORTED);
+}
+
+static void test_a_missing_file_and_a_folder_are_told_apart(void **state)
+{
+    simile_error err;
+    image img;
+    assert_int_equal(image_open("/nonexistent/x.jpg", NULL, &img, &err), SIMILE_E_NOT_FOUND);
+    assert_int_equal(image_open(fixtures(), NULL, &img, &err), SIMILE_E_IO);
+    assert_null(img.rgb);
+}
+
+/* Every format: half of it is refused or, at most, gives a picture; nothing crashes, whatever the cut. */
+static void cut_picture(void *user, const manifest_line *line, const manifest_result *r)
+{
+    size_t len;
+    simile_error err;
+    char *bytes = read_fixture(line->file, &len);
+    const size_t step = len / 12 + 1;
+    for (size_t n = 0; n < len; n += step) {
+        char *exact = mem_alloc(n); /* so that a read beyond the end is seen */
+        memcpy(exact, bytes, n);
+        decode(exact, n, 0, &err);
+        mem_free(exact);
+    }
+    if (strncmp(line->file, "moving", 6) && line->width > 8) assert_true(decode(bytes, len / 2, 0, &err));
+    mem_free(bytes);
+}
+
+static void test_truncated_pictures_are_refused(void **state)
+{
+    assert_true(manifest_each(fixtures(), cut_picture, NULL) > 100);
+}
+
+static void flip_picture(void *user, const manifest_line *line, const manifest_result *r)
+{
+    size_t len;
+    char *bytes = read_fixture(line->file, &len);
+    uint32_t seed = (uint32_t)len;
+    for (int round = 0; round < 16; round++) {
+        seed = seed * 1664525U + 1013904223U;
+        const size_t at = round < 12 ? (seed >> 8) % (len < 96 ? len : 96) : (seed >> 8) % len;
+        const char old = bytes[at];
+        bytes[at] = (char)(seed >> 24);
+        decode(bytes, len, 1 << 20, NULL);
+        bytes[at] = old;
+    }
+    mem_free(bytes);
+}
+
+static void test_flipped_bytes_do_no_harm(void **state)
+{
+    assert_true(manifest_each(fixtures(), flip_picture, NULL) > 100);
+}
+
+static void test_the_limit_is_checked_before_the_pixels(void **state)
+{
+    static const uint8_t huge_png[] = {0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d,
+                                       0x49, 0x48, 0x44, 0x52, 0x00, 0x01, 0x38, 0x80, 0x00, 0x01, 0x38, 0x80,
+                                       0x08, 0x02, 0x00, 0x00, 0x00, 0x12, 0x76, 0xfb, 0x01, 0x00, 0x00, 0x00,
+                                       0x00, 0x49, 0x44, 0x41, 0x54, 0x35, 0xaf, 0x06, 0x1e}; /* 80,000 x 80,000 */
+    static const char huge_pnm[] = "P6 100000 100000 255\n",
+                      huge_gif[] = "GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08";
+    simile_error err;
+    assert_int_equal(decode(huge_png, sizeof huge_png, 0, &err), SIMILE_E_LIMIT);
+    assert_int_equal(decode(huge_pnm, sizeof huge_pnm - 1, 0, &err), SIMILE_E_LIMIT);
+    assert_string_equal(err.message, "cannot read 'x': 100000 x 100000 pixels, more than the limit of 268435456");
+    assert_int_equal(decode(huge_gif, sizeof huge_gif - 1, 0, &err), SIMILE_E_LIMIT);
+    size_t len;
+    char *bytes = read_fixture("RGB.png", &len);
+    assert_int_equal(decode(bytes, len, 100, &err), SIMILE_E_LIMIT);
+    assert_int_equal(decode(bytes, len, 26 * 35, &err), SIMILE_OK);
+    assert_int_equal(decode(bytes, len, 26 * 35 - 1, &err), SIMILE_E_LIMIT);
+    mem_free(bytes);
+}
+
+static void test_a_wrong_ending_does_not_matter(void **state)
+{
+    size_t len;
+    image img;
+    char *bytes = read_fixture("RGB.png", &len);
+    assert_int_equal(image_decode(bytes, len, "really.jpg", NULL, &img, NULL), SIMILE_OK);
+    assert_string_equal(img.format, "png");
+    image_release(&img);
+    mem_free(bytes);
+}
+
+static void *decode_often(void *failed)
+{
+    static const char *const names[] = {"o6.jpg", "o3.png", "lossless-23x17.webp", "cmyk-raw-23x17.tif"};
+    for (int i = 0; i < 24; i++) {
+        char *path = path_join(fixtures(), names[i % 4]);
+        image img;
+        if (image_open(path, NULL, &img, NULL)) *(bool *)failed = true;
+        image_release(&img);
+        mem_free(path);
+        if (!decode("\x89PNG\r\n\x1a\n", 8, 0, NULL)) *(bool *)failed = true;
+    }
+    return NULL;
+}
+
+static void test_many_threads_decode_at_once(void **state)
+{
+    pthread_t threads[4];
+    bool failed[4] = {false};
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(threads + i, NULL, decode_often, failed + i), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_false(failed[i]);
+    }
+}
+
+static void test_each_failing_allocation_is_reported(void **state)
+{
+    static const char *const names[] = {"RGB.png", "o6.jpg", "moving-23x17.gif", "rle8.bmp", "grey16-23x17.pgm"};
+    const image_prepare_spec spec = spec_of(24, IMAGE_BICUBIC, 24, 24);
+    float tensor[3 * 24 * 24];
+    for (size_t f = 0; f < sizeof names / sizeof *names; f++)
+        for (long n = 1;; n++) {
+            size_t len;
+            image img = {0};
+            char *bytes = read_fixture(names[f], &len);
+            mem_fault_after(n, false);
+            simile_status status = image_decode(bytes, len, "x", NULL, &img, NULL);
+            if (!status) status = image_prepare(&img, &spec, tensor, NULL);
+            const bool hit = mem_fault_hit();
+            mem_fault_after(0, false);
+            assert_int_equal(status, hit ? SIMILE_E_NOMEM : SIMILE_OK);
+            image_release(&img);
+            mem_free(bytes);
+            if (!hit) break;
+        }
+}
+
+/* ---- EXIF and names ---- */
+
+static void test_dates(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } table[] = {{"1970:01:01 00:00:00", 0},          {"2000:02:29 12:34:56", 951827696},
+                 {"2021-03-04T05:06:07", 1614834367}, {"1969:12:31 23:59:59", -1},
+                 {"2016:12:31 23:59:60", 1483228800}, {"0000:00:00 00:00:00", INT64_MIN},
+                 {"    :  :     :  :  ", INT64_MIN},  {"2021:02:29 00:00:00", INT64_MIN},
+                 {"2021:13:01 00:00:00", INT64_MIN},  {"2021:01:01 24:00:00", INT64_MIN},
+                 {"2021:01:01", INT64_MIN},           {"yesterday, at half past", INT64_MIN}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_int_equal(exif_date(table[i].text, strlen(table[i].text)), table[i].seconds);
+}
+
+static void test_nonsense_exif_is_absent(void **state)
+{
+    /* big-endian, one entry: orientation 9; and a directory that points outside */
+    static const uint8_t nine[] = "Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x09\0\0\0\0\0\0";
+    static const uint8_t outside[] = "II*\0\xf0\xff\xff\xff\xff\xff";
+    assert_int_equal(exif_read(nine, sizeof nine - 1).orientation, 1);
+    for (size_t n = 0; n < sizeof nine; n++) exif_read(nine, n);
+    const exif_facts facts = exif_read(outside, sizeof outside - 1);
+    assert_int_equal(facts.orientation, 1);
+    assert_true(facts.taken == INT64_MIN);
+}
+
+static void test_known_endings(void **state)
+{
+    static const char *const yes[] = {"a.jpg", "/x/y.JPEG", "a.b.Png", "x.webp", "x.gif",
+                                      "x.TIF", "x.heic",    "x.avif",  "x.bmp",  "x.pgm"};
+    static const char *const no[] = {"a", "jpg", ".jpg", "/x.jpg/y", "a.jpg.txt", "a.svg", "a.pdf", "a.jp", "a.", ""};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) assert_true(image_has_known_ending(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) assert_false(image_has_known_ending(no[i]));
+}
+
+/* ---- photographs that lie beside the checkout on some machines ---- */
+
+static int try_photo(void *user, const char *path, const file_facts *facts)
+{
+    int *n = user;
+    image img;
+    simile_error err;
+    const simile_status status = image_open(path, NULL, &img, &err);
+    if (strstr(path, ".txt"))
+        assert_int_equal(status, SIMILE_E_FORMAT);
+    else if (status)
+        fail_msg("%s", err.message);
+    image_release(&img);
+    ++*n;
+    return 0;
+}
+
+static void test_local_photographs_are_read(void **state)
+{
+    const char *folder = getenv("SIMILE_PICTURES");
+    int n = 0;
+    if (!folder || !file_exists(folder)) {
+        print_message("no photographs on this machine: skipped\n");
+        skip();
+    }
+    assert_int_equal(file_walk(folder, try_photo, NULL, &n, NULL), SIMILE_OK);
+    assert_true(n > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_fixture_equals_pillow_and_transformers),
+        cmocka_unit_test(test_resize_equals_pillow_for_every_filter),
+        cmocka_unit_test(test_prepare_equals_transformers),
+        cmocka_unit_test(test_every_kernel_equals_plain_c),
+        cmocka_unit_test(test_extreme_pixels_saturate_in_every_kernel),
+        cmocka_unit_test(test_a_window_is_a_part_of_the_whole),
+        cmocka_unit_test(test_constant_pictures_stay_constant),
+        cmocka_unit_test(test_impossible_sizes_are_refused),
+        cmocka_unit_test(test_prepare_without_resize_crops_and_pads_with_zeros),
+        cmocka_unit_test(test_prepare_refuses_what_cannot_fit),
+        cmocka_unit_test(test_prepare_of_a_thread_of_pixels_needs_little_memory),
+        cmocka_unit_test(test_what_is_no_picture_says_so),
+        cmocka_unit_test(test_a_missing_file_and_a_folder_are_told_apart),
+        cmocka_unit_test(test_truncated_pictures_are_refused),
+        cmocka_unit_test(test_flipped_bytes_do_no_harm),
+        cmocka_unit_test(test_the_limit_is_checked_before_the_pixels),
+        cmocka_unit_test(test_a_wrong_ending_does_not_matter),
+        cmocka_unit_test(test_many_threads_decode_at_once),
+        cmocka_unit_test(test_each_failing_allocation_is_reported),
+        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_nonsense_exif_is_absent),
+        cmocka_unit_test(test_known_endings),
+        cmocka_unit_test(test_local_photographs_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
