@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * clip_bpe.h - the tokenizer of CLIP: cleaning, words, byte-pair encoding on bytes. */
+#ifndef SIMILE_TEXT_CLIP_BPE_H
+#define SIMILE_TEXT_CLIP_BPE_H
+
+#include "text/added.h"
+#include "text/bpe.h"
+#include "text/kind.h"
+
+typedef struct {
+    tokenizer base;
+    bpe *merges;
+    added_set raw, normalized;  /* looked for before cleaning, after it */
+    bool nfc, one_space, lower; /* the steps of cleaning, in this order */
+    bool special_words; /* <|startoftext|> and <|endoftext|> left over in the cleaned text are words of their own... */
+    bool byte_words;    /* ...which are then cut by the general pattern for words of byte-level encodings */
+    int32_t unknown;    /* id of a byte that the vocabulary lacks; -1: it is dropped */
+    bool fuse_unknown;  /* one id for a run of them */
+    int32_t inner[256], last[256]; /* ids of a byte within a word, and at its end; -1: not in the vocabulary */
+} clip_bpe;
+
+clip_bpe *clip_bpe_new(void); /* empty, with the defaults of CLIP; NULL: out of memory */
+void clip_bpe_free(clip_bpe *t);
+
+/* An added token: into the vocabulary if need be, and into the set where it is looked for. */
+simile_status clip_bpe_add_token(clip_bpe *t, const added_token *token, bool normalized, const char *subject,
+                                 simile_error *err);
+/* Call once the vocabulary, the merges and the added tokens are in. suffix marks the end of a word: "</w>". */
+simile_status clip_bpe_finish(clip_bpe *t, const char *suffix, simile_error *err);
+
+/* The two forms of the files. */
+simile_status clip_bpe_from_json(const text_file *tokenizer_json, const json_t *root, tokenizer **out,
+                                 simile_error *err);
+simile_status clip_bpe_from_vocab(const tokenizer_files *files, tokenizer **out, simile_error *err);
+
+#endif

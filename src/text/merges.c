@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * merges.c - see merges.h. Every piece that a merge names or makes must be in the vocabulary: the tables that training
+ * writes are complete, so a gap means that the two files do not belong together. */
+#include "text/merges.h"
+
+#include "base/mem.h"
+
+static simile_status wrong(const merge_reader *m, const char *what, simile_error *err)
+{
+    return err_set(err, SIMILE_E_CORRUPT, "cannot read '%s': %s %zu %s", m->path, m->unit, m->number, what);
+}
+
+simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
+                         simile_error *err)
+{
+    if (++m->n > BPE_MERGES_MAX)
+        return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': more than %d merges", m->path, BPE_MERGES_MAX);
+    const int32_t left_id = vocab_find(m->vocab, left, left_len);
+    const int32_t right_id = vocab_find(m->vocab, right, right_len);
+    if (left_id < 0 || right_id < 0) return wrong(m, "names a token that is not in the vocabulary", err);
+    buf_clear(&m->joined);
+    buf_append(&m->joined, left, left_len);
+    if (!buf_append(&m->joined, right, right_len)) return err_nomem(err);
+    const int32_t merged = vocab_find(m->vocab, m->joined.data, m->joined.len);
+    if (merged < 0) return wrong(m, "merges into a token that is not in the vocabulary", err);
+    return bpe_add(m->merges, left_id, right_id, merged, err);
+}
+
+simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err)
+{
+    const char *space = memchr(line, ' ', len);
+    if (!space) return wrong(m, "is not two tokens with a space between", err);
+    const size_t left = (size_t)(space - line), right = len - left - 1;
+    if (left == 0 || right == 0 || memchr(space + 1, ' ', right))
+        return wrong(m, "is not two tokens with a space between", err);
+    return merge_pair(m, line, left, space + 1, right, err);
+}
+
+simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err)
+{
+    static const char version[] = "#version";
+    m->number = 0;
+    for (size_t at = 0; at < len;) {
+        const char *line = text + at, *end = memchr(line, '\n', len - at);
+        size_t n = end ? (size_t)(end - line) : len - at;
+        at += n + 1;
+        m->number++;
+        if (n > 0 && line[n - 1] == '\r') n--;
+        if (n >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
+        if (n == 0 && at >= len) continue;
+        RETURN_IF_ERROR(merge_line(m, line, n, err));
+    }
+    return SIMILE_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * merges.h - merges written as pairs of pieces, into a table of merges of ids. */
+#ifndef SIMILE_TEXT_MERGES_H
+#define SIMILE_TEXT_MERGES_H
+
+#include "base/buf.h"
+#include "text/bpe.h"
+#include "text/vocab.h"
+
+typedef struct {
+    const vocab *vocab;
+    bpe *merges;
+    const char *path, *unit; /* for messages: '<path>': <unit> <number> ... */
+    size_t number;
+    size_t n;   /* merges so far */
+    buf joined; /* scratch */
+} merge_reader;
+
+simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
+                         simile_error *err);
+/* "left right" */
+simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err);
+/* A file of such lines. Lines that begin with "#version" and an empty last one are passed over. */
+simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err);
+
+#endif

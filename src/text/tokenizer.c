@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tokenizer.c - see tokenizer.h.
+ *
+ * Reads whatever tokenizer files a directory holds and lets the first kind that they describe open them. As in the
+ * Hugging Face libraries, tokenizer.json goes before vocab.json + merges.txt, and what it says is done to the letter
+ * or refused by name.
+ *
+ * Encoding: each maximal ill-formed part of the text becomes U+FFFD, as with Python's errors="replace"; the kind gives
+ * the ids; the start token goes before them, the end token behind, and what does not fit between is cut off.
+ *
+ * Threads: a tokenizer does not change once it is open. */
+#include "text/tokenizer.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "text/clip_bpe.h"
+#include "text/kind.h"
+
+/* ---- opening ---- */
+
+static simile_status read_optional(const char *directory, const char *name, text_file *out, simile_error *err)
+{
+    char *path = path_join(directory, name);
+    if (!path) return err_nomem(err);
+    *out = (text_file){.path = path};
+    if (!file_exists(path)) return SIMILE_OK;
+    return file_read(path, TEXT_FILE_MAX, &out->data, &out->len, err);
+}
+
+static void release(text_file *file)
+{
+    char *path = (char *)(uintptr_t)file->path;
+    mem_free(path);
+    mem_free(file->data);
+}
+
+static simile_status from_json(const text_file *file, tokenizer **out, simile_error *err)
+{
+    json_t *root;
+    RETURN_IF_ERROR(json_parse_object(file->data, file->len, file->path, &root, err));
+    const simile_status status = clip_bpe_from_json(file, root, out, err);
+    json_decref(root);
+    return status;
+}
+
+simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out, simile_error *err)
+{
+    *out = NULL;
+    if (files->tokenizer_json.data) return from_json(&files->tokenizer_json, out, err);
+    if (files->vocab_json.data && files->merges_txt.data) return clip_bpe_from_vocab(files, out, err);
+    return err_set(err, SIMILE_E_NOT_FOUND,
+                   "cannot open the tokenizer in '%s': neither tokenizer.json nor vocab.json and merges.txt are there",
+                   files->directory);
+}
+
+simile_status tokenizer_open(const char *directory, tokenizer **out, simile_error *err)
+{
+    *out = NULL;
+    tokenizer_files files = {.directory = directory};
+    simile_status status = read_optional(directory, "tokenizer.json", &files.tokenizer_json, err);
+    if (!status && !files.tokenizer_json.data) {
+        const struct {
+            const char *name;
+            text_file *file;
+        } others[] = {{"vocab.json", &files.vocab_json},
+                      {"merges.txt", &files.merges_txt},
+                      {"tokenizer_config.json", &files.tokenizer_config},
+                      {"special_tokens_map.json", &files.special_tokens_map}};
+        for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
+            status = read_optional(directory, others[i].name, others[i].file, err);
+    }
+    if (!status) status = tokenizer_from_files(&files, out, err);
+    release(&files.tokenizer_json);
+    release(&files.vocab_json);
+    release(&files.merges_txt);
+    release(&files.tokenizer_config);
+    release(&files.special_tokens_map);
+    return status;
+}
+
+void tokenizer_close(tokenizer *t)
+{
+    if (t) t->ops->free(t);
+}
+
+/* ---- encoding ---- */
+
+simile_status id_list_put(id_list *list, const int32_t *ids, size_t n, simile_error *err)
+{
+    const size_t room = list->max - list->n;
+    if (n > room) {
+        n = room;
+        list->full = true;
+    }
+    if (n > list->capacity - list->n) {
+        size_t capacity = list->capacity ? list->capacity : 64;
+        while (capacity - list->n < n) {
+            if (!mem_mul(capacity, 2, &capacity)) return err_nomem(err);
+        }
+        int32_t *grown = mem_grow(list->ids, capacity, sizeof *grown);
+        if (!grown) return err_nomem(err);
+        list->ids = grown;
+        list->capacity = capacity;
+    }
+    if (n > 0) memcpy(list->ids + list->n, ids, n * sizeof *ids);
+    list->n += n;
+    return SIMILE_OK;
+}
+
+/* The text with U+FFFD for what is ill-formed. */
+static simile_status repair(const char *text, size_t len, buf *out, simile_error *err)
+{
+    for (size_t at = 0; at < len;) {
+        char piece[4];
+        buf_append(out, piece, utf8_put(piece, utf8_next(text, len, &at)));
+    }
+    return buf_ok(out) ? SIMILE_OK : err_nomem(err);
+}
+
+/* As utf8_valid(), eight ASCII bytes at a time. */
+static bool is_valid(const char *text, size_t len)
+{
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        if (word & 0x8080808080808080u) break;
+    }
+    return utf8_valid(text + at, len - at);
+}
+
+static simile_status encode_between(const tokenizer *t, const char *text, size_t len, size_t max_len, id_list *list,
+                                    simile_error *err)
+{
+    if (t->start_id >= 0) RETURN_IF_ERROR(id_list_put(list, &t->start_id, 1, err));
+    list->max = max_len - (t->end_id >= 0);
+    RETURN_IF_ERROR(t->ops->encode(t, text, len, list, err));
+    list->max = max_len;
+    const bool truncated = list->full;
+    if (t->end_id >= 0) RETURN_IF_ERROR(id_list_put(list, &t->end_id, 1, err));
+    list->full = truncated;
+    return SIMILE_OK;
+}
+
+simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, size_t max_len, token_list *out,
+                               simile_error *err)
+{
+    *out = (token_list){0};
+    if (max_len < 2) return err_set(err, SIMILE_E_ARG, "cannot tokenize: room for fewer than two tokens");
+    if (len > TEXT_MAX)
+        return err_set(err, SIMILE_E_LIMIT, "cannot tokenize: the text has %zu bytes, more than %d", len, TEXT_MAX);
+    if (!text) text = "";
+    buf repaired;
+    buf_init(&repaired, 3 * (size_t)TEXT_MAX);
+    id_list list = {.max = max_len};
+    simile_status status = SIMILE_OK;
+    if (!is_valid(text, len)) {
+        status = repair(text, len, &repaired, err);
+        if (status) goto done;
+        text = repaired.data;
+        len = repaired.len;
+    }
+    status = encode_between(t, text, len, max_len, &list, err);
+    if (status) goto done;
+    *out = (token_list){.ids = list.ids, .n = list.n, .truncated = list.full};
+    list.ids = NULL;
+done:
+    mem_free(list.ids);
+    buf_release(&repaired);
+    return status;
+}
+
+/* ---- facts ---- */
+
+size_t tokenizer_vocab_size(const tokenizer *t)
+{
+    return vocab_size(t->vocab);
+}
+
+int32_t tokenizer_end_id(const tokenizer *t)
+{
+    return t->end_id;
+}
+
+const char *tokenizer_kind(const tokenizer *t)
+{
+    return t->ops->name;
+}
+
+const char *tokenizer_piece(const tokenizer *t, int32_t id)
+{
+    return vocab_piece(t->vocab, id);
+}

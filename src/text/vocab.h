@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vocab.h - the pieces of a vocabulary by id, and the ids by piece. */
+#ifndef SIMILE_TEXT_VOCAB_H
+#define SIMILE_TEXT_VOCAB_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { VOCAB_MAX = 2000000 }; /* ids are below it */
+
+typedef struct vocab vocab;
+
+vocab *vocab_new(void); /* NULL: out of memory */
+void vocab_free(vocab *v);
+
+/* Copies a piece without NUL bytes in. A piece that is there already with this id is left alone; another id for it, or
+ * another piece for the id, is an error about `subject`. */
+simile_status vocab_add(vocab *v, int64_t id, const char *piece, const char *subject, simile_error *err);
+/* All of {"piece": id, ...}; an empty object is an error. */
+simile_status vocab_add_json(vocab *v, const json_t *object, const char *subject, simile_error *err);
+
+int32_t vocab_find(const vocab *v, const char *piece, size_t len); /* -1: not there */
+const char *vocab_piece(const vocab *v, int32_t id);               /* NULL: no such id; valid until the next add */
+size_t vocab_size(const vocab *v);                                 /* largest id + 1 */
+
+#endif
