@@ -3,7 +3,12 @@
  * of the project lives in src/store/.
  *
  * A catalog is one connection and belongs to one thread at a time. Any number of connections may read while one
- * writes; a second writer gets SIMILE_E_BUSY. */
+ * writes; a second writer gets SIMILE_E_BUSY.
+ *
+ * What a crash leaves: transactions are atomic and kill -9 loses none that was committed. With synchronous=NORMAL a
+ * power cut may undo the last few of them, but never damages the file. The file is hostile input: the tables must be
+ * exactly the ones that the migrations make, and every column is checked for type and size where it is read
+ * (SIMILE_E_CORRUPT). */
 #ifndef SIMILE_STORE_CATALOG_H
 #define SIMILE_STORE_CATALOG_H
 
@@ -19,7 +24,9 @@ typedef struct catalog catalog;
 enum { CATALOG_SCHEMA = 1 };
 #define CATALOG_NO_DATE INT64_MIN
 
-/* Opens, creating and migrating as needed unless read_only. */
+/* Opens, creating and migrating as needed unless read_only. SIMILE_E_FORMAT: not SQLite, or not ours; SIMILE_E_VERSION:
+ * tables newer than this library's. Read-only opening also works where nothing can be written beside the file, as long
+ * as no unfinished write-ahead log lies there. */
 simile_status catalog_open(const char *path, bool read_only, catalog **out, simile_error *err);
 void catalog_close(catalog *c);
 
@@ -46,6 +53,7 @@ typedef struct {
     uint8_t hash[DIGEST_SIZE]; /* SHA-256 of the file's bytes, or of the text */
     bool has_hash;             /* false: the file could not even be read */
     int64_t size, mtime_ns, taken;
+    int64_t date; /* as filtered by, in seconds: taken, else mtime rounded down. Set by reading, ignored by writing */
     int32_t width, height;
 } catalog_item;
 
@@ -55,13 +63,22 @@ simile_status catalog_begin(catalog *c, simile_error *err);
 simile_status catalog_commit(catalog *c, simile_error *err);
 void catalog_rollback(catalog *c);
 
+/* The right to write for longer than a transaction: an advisory lock on "<catalogue>-lock" beside the file, which goes
+ * with the process that holds it. SIMILE_E_BUSY at once when another holds it. */
+simile_status catalog_lock(catalog *c, simile_error *err);
+void catalog_unlock(catalog *c);
+
+/* Between these two, everything read is of one moment, whatever others commit meanwhile. */
+simile_status catalog_read_begin(catalog *c, simile_error *err);
+void catalog_read_end(catalog *c);
+
 /* Inserts (id 0, set on return) or replaces all columns of the item with that id. vector: [dim] unit, or NULL for a
  * quarantined item; keep_vector leaves the stored one alone (a moved file). */
 simile_status catalog_put(catalog *c, catalog_item *item, const float *vector, int32_t dim, bool keep_vector,
                           simile_error *err);
 simile_status catalog_delete(catalog *c, int64_t id, simile_error *err);
 
-/* Looks one up; *found says whether it is there. Strings are borrowed until the next call on this connection. */
+/* Looks one up; *found says whether it is there. Strings are borrowed until the next find on this connection. */
 simile_status catalog_find_path(catalog *c, const char *path, catalog_item *out, bool *found, simile_error *err);
 simile_status catalog_find_text(catalog *c, const char *text, catalog_item *out, bool *found, simile_error *err);
 simile_status catalog_find_id(catalog *c, int64_t id, catalog_item *out, bool *found, simile_error *err);
@@ -71,7 +88,10 @@ simile_status catalog_each_hash(catalog *c, const uint8_t hash[DIGEST_SIZE], cat
                                 simile_error *err);
 /* Pictures at or below a folder (or all, folder NULL), by path. fn must not write. */
 simile_status catalog_each_below(catalog *c, const char *folder, catalog_item_fn fn, void *user, simile_error *err);
-/* Pictures whose path matches a glob. */
+/* Pictures whose path matches a glob, by path. A glob is SQLite's: '*' any bytes, '?' any one character, "[a-c]" and
+ * "[^a-c]" sets; '*' and '?' match '/' too, and case counts. It is held against the absolute path as a whole; one that
+ * starts with neither '/' nor '*' gets a star and a slash in front, so that "*.png", "IMG_*" and "holiday/" + "*" mean
+ * what they say. */
 simile_status catalog_each_glob(catalog *c, const char *glob, catalog_item_fn fn, void *user, simile_error *err);
 /* Every item by id. */
 simile_status catalog_each(catalog *c, catalog_item_fn fn, void *user, simile_error *err);
@@ -80,11 +100,15 @@ simile_status catalog_each(catalog *c, catalog_item_fn fn, void *user, simile_er
 
 /* *out: [dim], copied. SIMILE_E_NOT_FOUND if the item has none, SIMILE_E_CORRUPT if its checksum is wrong. */
 simile_status catalog_get_vector(catalog *c, int64_t id, float *out, int32_t dim, simile_error *err);
-/* All items of a kind that have a vector, by id. vector may be unaligned and is borrowed for the call. */
+/* OK items of a kind with a larger id than after_id, by id. vector is as stored (catalog_vector_decode), may be
+ * unaligned and is borrowed for the call. Checksums are not compared here: catalog_check does. */
 typedef int (*catalog_vector_fn)(void *user, int64_t id, const void *vector, size_t bytes);
-simile_status catalog_each_vector(catalog *c, int32_t kind, catalog_vector_fn fn, void *user, simile_error *err);
-/* Changes whenever any connection commits a write: a cached copy of the vectors is stale when it differs. */
-simile_status catalog_generation(catalog *c, int64_t *out, simile_error *err);
+simile_status catalog_each_vector(catalog *c, int32_t kind, int64_t after_id, catalog_vector_fn fn, void *user,
+                                  simile_error *err);
+void catalog_vector_decode(const void *vector, int32_t dim, float *out); /* little-endian float32 to float */
+/* generation changes whenever any connection commits a write: a cached copy of the vectors is stale when it differs.
+ * As long as rewrites (may be NULL) is the same, vectors were only added, with ids larger than all before. */
+simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewrites, simile_error *err);
 
 /* ---- filters, counts, checks ---- */
 
@@ -99,7 +123,8 @@ simile_status catalog_each_match(catalog *c, int32_t kind, const catalog_filter 
                                  simile_error *err);
 
 typedef struct {
-    int64_t images, texts, quarantined, bytes;
+    int64_t images, texts; /* that are OK */
+    int64_t quarantined, bytes;
     int32_t schema;
 } catalog_counts;
 simile_status catalog_count(catalog *c, catalog_counts *out, simile_error *err);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * internal.h - the handles of simile.h from the inside, shared by the files of src/engine/.
+ *
+ * Locks of a library, in the order in which they may be taken: `loading`, then `lock`. `scanning` is only ever tried,
+ * with no other lock wanted while it is held. A model's `lock` guards its digest alone. */
+#ifndef SIMILE_ENGINE_INTERNAL_H
+#define SIMILE_ENGINE_INTERNAL_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "model/model.h"
+#include "store/catalog.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* ---- handles ---- */
+
+struct simile_model {
+    model *m;
+    pthread_mutex_t lock;
+    char digest[DIGEST_HEX]; /* "" until it was asked for */
+};
+
+struct simile_image {
+    image pixels;
+    simile_image_info info;
+};
+
+struct simile_encoder {
+    const simile_model *model;
+    model_encoder *e;
+};
+
+/* The unit vectors of one kind of item at one moment, for scanning. Immutable but for its count of references. A newer
+ * one to which rows were only added shares `rows` and `ids` with it: it owns the rows behind this one's last. */
+typedef struct snapshot snapshot;
+
+enum { MAX_IDLE_READERS = 16 };
+
+struct simile_library {
+    char *path; /* absolute */
+    bool read_only;
+    int threads;
+    pthread_mutex_t lock; /* guards the next four */
+    catalog *readers[MAX_IDLE_READERS];
+    int n_readers;
+    bool writing;
+    snapshot *snapshots[2]; /* by kind, newest; NULL until searched */
+    catalog *writer;        /* NULL when read_only; belongs to whoever set `writing` */
+    pthread_mutex_t loading;
+    pthread_mutex_t scanning; /* guards pool */
+    pool *pool;               /* NULL until searched */
+};
+
+/* ---- options (options.c) ---- */
+
+/* Copies a caller's options struct, which may be older and shorter or newer and longer than ours, into our zeroed one.
+ * in: NULL, or a struct whose first member is its size. */
+simile_status options_copy(void *out, size_t size, const void *in, simile_error *err);
+int threads_or_default(int32_t threads);
+
+/* ---- encoding (encode.c) ---- */
+
+simile_status encoder_needs_images(const simile_encoder *encoder, const image_prepare_spec **spec, simile_error *err);
+int32_t encoder_dim(const simile_encoder *encoder);
+/* Numbers in the tensor of one picture. */
+size_t pixel_count(const image_prepare_spec *spec);
+/* Makes [dim] a unit vector; false when it is zero or not finite. */
+bool make_unit(float *vector, int32_t dim);
+
+/* ---- libraries (library.c) ---- */
+
+/* A connection for reading, to be given back; `reusable` false closes it. */
+simile_status reader_take(simile_library *library, catalog **out, simile_error *err);
+void reader_give(simile_library *library, catalog *reader, bool reusable);
+/* The right to write, or SIMILE_E_BUSY. */
+simile_status writer_take(simile_library *library, catalog **out, simile_error *err);
+void writer_give(simile_library *library);
+/* SIMILE_E_VERSION unless the model's vectors may stand beside those of the catalogue. */
+simile_status check_model(catalog *c, const simile_model *model, simile_error *err);
+simile_status claim_model(catalog *c, const simile_model *model, simile_error *err);
+
+/* ---- snapshots (snapshot.c) ---- */
+
+struct snapshot {
+    struct snapshot_rows *storage;
+    const float *rows;  /* [n, stride] */
+    const int64_t *ids; /* [n], ascending */
+    size_t n, stride;
+    int32_t dim;
+    int64_t generation, rewrites, last_id;
+    long references; /* guarded by the library's lock */
+};
+/* Opens a read transaction on `reader` and gives the vectors as of that moment. Ends the transaction on failure. */
+simile_status snapshot_take(simile_library *library, int32_t kind, catalog *reader, snapshot **out, simile_error *err);
+void snapshot_give(simile_library *library, snapshot *s);
+/* The row of an id, or -1. */
+ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
+
+/* ---- ingest (collect.c, ingest.c) ---- */
+
+typedef struct {
+    char *path; /* absolute */
+    bool named; /* by the caller, not found in a folder */
+    bool gone;  /* it vanished while we were at it */
+} candidate;
+
+typedef struct {
+    candidate *files; /* by path, each once */
+    size_t n, capacity;
+    char **roots; /* the folders among the given paths */
+    size_t n_roots;
+    char **unreadable; /* folders that could not be looked into */
+    size_t n_unreadable, unreadable_capacity;
+} candidates;
+
+/* Looks through the given paths. `c` says which files with unusual names are items already. */
+simile_status candidates_collect(candidates *all, catalog *c, const char *const *paths, size_t n_paths,
+                                 const simile_add_options *options, simile_error *err);
+void candidates_release(candidates *all);
+/* Forgets the items below the given folders whose file is gone. */
+simile_status candidates_forget_missing(const candidates *all, catalog *c, int64_t *removed, simile_error *err);
+/* Is there no file of this name? False when that cannot be told. */
+bool file_is_gone(const char *path);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * library.c - simile_library: opening and closing, connections, whose vectors these are, facts, listing, forgetting.
+ *
+ * A connection to the catalogue belongs to one thread at a time, so each search takes one for itself from those that
+ * are idle, or opens another. There is one connection for writing; `writing` keeps two threads of this process apart
+ * and the catalogue's own lock two processes. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+/* ---- connections ---- */
+
+simile_status reader_take(simile_library *library, catalog **out, simile_error *err)
+{
+    *out = NULL;
+    pthread_mutex_lock(&library->lock);
+    if (library->n_readers) *out = library->readers[--library->n_readers];
+    pthread_mutex_unlock(&library->lock);
+    return *out ? SIMILE_OK : catalog_open(library->path, true, out, err);
+}
+
+void reader_give(simile_library *library, catalog *reader, bool reusable)
+{
+    if (!reader) return;
+    pthread_mutex_lock(&library->lock);
+    const bool keep = reusable && library->n_readers < MAX_IDLE_READERS;
+    if (keep) library->readers[library->n_readers++] = reader;
+    pthread_mutex_unlock(&library->lock);
+    if (!keep) catalog_close(reader);
+}
+
+simile_status writer_take(simile_library *library, catalog **out, simile_error *err)
+{
+    *out = NULL;
+    if (library->read_only)
+        return err_set(err, SIMILE_E_ARG, "cannot write the catalogue '%s': it was opened for reading only",
+                       library->path);
+    pthread_mutex_lock(&library->lock);
+    const bool busy = library->writing;
+    library->writing = true;
+    pthread_mutex_unlock(&library->lock);
+    if (busy)
+        return err_set(err, SIMILE_E_BUSY, "cannot write the catalogue '%s': another writer is at work", library->path);
+    const simile_status status = catalog_lock(library->writer, err);
+    if (status)
+        writer_give(library);
+    else
+        *out = library->writer;
+    return status;
+}
+
+void writer_give(simile_library *library)
+{
+    catalog_unlock(library->writer);
+    pthread_mutex_lock(&library->lock);
+    library->writing = false;
+    pthread_mutex_unlock(&library->lock);
+}
+
+/* ---- models ---- */
+
+static simile_status describe_model(const simile_model *handle, catalog_model *out, simile_error *err)
+{
+    const simile_model_info *info = model_info(handle->m);
+    *out = (catalog_model){.dim = info->dim};
+    const size_t len = strnlen(info->name, sizeof out->name - 1);
+    memcpy(out->name, info->name, len);
+    return simile_model_digest(handle, out->digest, err);
+}
+
+simile_status check_model(catalog *c, const simile_model *handle, simile_error *err)
+{
+    catalog_model there, ours;
+    catalog_counts counts;
+    RETURN_IF_ERROR(catalog_get_model(c, &there, err));
+    if (!there.digest[0]) return SIMILE_OK;
+    RETURN_IF_ERROR(describe_model(handle, &ours, err));
+    if (there.dim == ours.dim && !strcmp(there.digest, ours.digest)) return SIMILE_OK;
+    RETURN_IF_ERROR(catalog_count(c, &counts, err));
+    if (!counts.images && !counts.texts) return SIMILE_OK; /* nothing of the other model is left */
+    return err_set(err, SIMILE_E_VERSION,
+                   "the vectors in the catalogue are those of the model '%s' (%.8s), not of '%s' (%.8s)", there.name,
+                   there.digest, ours.name, ours.digest);
+}
+
+simile_status claim_model(catalog *c, const simile_model *handle, simile_error *err)
+{
+    catalog_model ours;
+    RETURN_IF_ERROR(describe_model(handle, &ours, err));
+    return catalog_claim_model(c, &ours, err);
+}
+
+/* ---- opening and closing ---- */
+
+static simile_status open_at(simile_library *library, const char *path, const simile_model *handle, simile_error *err)
+{
+    catalog *c;
+    library->path = path_absolute(path);
+    if (!library->path) return err_nomem(err);
+    RETURN_IF_ERROR(catalog_open(library->path, library->read_only, &c, err));
+    if (library->read_only)
+        library->readers[library->n_readers++] = c;
+    else
+        library->writer = c;
+    return handle ? check_model(c, handle, err) : SIMILE_OK;
+}
+
+simile_status simile_library_open(const char *path, const simile_model *handle, const simile_library_options *options,
+                                  simile_library **out, simile_error *err)
+{
+    if (!out) return err_set(err, SIMILE_E_ARG, "no place for the catalogue was given");
+    *out = NULL;
+    simile_library_options opt;
+    if (!path || !*path) return err_set(err, SIMILE_E_ARG, "no catalogue was named");
+    RETURN_IF_ERROR(options_copy(&opt, sizeof opt, options, err));
+    if (opt.threads < 0) return err_set(err, SIMILE_E_ARG, "the number of threads is negative");
+    simile_library *library = mem_new(simile_library);
+    if (!library) return err_nomem(err);
+    pthread_mutex_init(&library->lock, NULL);
+    pthread_mutex_init(&library->loading, NULL);
+    pthread_mutex_init(&library->scanning, NULL);
+    library->read_only = opt.read_only != 0;
+    library->threads = threads_or_default(opt.threads);
+    const simile_status status = open_at(library, path, handle, err);
+    if (status)
+        simile_library_close(library);
+    else
+        *out = library;
+    return status;
+}
+
+void simile_library_close(simile_library *library)
+{
+    if (!library) return;
+    for (int kind = 0; kind < 2; kind++) snapshot_give(library, library->snapshots[kind]);
+    /* The writer goes last: who can write tidies the log away. */
+    for (int i = 0; i < library->n_readers; i++) catalog_close(library->readers[i]);
+    catalog_close(library->writer);
+    pool_free(library->pool);
+    pthread_mutex_destroy(&library->scanning);
+    pthread_mutex_destroy(&library->loading);
+    pthread_mutex_destroy(&library->lock);
+    mem_free(library->path);
+    mem_free(library);
+}
+
+/* ---- facts and listing ---- */
+
+static simile_status read_stats(catalog *c, simile_stats *out, simile_error *err)
+{
+    catalog_counts counts;
+    catalog_model there;
+    RETURN_IF_ERROR(catalog_count(c, &counts, err));
+    RETURN_IF_ERROR(catalog_get_model(c, &there, err));
+    *out = (simile_stats){.images = counts.images,
+                          .texts = counts.texts,
+                          .quarantined = counts.quarantined,
+                          .bytes = counts.bytes,
+                          .dim = there.dim,
+                          .schema = counts.schema};
+    memcpy(out->model_digest, there.digest, sizeof there.digest);
+    memcpy(out->model_name, there.name, sizeof there.name);
+    return SIMILE_OK;
+}
+
+simile_status simile_library_get_stats(simile_library *library, simile_stats *out, simile_error *err)
+{
+    catalog *c;
+    if (!library || !out) return err_set(err, SIMILE_E_ARG, "no catalogue or no place was given");
+    *out = (simile_stats){0};
+    RETURN_IF_ERROR(reader_take(library, &c, err));
+    simile_status status = catalog_read_begin(c, err);
+    if (!status) status = read_stats(c, out, err);
+    catalog_read_end(c);
+    reader_give(library, c, !status);
+    return status;
+}
+
+typedef struct {
+    simile_item_fn fn;
+    void *user;
+} listing;
+
+static int list_item(void *user, const catalog_item *item)
+{
+    const listing *l = user;
+    char hash[DIGEST_HEX] = "";
+    if (item->has_hash) digest_hex(item->hash, hash);
+    const simile_item out = {.id = item->id,
+                             .kind = item->kind,
+                             .status = item->status,
+                             .path = item->path,
+                             .text = item->text,
+                             .reason = item->reason,
+                             .hash = hash,
+                             .size = item->size,
+                             .mtime_ns = item->mtime_ns,
+                             .taken = item->taken,
+                             .width = item->width,
+                             .height = item->height};
+    return l->fn(l->user, &out);
+}
+
+simile_status simile_library_each(simile_library *library, simile_item_fn fn, void *user, simile_error *err)
+{
+    catalog *c;
+    listing l = {.fn = fn, .user = user};
+    if (!library || !fn) return err_set(err, SIMILE_E_ARG, "no catalogue or no function was given");
+    RETURN_IF_ERROR(reader_take(library, &c, err));
+    simile_status status = catalog_read_begin(c, err);
+    if (!status) status = catalog_each(c, list_item, &l, err);
+    catalog_read_end(c);
+    reader_give(library, c, !status);
+    return status;
+}
+
+/* ---- forgetting ---- */
+
+typedef struct {
+    int64_t *ids;
+    size_t n, capacity;
+    bool no_memory;
+} id_list;
+
+static int push_item(void *user, const catalog_item *item)
+{
+    id_list *list = user;
+    if (list->n == list->capacity) {
+        const size_t capacity = list->capacity ? list->capacity * 2 : 64;
+        int64_t *ids = mem_grow(list->ids, capacity, sizeof *ids);
+        if (!ids) return list->no_memory = true;
+        list->ids = ids;
+        list->capacity = capacity;
+    }
+    list->ids[list->n++] = item->id;
+    return 0;
+}
+
+static simile_status delete_listed(catalog *c, const id_list *list, int64_t *removed, simile_error *err)
+{
+    if (list->no_memory) return err_nomem(err);
+    simile_status status = SIMILE_OK;
+    for (size_t i = 0; i < list->n && !status; i++) status = catalog_delete(c, list->ids[i], err);
+    if (!status && removed) *removed = (int64_t)list->n;
+    return status;
+}
+
+static simile_status list_named(catalog *c, const char *name, id_list *list, simile_error *err)
+{
+    char *path = path_absolute(name);
+    if (!path) return err_nomem(err);
+    simile_status status = catalog_each_below(c, path, push_item, list, err);
+    mem_free(path);
+    if (!status && !list->n && strpbrk(name, "*?[")) status = catalog_each_glob(c, name, push_item, list, err);
+    if (!status && !list->n && !list->no_memory)
+        status = err_set(err, SIMILE_E_NOT_FOUND, "nothing in the catalogue is named '%s'", name);
+    return status;
+}
+
+static simile_status list_text(catalog *c, const char *text, id_list *list, simile_error *err)
+{
+    catalog_item item;
+    bool found;
+    RETURN_IF_ERROR(catalog_find_text(c, text, &item, &found, err));
+    if (!found) return err_set(err, SIMILE_E_NOT_FOUND, "the text '%.100s' is not in the catalogue", text);
+    push_item(list, &item);
+    return SIMILE_OK;
+}
+
+typedef simile_status (*list_fn)(catalog *c, const char *name, id_list *list, simile_error *err);
+
+/* Lists and deletes in one transaction. */
+static simile_status forget(simile_library *library, list_fn select, const char *name, int64_t *removed,
+                            simile_error *err)
+{
+    catalog *c;
+    id_list list = {0};
+    if (removed) *removed = 0;
+    if (!library || !name || !*name) return err_set(err, SIMILE_E_ARG, "no catalogue or no name was given");
+    RETURN_IF_ERROR(writer_take(library, &c, err));
+    simile_status status = catalog_begin(c, err);
+    if (!status) status = select(c, name, &list, err);
+    if (!status) status = delete_listed(c, &list, removed, err);
+    if (!status) status = catalog_commit(c, err);
+    if (status && removed) *removed = 0;
+    catalog_rollback(c);
+    writer_give(library);
+    mem_free(list.ids);
+    return status;
+}
+
+simile_status simile_library_remove(simile_library *library, const char *path, int64_t *removed, simile_error *err)
+{
+    return forget(library, list_named, path, removed, err);
+}
+
+simile_status simile_library_remove_text(simile_library *library, const char *text, int64_t *removed, simile_error *err)
+{
+    return forget(library, list_text, text, removed, err);
+}

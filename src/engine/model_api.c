@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model_api.c - simile_model: finding a model by name, its facts, its identity, its tokens.
+ *
+ * A name without a slash is looked for in the caller's search path, $SIMILE_MODELS, the user's data folder and the
+ * folder of the installation, in this order; a name with a slash is a path. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+#ifndef SIMILE_DATADIR
+#define SIMILE_DATADIR "/usr/local/share/simile"
+#endif
+
+static bool is_folder(const char *path)
+{
+    file_facts facts;
+    return !file_stat(path, &facts, NULL) && facts.is_directory;
+}
+
+/* Looks in each of the folders of a list with ':' between them. *out stays NULL when it is in none. */
+static simile_status find_in_list(const char *list, const char *name, char **out, simile_error *err)
+{
+    while (list && *list && !*out) {
+        const size_t len = strcspn(list, ":");
+        char *path = len ? mem_printf("%.*s/%s", (int)len, list, name) : NULL;
+        if (len && !path) return err_nomem(err);
+        if (path && is_folder(path))
+            *out = path;
+        else
+            mem_free(path);
+        list += len + (list[len] == ':');
+    }
+    return SIMILE_OK;
+}
+
+/* The user's own models. */
+static simile_status find_in_data_home(const char *name, char **out, simile_error *err)
+{
+    char *home = path_data_home();
+    if (!home) return SIMILE_OK;
+    char *path = mem_printf("%s/models/%s", home, name);
+    mem_free(home);
+    if (!path) return err_nomem(err);
+    if (is_folder(path))
+        *out = path;
+    else
+        mem_free(path);
+    return SIMILE_OK;
+}
+
+static simile_status find_model(const char *name, const char *search_path, char **out, simile_error *err)
+{
+    *out = NULL;
+    if (!*name) return err_set(err, SIMILE_E_ARG, "the name of the model is empty");
+    if (strchr(name, '/')) {
+        *out = mem_strdup(name);
+        return *out ? SIMILE_OK : err_nomem(err);
+    }
+    RETURN_IF_ERROR(find_in_list(search_path, name, out, err));
+    if (!*out) RETURN_IF_ERROR(find_in_list(getenv("SIMILE_MODELS"), name, out, err));
+    if (!*out) RETURN_IF_ERROR(find_in_data_home(name, out, err));
+    if (!*out) RETURN_IF_ERROR(find_in_list(SIMILE_DATADIR "/models", name, out, err));
+    if (*out) return SIMILE_OK;
+    return err_set(err, SIMILE_E_NOT_FOUND, "cannot find the model '%s' in %s%s$SIMILE_MODELS, the data folder or '%s'",
+                   name, search_path && *search_path ? search_path : "", search_path && *search_path ? ", " : "",
+                   SIMILE_DATADIR "/models");
+}
+
+simile_status simile_model_open(const char *name, const simile_model_options *options, simile_model **out,
+                                simile_error *err)
+{
+    if (!out) return err_set(err, SIMILE_E_ARG, "no place for the model was given");
+    *out = NULL;
+    simile_model_options opt;
+    if (!name) return err_set(err, SIMILE_E_ARG, "no model was named");
+    RETURN_IF_ERROR(options_copy(&opt, sizeof opt, options, err));
+    char *directory;
+    RETURN_IF_ERROR(find_model(name, opt.search_path, &directory, err));
+    simile_model *handle = mem_new(simile_model);
+    simile_status status = handle ? model_open(directory, &handle->m, err) : err_nomem(err);
+    if (status) {
+        mem_free(handle);
+    } else {
+        pthread_mutex_init(&handle->lock, NULL);
+        *out = handle;
+    }
+    mem_free(directory);
+    return status;
+}
+
+void simile_model_close(simile_model *handle)
+{
+    if (!handle) return;
+    model_close(handle->m);
+    pthread_mutex_destroy(&handle->lock);
+    mem_free(handle);
+}
+
+const simile_model_info *simile_model_get_info(const simile_model *handle)
+{
+    return handle ? model_info(handle->m) : NULL;
+}
+
+/* The digest is a cache inside an otherwise immutable handle. */
+static simile_model *unlocked(const simile_model *handle)
+{
+    return (simile_model *)(uintptr_t)handle;
+}
+
+simile_status simile_model_digest(const simile_model *handle, char out[65], simile_error *err)
+{
+    if (!handle || !out) return err_set(err, SIMILE_E_ARG, "no model was given");
+    simile_model *own = unlocked(handle);
+    simile_status status = SIMILE_OK;
+    char digest_text[DIGEST_HEX];
+    out[0] = 0;
+    pthread_mutex_lock(&own->lock);
+    if (!own->digest[0]) {
+        status = model_digest(own->m, digest_text, err);
+        if (!status) memcpy(own->digest, digest_text, sizeof digest_text);
+    }
+    if (!status) memcpy(out, own->digest, sizeof own->digest);
+    pthread_mutex_unlock(&own->lock);
+    return status;
+}
+
+simile_status simile_tokenize(const simile_model *handle, const char *text, size_t len, int32_t *ids, size_t cap,
+                              size_t *n, int *truncated, simile_error *err)
+{
+    if (!handle || (!text && len) || (!ids && cap) || !n)
+        return err_set(err, SIMILE_E_ARG, "no model, text or place for the tokens was given");
+    *n = 0;
+    if (truncated) *truncated = 0;
+    const simile_model_info *info = model_info(handle->m);
+    const tokenizer *t = model_tokenizer(handle->m);
+    if (!t) return err_set(err, SIMILE_E_UNSUPPORTED, "the model '%s' has no text tower", info->name);
+    token_list list = {0};
+    RETURN_IF_ERROR(tokenizer_encode(t, text ? text : "", len, (size_t)info->context, &list, err));
+    *n = list.n;
+    if (truncated) *truncated = list.truncated;
+    if (list.n && cap) memcpy(ids, list.ids, (list.n < cap ? list.n : cap) * sizeof *ids);
+    mem_free(list.ids);
+    return SIMILE_OK;
+}

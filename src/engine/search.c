@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search.c - simile_search: terms to one query vector, filters to a bitmap, an exact scan, hits with their paths.
+ *
+ *     query = unit(sum over terms of weight x unit(vector of the term))
+ *
+ * Everything is read in one read transaction (snapshot.c), so that an answer is of one moment even while a writer is
+ * at work, and the filters are applied before the best k are chosen: k results come back as long as k items pass.
+ *
+ * Threads: any number of searches at once. One of them gets the library's pool of threads, the others scan alone: with
+ * several searches at work the processors are busy anyway. */
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+#include "index/scan.h"
+
+#include <math.h>
+
+struct simile_results {
+    simile_hit *hits;
+    size_t n;
+    buf strings; /* the paths and texts of the hits */
+};
+
+enum { MAX_TERMS = 10000, DEFAULT_LIMIT = 10 };
+
+/* A search in progress. */
+typedef struct {
+    simile_library *library;
+    simile_encoder *encoder;
+    simile_query query;
+    catalog *reader;
+    snapshot *set;
+    int32_t dim;
+    double *sum;     /* [dim] */
+    float *vector;   /* [dim], of the term at hand, then of the query */
+    int64_t *named;  /* ids that terms name */
+    size_t n_named;  /* at most n_terms */
+    uint64_t *allow; /* bitmap over the rows of set, or NULL */
+    scan_hit *hits;  /* [n_hits] */
+    size_t n_hits;
+} search;
+
+/* ---- terms ---- */
+
+static simile_status need_encoder(const search *s, simile_error *err)
+{
+    if (!s->encoder) return err_set(err, SIMILE_E_ARG, "a term of the query needs an encoder");
+    RETURN_IF_ERROR(check_model(s->reader, s->encoder->model, err));
+    if (encoder_dim(s->encoder) == s->dim) return SIMILE_OK;
+    return err_set(err, SIMILE_E_VERSION, "the vectors of the catalogue have %d numbers, those of the encoder %d",
+                   s->dim, encoder_dim(s->encoder));
+}
+
+static simile_status encode_picture(search *s, const simile_image *picture, simile_error *err)
+{
+    RETURN_IF_ERROR(need_encoder(s, err));
+    return simile_encode_images(s->encoder, &picture, 1, s->vector, err);
+}
+
+static simile_status encode_file(search *s, const char *path, simile_error *err)
+{
+    simile_image *picture;
+    RETURN_IF_ERROR(need_encoder(s, err));
+    RETURN_IF_ERROR(simile_image_open(path, NULL, &picture, err));
+    const simile_status status = encode_picture(s, picture, err);
+    simile_image_free(picture);
+    return status;
+}
+
+static simile_status encode_text(search *s, const char *text, simile_error *err)
+{
+    catalog_item item;
+    bool found;
+    RETURN_IF_ERROR(need_encoder(s, err));
+    RETURN_IF_ERROR(simile_encode_texts(s->encoder, &text, 1, s->vector, NULL, err));
+    if (s->query.target != SIMILE_KIND_TEXT) return SIMILE_OK;
+    RETURN_IF_ERROR(catalog_find_text(s->reader, text, &item, &found, err));
+    if (found) s->named[s->n_named++] = item.id;
+    return SIMILE_OK;
+}
+
+static simile_status fetch_item(search *s, int64_t id, simile_error *err)
+{
+    s->named[s->n_named++] = id;
+    return catalog_get_vector(s->reader, id, s->vector, s->dim, err);
+}
+
+/* A file that is as it was when it was indexed, or that is gone since, need not be decoded. */
+static bool is_current(const catalog_item *item, const char *path)
+{
+    file_facts facts;
+    const simile_status status = file_stat(path, &facts, NULL);
+    if (status) return status == SIMILE_E_NOT_FOUND;
+    return facts.size == item->size && facts.mtime_ns == item->mtime_ns;
+}
+
+static simile_status fetch_path(search *s, const char *path, simile_error *err)
+{
+    catalog_item item;
+    bool found = false;
+    char *absolute = path_absolute(path);
+    if (!absolute) return err_nomem(err);
+    simile_status status = catalog_find_path(s->reader, absolute, &item, &found, err);
+    const bool current = !status && found && item.status == SIMILE_ITEM_OK && is_current(&item, absolute);
+    mem_free(absolute);
+    if (status) return status;
+    if (current) return fetch_item(s, item.id, err);
+    if (found) s->named[s->n_named++] = item.id;
+    return encode_file(s, path, err);
+}
+
+static simile_status fetch_term(search *s, const simile_term *term, simile_error *err)
+{
+    switch (term->kind) {
+    case SIMILE_TERM_TEXT: return encode_text(s, term->text, err);
+    case SIMILE_TERM_PATH: return fetch_path(s, term->text, err);
+    case SIMILE_TERM_IMAGE: return encode_picture(s, term->image, err);
+    case SIMILE_TERM_ITEM: return fetch_item(s, term->id, err);
+    default: memcpy(s->vector, term->vector, (size_t)s->dim * sizeof *s->vector); return SIMILE_OK;
+    }
+}
+
+static simile_status add_term(search *s, size_t at, simile_error *err)
+{
+    const simile_term *term = &s->query.terms[at];
+    RETURN_IF_ERROR(fetch_term(s, term, err));
+    if (!make_unit(s->vector, s->dim))
+        return err_set(err, SIMILE_E_ARG, "the vector of term %zu is zero or not finite", at + 1);
+    for (int32_t i = 0; i < s->dim; i++) s->sum[i] += (double)term->weight * (double)s->vector[i];
+    return SIMILE_OK;
+}
+
+/* Rounding leaves something of terms that cancel out; what is this much smaller than their weights has no direction. */
+static const double least_length = 1e-6;
+
+static simile_status make_query(search *s, simile_error *err)
+{
+    double weights = 0, square = 0;
+    for (size_t i = 0; i < s->query.n_terms; i++) {
+        RETURN_IF_ERROR(add_term(s, i, err));
+        weights += fabs((double)s->query.terms[i].weight);
+    }
+    for (int32_t i = 0; i < s->dim; i++) square += s->sum[i] * s->sum[i];
+    const double length = sqrt(square);
+    if (!(length > least_length * weights))
+        return err_set(err, SIMILE_E_ARG, "the terms of the query cancel each other out");
+    for (int32_t i = 0; i < s->dim; i++) s->vector[i] = (float)(s->sum[i] / length);
+    return SIMILE_OK;
+}
+
+/* ---- filters ---- */
+
+typedef struct {
+    const snapshot *set;
+    uint64_t *allow;
+    size_t row; /* rows before it have smaller ids than what comes next */
+} marker;
+
+static int mark(void *user, int64_t id)
+{
+    marker *m = user;
+    while (m->row < m->set->n && m->set->ids[m->row] < id) m->row++;
+    if (m->row < m->set->n && m->set->ids[m->row] == id) m->allow[m->row / 64] |= UINT64_C(1) << m->row % 64;
+    return 0;
+}
+
+static simile_status make_bitmap(search *s, simile_error *err)
+{
+    const simile_query *q = &s->query;
+    const bool filtered = q->glob || q->has_after || q->has_before;
+    const bool excluding = q->exclude_terms && s->n_named;
+    const size_t words = s->set->n / 64 + 1;
+    if (!filtered && !excluding) return SIMILE_OK;
+    s->allow = mem_zero_array(words, sizeof *s->allow);
+    if (!s->allow) return err_nomem(err);
+    if (filtered) {
+        const catalog_filter filter = {.glob = q->glob,
+                                       .has_after = q->has_after != 0,
+                                       .after = q->after,
+                                       .has_before = q->has_before != 0,
+                                       .before = q->before};
+        marker m = {.set = s->set, .allow = s->allow};
+        RETURN_IF_ERROR(catalog_each_match(s->reader, q->target, &filter, mark, &m, err));
+    } else {
+        memset(s->allow, 0xff, words * sizeof *s->allow);
+    }
+    for (size_t i = 0; excluding && i < s->n_named; i++) {
+        const ptrdiff_t row = snapshot_find(s->set, s->named[i]);
+        if (row >= 0) s->allow[row / 64] &= ~(UINT64_C(1) << row % 64);
+    }
+    return SIMILE_OK;
+}
+
+/* ---- scanning ---- */
+
+/* The library's threads if they are free, to be given back with give_pool(). NULL: scan alone. */
+static pool *take_pool(simile_library *library)
+{
+    if (library->threads < 2 || pthread_mutex_trylock(&library->scanning)) return NULL;
+    if (!library->pool && pool_new(library->threads, &library->pool, NULL)) {
+        pthread_mutex_unlock(&library->scanning); /* without threads it only takes longer */
+        return NULL;
+    }
+    return library->pool;
+}
+
+static void give_pool(simile_library *library, pool *threads)
+{
+    if (threads) pthread_mutex_unlock(&library->scanning);
+}
+
+static simile_status scan(search *s, simile_error *err)
+{
+    const simile_query *q = &s->query;
+    size_t k = (size_t)q->offset + (size_t)q->limit;
+    if (k > s->set->n) k = s->set->n;
+    const scan_set rows = {.rows = s->set->rows,
+                           .ids = s->set->ids,
+                           .n = s->set->n,
+                           .dim = (size_t)s->dim,
+                           .stride = s->set->stride,
+                           .allow = s->allow,
+                           .min_score = q->min_similarity == 0 ? -INFINITY : q->min_similarity / 100};
+    s->hits = mem_array(k, sizeof *s->hits);
+    if (!s->hits) return err_nomem(err);
+    pool *threads = take_pool(s->library);
+    const simile_status status = scan_top(&rows, s->vector, k, threads, s->hits, &s->n_hits, err);
+    give_pool(s->library, threads);
+    return status;
+}
+
+/* ---- results ---- */
+
+/* Fills in a hit. Its string is an offset until all are in place, as their memory may move. */
+static simile_status describe_hit(search *s, simile_results *results, size_t *offset, const scan_hit *from,
+                                  simile_hit *to, simile_error *err)
+{
+    catalog_item item;
+    bool found;
+    RETURN_IF_ERROR(catalog_find_id(s->reader, from->id, &item, &found, err));
+    if (!found) return err_set(err, SIMILE_E_CORRUPT, "item %lld has a vector but no facts", (long long)from->id);
+    *to = (simile_hit){.id = from->id,
+                       .similarity = 100 * from->score,
+                       .width = item.width,
+                       .height = item.height,
+                       .date = item.date,
+                       .path = item.path,
+                       .text = item.text};
+    const char *string = item.path ? item.path : item.text;
+    *offset = results->strings.len;
+    return buf_append(&results->strings, string, strlen(string) + 1) ? SIMILE_OK : err_nomem(err);
+}
+
+static simile_status make_results(search *s, simile_results *results, simile_error *err)
+{
+    const size_t skip = (size_t)s->query.offset;
+    const size_t n = s->n_hits > skip ? s->n_hits - skip : 0;
+    size_t *offsets = mem_array(n, sizeof *offsets);
+    results->hits = mem_zero_array(n, sizeof *results->hits);
+    simile_status status = offsets && results->hits ? SIMILE_OK : err_nomem(err);
+    for (size_t i = 0; i < n && !status; i++)
+        status = describe_hit(s, results, &offsets[i], &s->hits[skip + i], &results->hits[i], err);
+    for (size_t i = 0; i < n && !status; i++) {
+        simile_hit *hit = &results->hits[i];
+        const char *string = results->strings.data + offsets[i];
+        if (hit->path)
+            hit->path = string;
+        else
+            hit->text = string;
+    }
+    if (!status) results->n = n;
+    mem_free(offsets);
+    return status;
+}
+
+/* ---- the public calls ---- */
+
+static simile_status check_term(const simile_term *term, size_t at, simile_error *err)
+{
+    const bool text = term->kind == SIMILE_TERM_TEXT || term->kind == SIMILE_TERM_PATH;
+    if (term->kind < SIMILE_TERM_TEXT || term->kind > SIMILE_TERM_VECTOR)
+        return err_set(err, SIMILE_E_ARG, "term %zu is of an unknown kind", at + 1);
+    if ((text && !term->text) || (term->kind == SIMILE_TERM_IMAGE && !term->image) ||
+        (term->kind == SIMILE_TERM_VECTOR && !term->vector))
+        return err_set(err, SIMILE_E_ARG, "term %zu is empty", at + 1);
+    if (!isfinite(term->weight)) return err_set(err, SIMILE_E_ARG, "the weight of term %zu is not finite", at + 1);
+    return SIMILE_OK;
+}
+
+static simile_status check_query(simile_query *q, const simile_query *given, simile_error *err)
+{
+    RETURN_IF_ERROR(options_copy(q, sizeof *q, given, err));
+    if (!q->limit) q->limit = DEFAULT_LIMIT;
+    if (!q->n_terms || !q->terms) return err_set(err, SIMILE_E_ARG, "the query is empty");
+    if (q->n_terms > MAX_TERMS) return err_set(err, SIMILE_E_LIMIT, "the query has more than %d terms", MAX_TERMS);
+    if (q->limit < 0 || q->offset < 0) return err_set(err, SIMILE_E_ARG, "limit and offset cannot be negative");
+    if (q->target != SIMILE_KIND_IMAGE && q->target != SIMILE_KIND_TEXT)
+        return err_set(err, SIMILE_E_ARG, "the target of the query is neither pictures nor texts");
+    if (isnan(q->min_similarity)) return err_set(err, SIMILE_E_ARG, "the least similarity is not a number");
+    for (size_t i = 0; i < q->n_terms; i++) RETURN_IF_ERROR(check_term(&q->terms[i], i, err));
+    return SIMILE_OK;
+}
+
+static simile_status prepare(search *s, simile_error *err)
+{
+    RETURN_IF_ERROR(reader_take(s->library, &s->reader, err));
+    RETURN_IF_ERROR(snapshot_take(s->library, s->query.target, s->reader, &s->set, err));
+    s->dim = s->set->dim;
+    s->sum = mem_zero_array((size_t)s->dim, sizeof *s->sum);
+    s->vector = mem_zero_array((size_t)s->dim, sizeof *s->vector);
+    s->named = mem_array(s->query.n_terms, sizeof *s->named);
+    return s->sum && s->vector && s->named ? SIMILE_OK : err_nomem(err);
+}
+
+static simile_status run(search *s, simile_results *results, simile_error *err)
+{
+    RETURN_IF_ERROR(prepare(s, err));
+    const bool emptied = s->encoder && !s->set->n && s->dim != encoder_dim(s->encoder);
+    if (!s->dim || emptied) return SIMILE_OK; /* there is nothing to find */
+    RETURN_IF_ERROR(make_query(s, err));
+    RETURN_IF_ERROR(make_bitmap(s, err));
+    RETURN_IF_ERROR(scan(s, err));
+    return make_results(s, results, err);
+}
+
+simile_status simile_search(simile_library *library, simile_encoder *encoder, const simile_query *query,
+                            simile_results **out, simile_error *err)
+{
+    if (!out) return err_set(err, SIMILE_E_ARG, "no place for the results was given");
+    *out = NULL;
+    if (!library || !query) return err_set(err, SIMILE_E_ARG, "no catalogue or no query was given");
+    search s = {.library = library, .encoder = encoder};
+    RETURN_IF_ERROR(check_query(&s.query, query, err));
+    simile_results *results = mem_new(simile_results);
+    if (!results) return err_nomem(err);
+    buf_init(&results->strings, SIZE_MAX / 4);
+    const simile_status status = run(&s, results, err);
+    if (s.reader) catalog_read_end(s.reader);
+    reader_give(library, s.reader, status != SIMILE_E_BUSY && status != SIMILE_E_IO && status != SIMILE_E_CORRUPT);
+    snapshot_give(library, s.set);
+    mem_free(s.sum);
+    mem_free(s.vector);
+    mem_free(s.named);
+    mem_free(s.allow);
+    mem_free(s.hits);
+    if (status)
+        simile_results_free(results);
+    else
+        *out = results;
+    return status;
+}
+
+size_t simile_results_count(const simile_results *results)
+{
+    return results ? results->n : 0;
+}
+
+const simile_hit *simile_results_at(const simile_results *results, size_t i)
+{
+    return results && i < results->n ? &results->hits[i] : NULL;
+}
+
+void simile_results_free(simile_results *results)
+{
+    if (!results) return;
+    mem_free(results->hits);
+    buf_release(&results->strings);
+    mem_free(results);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * snapshot.c - the vectors of a catalogue in memory, shared by all searches.
+ *
+ * A snapshot is as of one generation of the catalogue. It is taken within a read transaction that stays open for the
+ * rest of the search, so that vectors, filters and paths are of the same moment. While rows were only added since
+ * (catalog_generation's `rewrites` is unchanged), the new snapshot appends them to the memory of the old one: searches
+ * that still use the old one never look behind its last row. Otherwise everything is read again.
+ *
+ * Rows are padded to 64 bytes. A row that is not a unit vector is damage: it is left out and logged, and
+ * simile_library_verify() names it.
+ *
+ * Threads: one loads at a time (`loading`); the others that need the same vectors wait for it. */
+#include "base/mem.h"
+#include "engine/internal.h"
+#include "index/scan.h"
+
+#include <math.h>
+
+struct snapshot_rows {
+    float *rows;
+    int64_t *ids;
+    size_t used, capacity; /* used: rows that a snapshot owns; guarded by `loading` */
+    long references;       /* of snapshots; guarded by the library's lock */
+};
+typedef struct snapshot_rows storage;
+
+static void storage_give(storage *s)
+{
+    if (!s || --s->references) return;
+    mem_free(s->rows);
+    mem_free(s->ids);
+    mem_free(s);
+}
+
+static storage *storage_new(size_t capacity, size_t stride)
+{
+    size_t bytes;
+    if (!mem_mul(capacity, stride * sizeof(float), &bytes)) return NULL;
+    storage *s = mem_new(storage);
+    if (!s) return NULL;
+    s->references = 1;
+    s->capacity = capacity;
+    s->rows = mem_aligned(bytes);
+    s->ids = mem_array(capacity, sizeof *s->ids);
+    if (!s->rows || !s->ids) {
+        storage_give(s);
+        return NULL;
+    }
+    return s;
+}
+
+void snapshot_give(simile_library *library, snapshot *s)
+{
+    if (!s) return;
+    pthread_mutex_lock(&library->lock);
+    if (--s->references == 0) {
+        storage_give(s->storage);
+        mem_free(s);
+    }
+    pthread_mutex_unlock(&library->lock);
+}
+
+ptrdiff_t snapshot_find(const snapshot *s, int64_t id)
+{
+    size_t low = 0, high = s->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (s->ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->n && s->ids[low] == id ? (ptrdiff_t)low : -1;
+}
+
+/* ---- loading ---- */
+
+typedef struct {
+    storage *to; /* one reference is the loader's own */
+    size_t n, stride;
+    int32_t dim;
+    int64_t last_id;
+    const scan_kernels *kernels;
+    bool no_memory;
+} loader;
+
+/* Moves what is there to a larger block. The old one stays with the snapshots that use it. */
+static bool grow(simile_library *library, loader *l)
+{
+    size_t capacity;
+    if (!mem_add(l->n, l->n / 2 + 64, &capacity)) return false;
+    storage *larger = storage_new(capacity, l->stride);
+    if (!larger) return false;
+    memcpy(larger->rows, l->to->rows, l->n * l->stride * sizeof(float));
+    memcpy(larger->ids, l->to->ids, l->n * sizeof(int64_t));
+    pthread_mutex_lock(&library->lock);
+    storage_give(l->to);
+    pthread_mutex_unlock(&library->lock);
+    l->to = larger;
+    return true;
+}
+
+typedef struct {
+    simile_library *library;
+    loader *l;
+} load_call;
+
+static int load_row(void *user, int64_t id, const void *vector, size_t bytes)
+{
+    const load_call *call = user;
+    loader *l = call->l;
+    if (l->n == l->to->capacity && !grow(call->library, l)) {
+        l->no_memory = true;
+        return 1;
+    }
+    float *row = l->to->rows + l->n * l->stride;
+    const size_t dim = (size_t)l->dim;
+    bool whole = bytes == dim * sizeof(float) && id > l->last_id;
+    if (whole) {
+        catalog_vector_decode(vector, l->dim, row);
+        memset(row + dim, 0, (l->stride - dim) * sizeof *row);
+        whole = fabsf(l->kernels->dot(row, row, dim) - 1) < 1e-3f;
+    }
+    if (!whole) {
+        log_message(LOG_WARNING, "item %lld is left out: its vector is damaged", (long long)id);
+        return 0;
+    }
+    l->to->ids[l->n++] = id;
+    l->last_id = id;
+    return 0;
+}
+
+/* Where to start: behind the rows of the newest snapshot if rows were only added, else with nothing. */
+static simile_status loader_init(simile_library *library, loader *l, int32_t kind, catalog *reader,
+                                 const snapshot *newest, bool append, simile_error *err)
+{
+    catalog_model there;
+    catalog_counts counts;
+    *l = (loader){.kernels = scan_kernels_best()};
+    if (append) {
+        l->to = newest->storage;
+        l->n = newest->n;
+        l->stride = newest->stride;
+        l->dim = newest->dim;
+        l->last_id = newest->last_id;
+        pthread_mutex_lock(&library->lock);
+        l->to->references++;
+        pthread_mutex_unlock(&library->lock);
+        return SIMILE_OK;
+    }
+    RETURN_IF_ERROR(catalog_get_model(reader, &there, err));
+    RETURN_IF_ERROR(catalog_count(reader, &counts, err));
+    l->dim = there.dim;
+    l->stride = ((size_t)there.dim + 15) / 16 * 16;
+    l->to = storage_new((size_t)(kind == SIMILE_KIND_IMAGE ? counts.images : counts.texts), l->stride);
+    return l->to ? SIMILE_OK : err_nomem(err);
+}
+
+static simile_status load(simile_library *library, int32_t kind, catalog *reader, snapshot *fresh, bool append,
+                          simile_error *err)
+{
+    loader l;
+    load_call call = {.library = library, .l = &l};
+    RETURN_IF_ERROR(loader_init(library, &l, kind, reader, library->snapshots[kind], append, err));
+    simile_status status = catalog_each_vector(reader, kind, l.last_id, load_row, &call, err);
+    if (!status && l.no_memory) status = err_nomem(err);
+    if (status) {
+        pthread_mutex_lock(&library->lock);
+        storage_give(l.to);
+        pthread_mutex_unlock(&library->lock);
+        return status;
+    }
+    l.to->used = l.n;
+    fresh->storage = l.to;
+    fresh->rows = l.to->rows;
+    fresh->ids = l.to->ids;
+    fresh->n = l.n;
+    fresh->stride = l.stride;
+    fresh->dim = l.dim;
+    fresh->last_id = l.last_id;
+    return SIMILE_OK;
+}
+
+/* Makes `fresh` the library's newest, and counts the caller's reference to it. */
+static void publish(simile_library *library, int32_t kind, snapshot *fresh)
+{
+    snapshot *old = library->snapshots[kind];
+    fresh->references = 2;
+    pthread_mutex_lock(&library->lock);
+    library->snapshots[kind] = fresh;
+    pthread_mutex_unlock(&library->lock);
+    snapshot_give(library, old);
+}
+
+/* With `loading` held: the newest snapshot if the reader sees the same generation, else a fresh one. */
+static simile_status refresh(simile_library *library, int32_t kind, catalog *reader, snapshot **out, simile_error *err)
+{
+    int64_t generation, rewrites;
+    RETURN_IF_ERROR(catalog_generation(reader, &generation, &rewrites, err));
+    snapshot *newest = library->snapshots[kind];
+    if (newest && newest->generation == generation && newest->rewrites == rewrites) {
+        pthread_mutex_lock(&library->lock);
+        newest->references++;
+        pthread_mutex_unlock(&library->lock);
+        *out = newest;
+        return SIMILE_OK;
+    }
+    snapshot *fresh = mem_new(snapshot);
+    if (!fresh) return err_nomem(err);
+    const bool append =
+        newest && newest->rewrites == rewrites && newest->generation < generation && newest->storage->used == newest->n;
+    const simile_status status = load(library, kind, reader, fresh, append, err);
+    if (status) {
+        mem_free(fresh);
+        return status;
+    }
+    fresh->generation = generation;
+    fresh->rewrites = rewrites;
+    publish(library, kind, fresh);
+    *out = fresh;
+    return SIMILE_OK;
+}
+
+simile_status snapshot_take(simile_library *library, int32_t kind, catalog *reader, snapshot **out, simile_error *err)
+{
+    *out = NULL;
+    /* The transaction begins under the lock: whoever waited sees at least what the one before it loaded. */
+    pthread_mutex_lock(&library->loading);
+    simile_status status = catalog_read_begin(reader, err);
+    if (!status) status = refresh(library, kind, reader, out, err);
+    pthread_mutex_unlock(&library->loading);
+    if (status) catalog_read_end(reader);
+    return status;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * scan.c - exact nearest rows: see scan.h.
+ *
+ * Rows are handed to the threads in blocks. Each thread keeps the best k of what it has seen in a heap whose root is
+ * the worst of them, and the heaps are merged by one sort. Hits are totally ordered (score, then id), so neither the
+ * blocks nor the threads can show in the answer. A scan reads every row once and is bound by memory: at 512 numbers a
+ * row the arithmetic of one AVX2 core keeps ahead of what that core can load (bench/bench_search.c measures both).
+ *
+ * With a bitmap, blocks in which no row is allowed are not read at all, and in partly allowed ones each allowed row is
+ * scored alone: the same kernel, hence the same score.
+ *
+ * Threads: scan_top() only reads the set; any number of calls may run at once, each with a pool of its own or none. */
+#include "index/scan.h"
+
+#include "base/mem.h"
+#include "index/kernels.h"
+
+enum { BLOCK_ROWS = 1024 }; /* a multiple of 64: a block owns whole words of the bitmap */
+
+const scan_kernels *scan_kernels_named(const char *name)
+{
+    if (!strcmp(name, "plain")) return &kernels_plain;
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &kernels_avx2;
+    if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f")) return &kernels_avx512;
+#endif
+    return NULL;
+}
+
+const scan_kernels *scan_kernels_best(void)
+{
+    const scan_kernels *best = scan_kernels_named("avx512");
+    if (!best) best = scan_kernels_named("avx2");
+    return best ? best : &kernels_plain;
+}
+
+/* ---- the best k ---- */
+
+typedef struct {
+    scan_hit *hits; /* a binary heap, the worst at [0] */
+    size_t n, k;
+} heap;
+
+static inline bool is_worse(scan_hit a, scan_hit b)
+{
+    return a.score < b.score || (a.score == b.score && a.id > b.id);
+}
+
+static void sift_up(scan_hit *hits, size_t at)
+{
+    const scan_hit moving = hits[at];
+    while (at && is_worse(moving, hits[(at - 1) / 2])) {
+        hits[at] = hits[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    hits[at] = moving;
+}
+
+static void sift_down(scan_hit *hits, size_t n)
+{
+    const scan_hit moving = hits[0];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= n) break;
+        if (child + 1 < n && is_worse(hits[child + 1], hits[child])) child++;
+        if (!is_worse(hits[child], moving)) break;
+        hits[at] = hits[child];
+        at = child;
+    }
+    hits[at] = moving;
+}
+
+static inline void heap_offer(heap *h, scan_hit hit)
+{
+    if (h->n < h->k) {
+        h->hits[h->n] = hit;
+        sift_up(h->hits, h->n++);
+    } else if (is_worse(h->hits[0], hit)) {
+        h->hits[0] = hit;
+        sift_down(h->hits, h->n);
+    }
+}
+
+static int best_first(const void *a, const void *b)
+{
+    const scan_hit x = *(const scan_hit *)a, y = *(const scan_hit *)b;
+    return is_worse(x, y) - is_worse(y, x);
+}
+
+/* ---- the scan ---- */
+
+typedef struct {
+    const scan_set *set;
+    const float *query;
+    const scan_kernels *kernels;
+    heap *heaps; /* one a worker */
+} scan_job;
+
+/* A NaN fails the comparison, so that it never becomes a hit. */
+static inline void offer(const scan_job *job, heap *h, size_t row, float score)
+{
+    if (score >= job->set->min_score) heap_offer(h, (scan_hit){.id = job->set->ids[row], .score = score});
+}
+
+static bool all_allowed(const scan_set *set, size_t first, size_t end)
+{
+    if (!set->allow) return true;
+    for (size_t row = first; row < end; row += 64) {
+        const size_t left = end - row;
+        const uint64_t whole = left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1;
+        if ((set->allow[row / 64] & whole) != whole) return false;
+    }
+    return true;
+}
+
+static void scan_whole(const scan_job *job, heap *h, size_t first, size_t end)
+{
+    const scan_set *set = job->set;
+    float scores[BLOCK_ROWS];
+    job->kernels->dots(set->rows + first * set->stride, end - first, set->stride, set->dim, job->query, scores);
+    for (size_t row = first; row < end; row++) offer(job, h, row, scores[row - first]);
+}
+
+static void scan_allowed(const scan_job *job, heap *h, size_t first, size_t end)
+{
+    const scan_set *set = job->set;
+    for (size_t base = first; base < end; base += 64) {
+        uint64_t word = set->allow[base / 64];
+        if (end - base < 64) word &= (UINT64_C(1) << (end - base)) - 1;
+        for (; word; word &= word - 1) {
+            const size_t row = base + (size_t)__builtin_ctzll(word);
+            offer(job, h, row, job->kernels->dot(set->rows + row * set->stride, job->query, set->dim));
+        }
+    }
+}
+
+static void scan_block(void *user, size_t block, int worker)
+{
+    const scan_job *job = user;
+    const size_t first = block * BLOCK_ROWS;
+    const size_t end = job->set->n - first < BLOCK_ROWS ? job->set->n : first + BLOCK_ROWS;
+    heap *h = &job->heaps[worker];
+    if (all_allowed(job->set, first, end))
+        scan_whole(job, h, first, end);
+    else
+        scan_allowed(job, h, first, end);
+}
+
+/* Sorts what the workers kept and copies the best k. all: [workers, k], heap w starting at w x k. */
+static size_t merge(scan_hit *all, const heap *heaps, size_t workers, size_t k, scan_hit *out)
+{
+    size_t n = 0;
+    for (size_t w = 0; w < workers; w++) {
+        memmove(all + n, heaps[w].hits, heaps[w].n * sizeof *all);
+        n += heaps[w].n;
+    }
+    if (n) qsort(all, n, sizeof *all, best_first);
+    if (n > k) n = k;
+    if (n) memcpy(out, all, n * sizeof *out);
+    return n;
+}
+
+simile_status scan_top(const scan_set *set, const float *query, size_t k, pool *threads, scan_hit *out, size_t *found,
+                       simile_error *err)
+{
+    *found = 0;
+    if (set->stride < set->dim)
+        return err_set(err, SIMILE_E_INTERNAL, "cannot scan rows of %zu numbers at a stride of %zu", set->dim,
+                       set->stride);
+    if (k > set->n) k = set->n;
+    if (!k) return SIMILE_OK;
+
+    const size_t blocks = (set->n - 1) / BLOCK_ROWS + 1;
+    if (blocks == 1) threads = NULL;
+    const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
+    size_t slots;
+    scan_hit *all = mem_mul(workers, k, &slots) ? mem_array(slots, sizeof *all) : NULL;
+    heap *heaps = mem_zero_array(workers, sizeof *heaps);
+    if (!all || !heaps) {
+        mem_free(all);
+        mem_free(heaps);
+        return err_nomem(err);
+    }
+    for (size_t w = 0; w < workers; w++) heaps[w] = (heap){.hits = all + w * k, .k = k};
+    scan_job job = {.set = set, .query = query, .kernels = scan_kernels_best(), .heaps = heaps};
+    if (threads)
+        pool_run(threads, blocks, scan_block, &job);
+    else
+        for (size_t block = 0; block < blocks; block++) scan_block(&job, block, 0);
+    *found = merge(all, heaps, workers, k, out);
+    mem_free(heaps);
+    mem_free(all);
+    return SIMILE_OK;
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * catalog.c - opening a catalogue, its transactions, the model it belongs to: see catalog.h.
+ *
+ * A connection trusts nothing that the file declares: schema functions are untrusted, triggers and views switched off,
+ * writes to the schema refused (defensive), cell sizes checked, lengths bounded, and schema.c compares the tables.
+ *
+ * Opening for reading. SQLite wants to make a shared-memory file beside a WAL database even to read it. Where it
+ * cannot, and no write-ahead log with content lies there, the file is opened as immutable; should it change or a log
+ * appear later, the next read is refused with SIMILE_E_BUSY rather than answered from half of a change. */
+#include "store/internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum {
+    BUSY_TIMEOUT_MS = 5000,
+    PAGE_SIZE_BYTES = 16384,
+    MAX_VALUE_BYTES = 16 << 20, /* of one text or vector */
+    MAX_GLOB_BYTES = 4096
+};
+
+static const char *const sql_texts[SQL_STATEMENTS] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_BEGIN_READ] = "BEGIN DEFERRED",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_META] = "SELECT model_digest, model_name, dim, generation, rewrites FROM meta WHERE id = 1",
+    [SQL_SET_MODEL] = "UPDATE meta SET model_digest = ?1, model_name = ?2, dim = ?3 WHERE id = 1",
+    [SQL_TOUCH] = "UPDATE meta SET generation = generation + 1, rewrites = rewrites + ?1 WHERE id = 1",
+    [SQL_ANY_VECTOR] = "SELECT EXISTS (SELECT 1 FROM vector)",
+    [SQL_INSERT] =
+        "INSERT INTO item (id, kind, status, path, text, reason, hash, size, mtime_ns, taken, width, height, "
+        "date) VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [SQL_UPDATE] = "UPDATE item SET kind = ?2, status = ?3, path = ?4, text = ?5, reason = ?6, hash = ?7, size = ?8, "
+                   "mtime_ns = ?9, taken = ?10, width = ?11, height = ?12, date = ?13 WHERE id = ?1",
+    [SQL_DELETE] = "DELETE FROM item WHERE id = ?1",
+    [SQL_FIND_PATH] = "SELECT " ITEM_COLUMNS " FROM item WHERE path = ?1",
+    [SQL_FIND_TEXT] = "SELECT " ITEM_COLUMNS " FROM item WHERE kind = 1 AND hash = ?1 AND text = ?2",
+    [SQL_FIND_ID] = "SELECT " ITEM_COLUMNS " FROM item WHERE id = ?1",
+    [SQL_EACH_HASH] = "SELECT " ITEM_COLUMNS " FROM item WHERE kind = 0 AND hash = ?1 ORDER BY id",
+    [SQL_EACH_BELOW] = "SELECT " ITEM_COLUMNS " FROM item WHERE path = ?1 OR (path >= ?2 AND path < ?3) ORDER BY path",
+    [SQL_EACH_IMAGE] = "SELECT " ITEM_COLUMNS " FROM item WHERE path IS NOT NULL ORDER BY path",
+    [SQL_EACH_GLOB] = "SELECT " ITEM_COLUMNS " FROM item WHERE path GLOB ?1 ORDER BY path",
+    [SQL_EACH] = "SELECT " ITEM_COLUMNS " FROM item ORDER BY id",
+    [SQL_PUT_VECTOR] = "INSERT OR REPLACE INTO vector (item, data, checksum) VALUES (?1, ?2, ?3)",
+    [SQL_DELETE_VECTOR] = "DELETE FROM vector WHERE item = ?1",
+    [SQL_GET_VECTOR] = "SELECT data, checksum FROM vector WHERE item = ?1",
+    [SQL_EACH_VECTOR] = "SELECT item.id, vector.data FROM item JOIN vector ON vector.item = item.id "
+                        "WHERE item.id > ?2 AND item.kind = ?1 AND item.status = 0 ORDER BY item.id",
+    [SQL_MATCH] = "SELECT id FROM item WHERE kind = ?1 AND status = 0 AND date BETWEEN ?2 AND ?3 ORDER BY id",
+    [SQL_MATCH_GLOB] = "SELECT id FROM item WHERE kind = ?1 AND status = 0 AND date BETWEEN ?2 AND ?3 "
+                       "AND path GLOB ?4 ORDER BY id",
+    [SQL_COUNT] = "SELECT kind, status, count(*) FROM item GROUP BY kind, status",
+    [SQL_PAGES] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    [SQL_CHECK_ITEMS] = "SELECT " ITEM_COLUMNS ", vector.data, vector.checksum FROM item "
+                        "LEFT JOIN vector ON vector.item = item.id ORDER BY item.id",
+};
+
+/* ---- SQLite's results ---- */
+
+static simile_status status_of(int code)
+{
+    if (code == SQLITE_IOERR_NOMEM) return SIMILE_E_NOMEM;
+    switch (code & 0xff) {
+    case SQLITE_OK: return SIMILE_OK;
+    case SQLITE_NOMEM: return SIMILE_E_NOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return SIMILE_E_BUSY;
+    case SQLITE_NOTADB: return SIMILE_E_FORMAT;
+    case SQLITE_CORRUPT: return SIMILE_E_CORRUPT;
+    case SQLITE_TOOBIG: return SIMILE_E_LIMIT;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY: return SIMILE_E_IO;
+    default: return SIMILE_E_INTERNAL;
+    }
+}
+
+simile_status store_error(const catalog *c, int code, const char *action, simile_error *err)
+{
+    const simile_status status = status_of(code);
+    if (status == SIMILE_E_NOMEM) return err_nomem(err);
+    if (status == SIMILE_E_BUSY)
+        return err_set(err, status, "cannot %s the catalogue '%s': another program is writing to it", action, c->path);
+    if (status == SIMILE_E_FORMAT) return err_set(err, status, "cannot %s '%s': not a catalogue", action, c->path);
+    const int cause = c->db && status == SIMILE_E_IO ? sqlite3_system_errno(c->db) : 0;
+    if (cause) {
+        errno = cause;
+        return err_errno(err, "cannot %s the catalogue '%s'", action, c->path);
+    }
+    return err_set(err, status, "cannot %s the catalogue '%s': %s", action, c->path,
+                   c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(code));
+}
+
+simile_status store_damaged(const catalog *c, int64_t id, const char *problem, simile_error *err)
+{
+    return err_set(err, SIMILE_E_CORRUPT, "cannot read item %lld of the catalogue '%s': %s", (long long)id, c->path,
+                   problem);
+}
+
+simile_status store_statement(catalog *c, sql_id id, sqlite3_stmt **out, simile_error *err)
+{
+    sqlite3_stmt *statement = c->statements[id];
+    *out = NULL;
+    if (!statement) {
+        const int code =
+            sqlite3_prepare_v3(c->db, sql_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[id], NULL);
+        if (code) return store_error(c, code, "read", err);
+        statement = c->statements[id];
+    }
+    if (sqlite3_stmt_busy(statement))
+        return err_set(err, SIMILE_E_INTERNAL, "cannot read the catalogue '%s': one listing within another", c->path);
+    sqlite3_clear_bindings(statement);
+    *out = statement;
+    return SIMILE_OK;
+}
+
+simile_status store_step(catalog *c, sqlite3_stmt *statement, bool *row, simile_error *err)
+{
+    const int code = sqlite3_step(statement);
+    *row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE) return SIMILE_OK;
+    return store_error(c, code, sqlite3_stmt_readonly(statement) ? "read" : "write", err);
+}
+
+simile_status store_run(catalog *c, sqlite3_stmt *statement, simile_error *err)
+{
+    bool row;
+    const simile_status status = store_step(c, statement, &row, err);
+    sqlite3_reset(statement);
+    return status;
+}
+
+simile_status store_execute(catalog *c, const char *sql, simile_error *err)
+{
+    const int code = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+    return code ? store_error(c, code, "open", err) : SIMILE_OK;
+}
+
+simile_status store_number(catalog *c, const char *sql, int64_t *out, simile_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const int code = sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL);
+    bool row = false;
+    simile_status status = code ? store_error(c, code, "open", err) : store_step(c, statement, &row, err);
+    if (!status) *out = row ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static void close_database(catalog *c)
+{
+    for (int i = 0; i < SQL_STATEMENTS; i++) {
+        sqlite3_finalize(c->statements[i]);
+        c->statements[i] = NULL;
+    }
+    sqlite3_close_v2(c->db);
+    c->db = NULL;
+}
+
+void catalog_close(catalog *c)
+{
+    if (!c) return;
+    close_database(c);
+    catalog_unlock(c);
+    buf_release(&c->strings);
+    mem_free(c->path);
+    mem_free(c);
+}
+
+static void limit_connection(sqlite3 *db)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 1 << 16);
+    sqlite3_limit(db, SQLITE_LIMIT_COLUMN, 64);
+    sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 64);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_GLOB_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
+    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+}
+
+/* "file:" and the path with all but letters, digits and "/-_.~" escaped, for SQLite's own reading of URIs. */
+static char *immutable_uri(const char *path)
+{
+    static const char hex[] = "0123456789abcdef";
+    buf uri;
+    buf_init(&uri, 8 * 4096 + 64);
+    buf_text(&uri, "file:");
+    for (const char *p = path; *p; p++) {
+        const unsigned char b = (unsigned char)*p;
+        const bool plain = (b >= '0' && b <= '9') || ((b | 32) >= 'a' && (b | 32) <= 'z') || strchr("/-_.~", b);
+        if (!plain) {
+            buf_byte(&uri, '%');
+            buf_byte(&uri, hex[b >> 4]);
+        }
+        buf_byte(&uri, plain ? *p : hex[b & 15]);
+    }
+    buf_text(&uri, "?immutable=1");
+    return buf_take(&uri, NULL);
+}
+
+static simile_status connect(catalog *c, const char *name, int flags, simile_error *err)
+{
+    const int code = sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (code) return store_error(c, code, "open", err);
+    limit_connection(c->db);
+    int64_t ignored; /* the first read: here a file that is not SQLite's shows */
+    RETURN_IF_ERROR(store_execute(c, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", err));
+    return store_number(c, "PRAGMA schema_version", &ignored, err);
+}
+
+/* 1: a write-ahead log with content lies beside the file. */
+static bool has_log(const catalog *c)
+{
+    file_facts facts;
+    char *log = mem_printf("%s-wal", c->path);
+    const bool found = !log || (!file_stat(log, &facts, NULL) && facts.size > 0);
+    mem_free(log);
+    return found;
+}
+
+static bool folder_is_writable(const catalog *c)
+{
+    char *folder = path_folder(c->path);
+    const bool writable = !folder || euidaccess(folder, W_OK) == 0;
+    mem_free(folder);
+    return writable;
+}
+
+static simile_status connect_immutable(catalog *c, simile_error *err)
+{
+    char *uri = immutable_uri(c->path);
+    if (!uri) return err_nomem(err);
+    c->immutable = true;
+    simile_status status = file_stat(c->path, &c->opened_as, err);
+    if (!status) status = connect(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    mem_free(uri);
+    return status;
+}
+
+static simile_status connect_to_read(catalog *c, simile_error *err)
+{
+    simile_error why = {0};
+    simile_status status = connect(c, c->path, SQLITE_OPEN_READONLY, &why);
+    if ((status == SIMILE_E_IO || status == SIMILE_E_NOT_FOUND) && !folder_is_writable(c)) {
+        if (has_log(c))
+            return err_set(
+                err, SIMILE_E_IO,
+                "cannot read the catalogue '%s': it has an unfinished log and its folder cannot be written to",
+                c->path);
+        close_database(c);
+        return connect_immutable(c, err);
+    }
+    if (status && err) *err = why;
+    return status;
+}
+
+static simile_status connect_to_write(catalog *c, simile_error *err)
+{
+    RETURN_IF_ERROR(connect(c, c->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+    if (sqlite3_db_readonly(c->db, "main"))
+        return err_set(err, SIMILE_E_IO, "cannot write the catalogue '%s': it is read-only", c->path);
+    return SIMILE_OK;
+}
+
+/* Is this ours, empty, or something else? *version: of its tables, 0 when there are none yet. */
+static simile_status identify(catalog *c, int64_t *version, simile_error *err)
+{
+    int64_t application = 0, tables = 0, utf8 = 0;
+    RETURN_IF_ERROR(store_number(c, "PRAGMA application_id", &application, err));
+    RETURN_IF_ERROR(store_number(c, "PRAGMA user_version", version, err));
+    RETURN_IF_ERROR(store_number(c, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    RETURN_IF_ERROR(store_number(c, "SELECT encoding = 'UTF-8' FROM pragma_encoding()", &utf8, err));
+    const bool empty = application == 0 && *version == 0 && tables == 0;
+    if (!utf8 || (empty && c->read_only) || (!empty && application != SCHEMA_APPLICATION_ID))
+        return err_set(err, SIMILE_E_FORMAT, "cannot open '%s': not a catalogue", c->path);
+    if (*version > CATALOG_SCHEMA)
+        return err_set(err, SIMILE_E_VERSION,
+                       "cannot open '%s': its tables are of version %lld, newer than the %d that this simile knows",
+                       c->path, (long long)*version, CATALOG_SCHEMA);
+    if (!empty && *version < 1)
+        return err_set(err, SIMILE_E_CORRUPT, "cannot open '%s': its tables have no version", c->path);
+    if (c->read_only && *version < CATALOG_SCHEMA)
+        return err_set(err, SIMILE_E_VERSION,
+                       "cannot open '%s': its tables are of version %lld and must be opened for writing once", c->path,
+                       (long long)*version);
+    return SIMILE_OK;
+}
+
+static simile_status prepare_to_write(catalog *c, int64_t version, simile_error *err)
+{
+    char page_size[64];
+    sqlite3_snprintf(sizeof page_size, page_size, "PRAGMA page_size = %d", PAGE_SIZE_BYTES);
+    if (version == 0) RETURN_IF_ERROR(store_execute(c, page_size, err));
+    RETURN_IF_ERROR(store_execute(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
+    return schema_migrate(c, version, err);
+}
+
+static simile_status open_at(catalog *c, simile_error *err)
+{
+    file_facts facts;
+    const bool there = !file_stat(c->path, &facts, NULL);
+    if (there && facts.is_directory)
+        return err_set(err, SIMILE_E_IO, "cannot open the catalogue '%s': it is a folder", c->path);
+    if (!there && c->read_only)
+        return err_set(err, SIMILE_E_NOT_FOUND, "cannot open the catalogue '%s': no such file", c->path);
+    RETURN_IF_ERROR(c->read_only ? connect_to_read(c, err) : connect_to_write(c, err));
+    int64_t version = 0;
+    RETURN_IF_ERROR(identify(c, &version, err));
+    if (!c->read_only) RETURN_IF_ERROR(prepare_to_write(c, version, err));
+    return schema_check(c, err);
+}
+
+simile_status catalog_open(const char *path, bool read_only, catalog **out, simile_error *err)
+{
+    *out = NULL;
+    catalog *c = mem_new(catalog);
+    if (!c) return err_nomem(err);
+    c->lock = -1;
+    c->read_only = read_only;
+    buf_init(&c->strings, 4 * (size_t)MAX_VALUE_BYTES);
+    c->path = path_absolute(path);
+    const simile_status status = c->path ? open_at(c, err) : err_nomem(err);
+    if (status) {
+        catalog_close(c);
+        return status;
+    }
+    *out = c;
+    return SIMILE_OK;
+}
+
+/* ---- transactions ---- */
+
+/* An immutable file that changes after all must not be read: SQLite would take no notice. */
+static simile_status check_immutable(const catalog *c, simile_error *err)
+{
+    if (!c->immutable) return SIMILE_OK;
+    file_facts now;
+    RETURN_IF_ERROR(file_stat(c->path, &now, err));
+    if (has_log(c) || now.size != c->opened_as.size || now.mtime_ns != c->opened_as.mtime_ns)
+        return err_set(err, SIMILE_E_BUSY, "cannot read the catalogue '%s': it changed since it was opened", c->path);
+    return SIMILE_OK;
+}
+
+static simile_status run(catalog *c, sql_id id, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    RETURN_IF_ERROR(store_statement(c, id, &statement, err));
+    return store_run(c, statement, err);
+}
+
+simile_status catalog_begin(catalog *c, simile_error *err)
+{
+    if (c->read_only)
+        return err_set(err, SIMILE_E_ARG, "cannot write the catalogue '%s': it was opened for reading only", c->path);
+    if (c->writing || c->reading)
+        return err_set(err, SIMILE_E_INTERNAL, "cannot write the catalogue '%s': one transaction within another",
+                       c->path);
+    RETURN_IF_ERROR(run(c, SQL_BEGIN, err));
+    c->writing = true;
+    c->touched = c->rewrote = false;
+    return SIMILE_OK;
+}
+
+static simile_status touch(catalog *c, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    RETURN_IF_ERROR(store_statement(c, SQL_TOUCH, &statement, err));
+    sqlite3_bind_int(statement, 1, c->rewrote);
+    return store_run(c, statement, err);
+}
+
+simile_status catalog_commit(catalog *c, simile_error *err)
+{
+    simile_status status = c->touched ? touch(c, err) : SIMILE_OK;
+    if (!status) status = run(c, SQL_COMMIT, err);
+    if (!status) c->writing = false;
+    return status;
+}
+
+void catalog_rollback(catalog *c)
+{
+    if (!c->writing) return;
+    /* SQLite may have rolled back by itself; without memory for the cached statement, sqlite3_exec is no better. */
+    if (!sqlite3_get_autocommit(c->db) && run(c, SQL_ROLLBACK, NULL)) store_execute(c, "ROLLBACK", NULL);
+    c->writing = false;
+}
+
+simile_status catalog_read_begin(catalog *c, simile_error *err)
+{
+    if (c->writing || c->reading)
+        return err_set(err, SIMILE_E_INTERNAL, "cannot read the catalogue '%s': one transaction within another",
+                       c->path);
+    RETURN_IF_ERROR(check_immutable(c, err));
+    RETURN_IF_ERROR(run(c, SQL_BEGIN_READ, err));
+    c->reading = true;
+    int64_t ignored; /* BEGIN DEFERRED takes no snapshot before the first read */
+    const simile_status status = catalog_generation(c, &ignored, NULL, err);
+    if (status) catalog_read_end(c);
+    return status;
+}
+
+void catalog_read_end(catalog *c)
+{
+    if (!c->reading) return;
+    if (!sqlite3_get_autocommit(c->db) && run(c, SQL_ROLLBACK, NULL)) store_execute(c, "ROLLBACK", NULL);
+    c->reading = false;
+}
+
+/* ---- meta ---- */
+
+typedef struct {
+    catalog_model model;
+    int64_t generation, rewrites;
+} meta;
+
+static bool is_digest(const char *text, int bytes)
+{
+    return bytes == 0 || (bytes == DIGEST_HEX - 1 && strspn(text, "0123456789abcdef") == DIGEST_HEX - 1);
+}
+
+static simile_status read_meta_row(const catalog *c, sqlite3_stmt *statement, meta *out, simile_error *err)
+{
+    const char *digest_text = (const char *)sqlite3_column_text(statement, 0);
+    const char *name = (const char *)sqlite3_column_text(statement, 1);
+    if (!digest_text || !name) return store_error(c, sqlite3_errcode(c->db), "read", err);
+    const int digest_bytes = sqlite3_column_bytes(statement, 0), name_bytes = sqlite3_column_bytes(statement, 1);
+    const int64_t dim = sqlite3_column_int64(statement, 2);
+    if (!is_digest(digest_text, digest_bytes) || name_bytes >= (int)sizeof out->model.name ||
+        strlen(name) != (size_t)name_bytes || dim < 0 || dim > MAX_VALUE_BYTES / 4 || !digest_bytes != !dim)
+        return store_damaged(c, 0, "its model is not described as it should be", err);
+    memcpy(out->model.digest, digest_text, (size_t)digest_bytes + 1);
+    memcpy(out->model.name, name, (size_t)name_bytes + 1);
+    out->model.dim = (int32_t)dim;
+    out->generation = sqlite3_column_int64(statement, 3);
+    out->rewrites = sqlite3_column_int64(statement, 4);
+    return SIMILE_OK;
+}
+
+static simile_status read_meta(catalog *c, meta *out, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    *out = (meta){0};
+    RETURN_IF_ERROR(store_statement(c, SQL_META, &statement, err));
+    simile_status status = store_step(c, statement, &row, err);
+    if (!status) status = row ? read_meta_row(c, statement, out, err) : store_damaged(c, 0, "its head is missing", err);
+    sqlite3_reset(statement);
+    if (!status) c->dim = out->model.dim;
+    return status;
+}
+
+simile_status catalog_get_model(catalog *c, catalog_model *out, simile_error *err)
+{
+    meta m;
+    *out = (catalog_model){0};
+    RETURN_IF_ERROR(read_meta(c, &m, err));
+    *out = m.model;
+    return SIMILE_OK;
+}
+
+simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewrites, simile_error *err)
+{
+    meta m;
+    RETURN_IF_ERROR(check_immutable(c, err));
+    RETURN_IF_ERROR(read_meta(c, &m, err));
+    *generation = m.generation;
+    if (rewrites) *rewrites = m.rewrites;
+    return SIMILE_OK;
+}
+
+static simile_status has_vectors(catalog *c, bool *out, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    RETURN_IF_ERROR(store_statement(c, SQL_ANY_VECTOR, &statement, err));
+    const simile_status status = store_step(c, statement, &row, err);
+    *out = !status && row && sqlite3_column_int(statement, 0);
+    sqlite3_reset(statement);
+    return status;
+}
+
+static simile_status set_model(catalog *c, const catalog_model *model, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    RETURN_IF_ERROR(store_statement(c, SQL_SET_MODEL, &statement, err));
+    int code = sqlite3_bind_text(statement, 1, model->digest, -1, SQLITE_STATIC);
+    if (!code) code = sqlite3_bind_text(statement, 2, model->name, -1, SQLITE_STATIC);
+    if (!code) code = sqlite3_bind_int(statement, 3, model->dim);
+    if (code) return store_error(c, code, "write", err);
+    RETURN_IF_ERROR(store_run(c, statement, err));
+    c->dim = model->dim;
+    c->touched = c->rewrote = true;
+    return SIMILE_OK;
+}
+
+/* Within a transaction: keeps the model that is there, or takes the new one when there is no vector of another. */
+static simile_status claim(catalog *c, const catalog_model *model, simile_error *err)
+{
+    meta m;
+    bool vectors;
+    RETURN_IF_ERROR(read_meta(c, &m, err));
+    if (!strcmp(m.model.digest, model->digest) && m.model.dim == model->dim) return SIMILE_OK;
+    RETURN_IF_ERROR(has_vectors(c, &vectors, err));
+    if (vectors)
+        return err_set(err, SIMILE_E_VERSION,
+                       "the vectors in the catalogue '%s' are those of the model '%s', not of '%s'", c->path,
+                       m.model.name, model->name);
+    return set_model(c, model, err);
+}
+
+simile_status catalog_claim_model(catalog *c, const catalog_model *model, simile_error *err)
+{
+    if (strlen(model->digest) != DIGEST_HEX - 1 || model->dim < 1 || model->dim > MAX_VALUE_BYTES / 4)
+        return err_set(err, SIMILE_E_INTERNAL, "cannot write the catalogue '%s': not a model", c->path);
+    if (c->writing) return claim(c, model, err);
+    RETURN_IF_ERROR(catalog_begin(c, err));
+    simile_status status = claim(c, model, err);
+    if (!status) status = catalog_commit(c, err);
+    if (status) catalog_rollback(c);
+    return status;
+}
