@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * replay.c - runs a fuzz target without a fuzzing engine: over every file of its corpus, and over spoilt copies of each.
- * usage: fuzz_NAME FOLDER_OR_FILE...
+ * replay.c - runs a fuzz target without a fuzzing engine: over every file of its corpus, and over spoilt copies of
+ * each. usage: fuzz_NAME FOLDER_OR_FILE...
  *
- * A spoilt copy is the file cut short, or with one byte changed, at places spread evenly over it, so that the run is the
- * same every time. The input lies in a block of exactly its size: the address sanitizer sees a read behind the end. */
+ * A spoilt copy is the file cut short, or with one byte changed, at places spread evenly over it, so that the run is
+ * the same every time. The input lies in a block of exactly its size: the address sanitizer sees a read behind the end.
+ */
 #include "base/file.h"
 #include "base/mem.h"
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * app.h - what the commands of `simile` share: the table of commands, the global options, the handles that most of them
+ * need, and how they end.
+ *
+ * A command is one function that gets its own words, parses them with an option table (options.h) and returns the exit
+ * status: 0 done, 1 it failed and one sentence on stderr says why, 2 it was called wrongly, 130 it was interrupted. */
+#ifndef SIMILE_APPS_APP_H
+#define SIMILE_APPS_APP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "options.h"
+#include "simile.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PIPE = 141 };
+
+/* One run of the program. The handles are opened when a command first asks for them. */
+struct app {
+    const char *program; /* as it was called */
+    const command *command;
+    /* global options */
+    bool json, quiet;
+    const char *model_name;
+    int32_t threads;
+    const char *catalog; /* as given; NULL: the default */
+
+    char *model_path;   /* where bundled models are: "<dir>/../models:<dir>/../share/simile/models" */
+    char *catalog_path; /* the one in use */
+    simile_model *model;
+    simile_encoder *encoder;
+    simile_library *library;
+    int status; /* what the parser decided, see options.h */
+};
+
+extern const command *const commands[]; /* ends with NULL */
+void app_overview(FILE *out);           /* what `simile help` prints */
+
+/* ---- how a command ends ---- */
+
+/* Prints "simile: <sentence>" and gives EXIT_FAILED; for SIMILE_E_CANCELLED the exit status of an interruption. */
+int app_fail(const simile_error *err);
+int app_failf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void app_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void app_warn_truncated(const app *a, const char *text); /* the model reads only the beginning of it */
+/* "simile: <sentence>" and how to get help; gives EXIT_USAGE. */
+int app_usage(const app *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- handles: NULL and a filled-in err when it cannot be had ---- */
+
+simile_status app_model(app *a, simile_error *err);
+simile_status app_encoder(app *a, simile_error *err); /* and the model */
+
+enum { LIBRARY_READ, LIBRARY_CHANGE, LIBRARY_CREATE };
+/* with_model: check that the vectors in it are this model's. LIBRARY_CREATE makes it, and the folders above it. */
+simile_status app_library(app *a, int mode, bool with_model, simile_error *err);
+simile_status app_catalog_path(app *a, simile_error *err); /* fills in catalog_path */
+void app_close(app *a);
+
+/* Folder or file of the installation, found beside the program; NULL when memory is short. */
+char *app_beside(const char *relative);
+
+/* ---- output ----
+ * A command writes into a buf and hands it over line by line or all at once. */
+enum { OUTPUT_MAX = 1 << 30 };
+bool app_write(buf *out);   /* to stdout; clears it; false when stdout is gone or memory was short */
+bool app_output_ok(void);   /* has everything so far reached stdout's buffer? */
+int app_finish(int status); /* flushes stdout; EXIT_FAILED with a sentence when that fails */
+
+/* ---- interruption ---- */
+
+void interrupt_catch(void); /* from now on the first Ctrl-C only sets a flag, the second one ends the program */
+bool interrupt_wanted(void);
+int interrupt_status(void); /* 128 + the signal */
+
+/* ---- the commands ---- */
+
+extern const command command_add, command_classify, command_compare, command_demo, command_embed, command_help,
+    command_info, command_preprocess, command_remove, command_search, command_tokenize, command_verify, command_version;
+
+#endif

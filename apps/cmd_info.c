@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_info.c - `simile info`: the model, the catalogue, and lists of what is in it. */
+#include "app.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "show.h"
+#include "term.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- lists ---- */
+
+typedef struct {
+    app *a;
+    bool only_quarantined;
+    buf out;
+    bool stopped;
+} listing;
+
+static void item_json(const simile_item *item, buf *out)
+{
+    json_writer w;
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "id"), jw_int(&w, item->id);
+    jw_key(&w, "kind"), jw_string(&w, item->kind == SIMILE_KIND_TEXT ? "text" : "image");
+    if (item->path) jw_key(&w, "path"), jw_string(&w, item->path);
+    if (item->text) jw_key(&w, "text"), jw_string(&w, item->text);
+    jw_key(&w, "status"), jw_string(&w, item->status == SIMILE_ITEM_OK ? "ok" : "quarantined");
+    if (item->reason) jw_key(&w, "reason"), jw_string(&w, item->reason);
+    if (item->kind == SIMILE_KIND_IMAGE) {
+        jw_key(&w, "width"), jw_int(&w, item->width);
+        jw_key(&w, "height"), jw_int(&w, item->height);
+        jw_key(&w, "size"), jw_int(&w, item->size);
+        if (item->taken != INT64_MIN) jw_key(&w, "taken"), jw_int(&w, item->taken);
+        if (item->hash) jw_key(&w, "sha256"), jw_string(&w, item->hash);
+    }
+    jw_object_end(&w);
+}
+
+static int list_item(void *user, const simile_item *item)
+{
+    listing *l = user;
+    if (l->only_quarantined && item->status != SIMILE_ITEM_QUARANTINED) return 0;
+    if (l->a->json) {
+        item_json(item, &l->out);
+    } else {
+        buf_printf(&l->out, "%6" PRId64 "  ", item->id);
+        term_text(&l->out, item->path ? item->path : item->text ? item->text : "");
+        if (item->reason) {
+            buf_text(&l->out, ": ");
+            term_text(&l->out, item->reason);
+        }
+    }
+    buf_byte(&l->out, '\n');
+    l->stopped = !app_write(&l->out);
+    return l->stopped;
+}
+
+static int run_list(app *a, bool only_quarantined)
+{
+    listing l = {.a = a, .only_quarantined = only_quarantined};
+    simile_error err;
+    buf_init(&l.out, OUTPUT_MAX);
+    simile_status status = app_library(a, LIBRARY_READ, false, &err);
+    if (!status) status = simile_library_each(a->library, list_item, &l, &err);
+    buf_release(&l.out);
+    return status && !l.stopped ? app_fail(&err) : EXIT_OK;
+}
+
+/* ---- the overview ---- */
+
+typedef struct {
+    const simile_model_info *model;
+    char digest[65];
+    bool has_catalog;
+    simile_stats stats;
+} overview;
+
+static simile_status collect(app *a, overview *o, simile_error *err)
+{
+    RETURN_IF_ERROR(app_model(a, err));
+    o->model = simile_model_get_info(a->model);
+    RETURN_IF_ERROR(simile_model_digest(a->model, o->digest, err));
+    RETURN_IF_ERROR(app_catalog_path(a, err));
+    o->has_catalog = file_exists(a->catalog_path);
+    if (!o->has_catalog) return SIMILE_OK;
+    RETURN_IF_ERROR(app_library(a, LIBRARY_READ, false, err));
+    return simile_library_get_stats(a->library, &o->stats, err);
+}
+
+static void model_json(const overview *o, json_writer *w)
+{
+    const simile_model_info *m = o->model;
+    jw_key(w, "model"), jw_object(w);
+    jw_key(w, "name"), jw_string(w, m->name);
+    jw_key(w, "directory"), jw_string(w, m->directory);
+    jw_key(w, "family"), jw_string(w, m->family);
+    jw_key(w, "dimension"), jw_int(w, m->dim);
+    jw_key(w, "image_size"), jw_int(w, m->image_size);
+    jw_key(w, "context"), jw_int(w, m->context);
+    jw_key(w, "vocabulary"), jw_int(w, m->vocab_size);
+    jw_key(w, "parameters"), jw_int(w, m->parameters);
+    jw_key(w, "logit_scale"), jw_float(w, m->logit_scale);
+    jw_key(w, "weights"), jw_string(w, m->weights_dtype);
+    jw_key(w, "digest"), jw_string(w, o->digest);
+    jw_object_end(w);
+}
+
+static void print_json(const app *a, const overview *o, buf *out)
+{
+    json_writer w;
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "version"), jw_string(&w, SIMILE_VERSION_STRING);
+    model_json(o, &w);
+    jw_key(&w, "catalog"), jw_object(&w);
+    jw_key(&w, "path"), jw_string(&w, a->catalog_path);
+    jw_key(&w, "exists"), jw_bool(&w, o->has_catalog);
+    if (o->has_catalog) {
+        jw_key(&w, "images"), jw_int(&w, o->stats.images);
+        jw_key(&w, "texts"), jw_int(&w, o->stats.texts);
+        jw_key(&w, "quarantined"), jw_int(&w, o->stats.quarantined);
+        jw_key(&w, "bytes"), jw_int(&w, o->stats.bytes);
+        jw_key(&w, "dimension"), jw_int(&w, o->stats.dim);
+        jw_key(&w, "schema"), jw_int(&w, o->stats.schema);
+        jw_key(&w, "model"), jw_string(&w, o->stats.model_name);
+        jw_key(&w, "model_digest"), jw_string(&w, o->stats.model_digest);
+    }
+    jw_object_end(&w);
+    jw_object_end(&w);
+    buf_byte(out, '\n');
+}
+
+static void print_model(const overview *o, buf *out)
+{
+    const simile_model_info *m = o->model;
+    char parameters[32], vocabulary[32];
+    term_count(parameters, m->parameters);
+    term_count(vocabulary, m->vocab_size);
+    buf_printf(out, "model       %s (%s), %s\n", m->name, m->family, m->directory);
+    buf_printf(out, "            vectors of %d numbers, pictures of %d x %d, texts of %d tokens out of %s\n", m->dim,
+               m->image_size, m->image_size, m->context, vocabulary);
+    buf_printf(out, "            %s parameters, stored as %s, logit scale ", parameters, m->weights_dtype);
+    show_float(out, m->logit_scale);
+    buf_printf(out, "\n            digest %s\n", o->digest);
+}
+
+static void print_catalog(const app *a, const overview *o, buf *out)
+{
+    char images[32], texts[32];
+    buf_text(out, "catalogue   ");
+    term_text(out, a->catalog_path);
+    if (!o->has_catalog) {
+        buf_text(out, "\n            none yet: 'simile add FOLDER' makes it\n");
+        return;
+    }
+    term_count(images, o->stats.images);
+    term_count(texts, o->stats.texts);
+    buf_printf(out, "\n            %s pictures, %s texts, ", images, texts);
+    show_bytes(out, o->stats.bytes);
+    buf_printf(out, ", schema %d\n", o->stats.schema);
+    if (*o->stats.model_digest)
+        buf_printf(out, "            vectors of %s%s\n", o->stats.model_name,
+                   strcmp(o->stats.model_digest, o->digest) == 0 ? "" : " (not the model above)");
+    if (o->stats.quarantined) {
+        term_count(images, o->stats.quarantined);
+        buf_printf(out, "            %s could not be read: 'simile info --quarantined' says why\n", images);
+    }
+}
+
+static int run_overview(app *a)
+{
+    overview o = {0};
+    simile_error err;
+    buf out;
+    if (collect(a, &o, &err)) return app_fail(&err);
+    buf_init(&out, OUTPUT_MAX);
+    if (a->json) {
+        print_json(a, &o, &out);
+    } else {
+        buf_printf(&out, "simile      %s\n", SIMILE_VERSION_STRING);
+        print_model(&o, &out);
+        print_catalog(a, &o, &out);
+    }
+    app_write(&out);
+    buf_release(&out);
+    return EXIT_OK;
+}
+
+static int run(app *a, int argc, char **argv)
+{
+    bool items = false, quarantined = false;
+    const option options[] = {
+        {0, "items", NULL, "list every item", OPTION_FLAG, &items},
+        {0, "quarantined", NULL, "list what could not be read, with the reason", OPTION_FLAG, &quarantined},
+        {0},
+    };
+    words rest;
+    if (!options_parse(a, options, argc, argv, &rest)) return a->status;
+    const size_t extra = rest.count;
+    words_release(&rest);
+    if (extra) return app_usage(a, "'info' takes no words");
+    return items || quarantined ? run_list(a, !items) : run_overview(a);
+}
+
+const command command_info = {"info", "", "the model, the catalogue, what could not be read",
+                              "  simile info --quarantined\n"
+                              "  simile info --items --json\n",
+                              run};

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for simile. Commands and options are asked of the program, so they cannot grow old.
+
+function __simile_commands
+    simile help 2>/dev/null | string replace -rf '^  ([a-z]+)  +(.*)' '$1\t$2'
+end
+
+function __simile_command
+    set -l skip 0
+    for word in (commandline -opc)[2..-1]
+        if test $skip -eq 1
+            set skip 0
+        else if contains -- $word --model --catalog --threads
+            set skip 1
+        else if not string match -q -- '-*' $word
+            echo $word
+            return
+        end
+    end
+    return 1
+end
+
+function __simile_options
+    set -l command (__simile_command)
+    or set command version
+    simile $command --help 2>/dev/null | string replace -rf '^  (?:-\w, |    )(--[a-z0-9-]+)\S*(?: [A-Z.]+)?\s+(.*)' '$1\t$2'
+end
+
+complete -c simile -n 'not __simile_command >/dev/null' -f -a '(__simile_commands)'
+complete -c simile -n 'test (__simile_command) = help' -f -a '(__simile_commands)'
+complete -c simile -n 'string match -q -- "-*" (commandline -ct)' -f -a '(__simile_options)'

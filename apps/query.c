@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * query.c - see query.h. */
+#include "query.h"
+
+#include "base/mem.h"
+#include "show.h"
+#include "term.h"
+
+#include <inttypes.h>
+
+enum { PICTURE_ROWS = 8 };
+
+void query_init(query *q, app *a)
+{
+    *q = (query){.a = a, .options = {.struct_size = sizeof q->options}};
+}
+
+void query_release(query *q)
+{
+    for (size_t i = 0; i < q->n_terms; i++) mem_free((void *)(uintptr_t)q->terms[i].text);
+    mem_free(q->terms);
+    q->terms = NULL;
+    q->n_terms = 0;
+}
+
+/* ---- terms ---- */
+
+static simile_status add_term(query *q, simile_term term, const char *text, simile_error *err)
+{
+    simile_term *terms = mem_grow(q->terms, q->n_terms + 1, sizeof *terms);
+    if (!terms) return err_nomem(err);
+    q->terms = terms;
+    if (text) {
+        term.text = mem_strdup(text);
+        if (!term.text) return err_nomem(err);
+    }
+    terms[q->n_terms++] = term;
+    q->last_is_word = false;
+    return SIMILE_OK;
+}
+
+simile_status query_text(query *q, const char *text, float weight, simile_error *err)
+{
+    return add_term(q, (simile_term){.kind = SIMILE_TERM_TEXT, .weight = weight}, text, err);
+}
+
+simile_status query_path(query *q, const char *path, float weight, simile_error *err)
+{
+    return add_term(q, (simile_term){.kind = SIMILE_TERM_PATH, .weight = weight}, path, err);
+}
+
+simile_status query_item(query *q, int64_t id, simile_error *err)
+{
+    return add_term(q, (simile_term){.kind = SIMILE_TERM_ITEM, .weight = 1, .id = id}, NULL, err);
+}
+
+simile_status query_word(query *q, const char *word, simile_error *err)
+{
+    if (!q->last_is_word) {
+        RETURN_IF_ERROR(query_text(q, word, 1, err));
+        q->last_is_word = true;
+        return SIMILE_OK;
+    }
+    simile_term *last = &q->terms[q->n_terms - 1];
+    char *joined = mem_printf("%s %s", last->text, word);
+    if (!joined) return err_nomem(err);
+    mem_free((void *)(uintptr_t)last->text);
+    last->text = joined;
+    return SIMILE_OK;
+}
+
+bool query_weight(query *q, float factor)
+{
+    if (!q->n_terms) return false;
+    q->terms[q->n_terms - 1].weight *= factor;
+    q->last_is_word = false;
+    return true;
+}
+
+/* ---- the search ---- */
+
+static void warn_of_long_texts(const query *q)
+{
+    for (size_t i = 0; i < q->n_terms; i++) {
+        const char *text = q->terms[i].text;
+        int32_t id;
+        size_t n;
+        int truncated = 0;
+        if (q->terms[i].kind != SIMILE_TERM_TEXT) continue;
+        const size_t context = (size_t)simile_model_get_info(q->a->model)->context;
+        int32_t *ids = mem_array(context, sizeof id);
+        if (ids && !simile_tokenize(q->a->model, text, strlen(text), ids, context, &n, &truncated, NULL) && truncated)
+            app_warn_truncated(q->a, text);
+        mem_free(ids);
+    }
+}
+
+simile_status query_run(query *q, simile_results **out, simile_error *err)
+{
+    bool encodes = false;
+    *out = NULL;
+    for (size_t i = 0; i < q->n_terms; i++) encodes |= q->terms[i].kind != SIMILE_TERM_ITEM;
+    RETURN_IF_ERROR(app_library(q->a, LIBRARY_READ, encodes, err));
+    if (encodes) RETURN_IF_ERROR(app_encoder(q->a, err));
+    if (encodes) warn_of_long_texts(q);
+    q->options.terms = q->terms;
+    q->options.n_terms = q->n_terms;
+    return simile_search(q->a->library, q->a->encoder, &q->options, out, err);
+}
+
+/* ---- printing ---- */
+
+void query_describe(const query *q, buf *out)
+{
+    for (size_t i = 0; i < q->n_terms; i++) {
+        const simile_term *t = &q->terms[i];
+        const float size = t->weight < 0 ? -t->weight : t->weight;
+        if (t->weight < 0)
+            buf_text(out, i ? " - " : "- ");
+        else if (i)
+            buf_text(out, " + ");
+        if (size < 1 || size > 1) {
+            show_float(out, size);
+            buf_text(out, " x ");
+        }
+        if (t->kind == SIMILE_TERM_ITEM)
+            buf_printf(out, "#%" PRId64, t->id);
+        else
+            buf_text(out, t->text);
+    }
+}
+
+static void query_string(const query *q, json_writer *w)
+{
+    buf text;
+    buf_init(&text, OUTPUT_MAX);
+    query_describe(q, &text);
+    jw_string(w, text.data ? text.data : "");
+    buf_release(&text);
+}
+
+void query_print_json(const query *q, const simile_results *results, buf *out)
+{
+    json_writer w;
+    const size_t n = simile_results_count(results);
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "query"), query_string(q, &w);
+    jw_key(&w, "count"), jw_int(&w, (int64_t)n);
+    jw_key(&w, "results"), jw_array(&w);
+    for (size_t i = 0; i < n; i++) {
+        const simile_hit *hit = simile_results_at(results, i);
+        jw_object(&w);
+        jw_key(&w, "rank"), jw_int(&w, (int64_t)i + 1 + q->options.offset);
+        jw_key(&w, "id"), jw_int(&w, hit->id);
+        jw_key(&w, hit->path ? "path" : "text"), jw_string(&w, hit->path ? hit->path : hit->text);
+        jw_key(&w, "similarity"), jw_float(&w, hit->similarity);
+        jw_object_end(&w);
+    }
+    jw_array_end(&w);
+    jw_object_end(&w);
+    buf_byte(out, '\n');
+}
+
+void query_print(const query *q, const simile_results *results, bool pictures, buf *out)
+{
+    const size_t n = simile_results_count(results);
+    if (!n) buf_text(out, "nothing found\n");
+    for (size_t i = 0; i < n; i++) {
+        const simile_hit *hit = simile_results_at(results, i);
+        char percent[16];
+        snprintf(percent, sizeof percent, "%6.2f%%", (double)hit->similarity);
+        buf_printf(out, "%3zu  ", i + 1 + (size_t)q->options.offset);
+        term_colour(out, COLOUR_GREEN, percent);
+        buf_text(out, "  ");
+        term_text(out, hit->path ? hit->path : hit->text);
+        buf_byte(out, '\n');
+        if (pictures && hit->path) term_picture(out, hit->path, PICTURE_ROWS);
+    }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * query.h - a search put together from the words of a command line, run, and printed: what `search` and `demo` share.
+ */
+#ifndef SIMILE_APPS_QUERY_H
+#define SIMILE_APPS_QUERY_H
+
+#include "app.h"
+
+typedef struct {
+    app *a;
+    simile_term *terms; /* their texts are owned by the query */
+    size_t n_terms;
+    bool last_is_word; /* a word that follows continues the last term's text */
+    simile_query options;
+} query;
+
+void query_init(query *q, app *a);
+void query_release(query *q);
+
+/* weight: 1, or -1 for what is to be avoided */
+simile_status query_text(query *q, const char *text, float weight, simile_error *err);
+simile_status query_path(query *q, const char *path, float weight, simile_error *err);
+simile_status query_item(query *q, int64_t id, simile_error *err);
+/* A word without an option: starts a text, or continues the one that the word before it started. */
+simile_status query_word(query *q, const char *word, simile_error *err);
+bool query_weight(query *q, float factor); /* of the term before; false: there is none */
+
+/* Opens what the terms need. */
+simile_status query_run(query *q, simile_results **out, simile_error *err);
+
+/* As a person would write it: a dog + 0.5 x beach.jpg - people */
+void query_describe(const query *q, buf *out);
+void query_print_json(const query *q, const simile_results *results, buf *out);
+void query_print(const query *q, const simile_results *results, bool pictures, buf *out);
+
+#endif

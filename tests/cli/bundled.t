@@ -1,0 +1,21 @@
+# The bundled model and pictures: things that a person would expect to be found.
+
+== three sentences that the model never saw find their pictures
+$ simile add "$GALLERY" | sed 's/[0-9][0-9]* added.*/N added/'
+> for q in "two dogs in the snow" "a cat on a table" "London at night"; do
+>     simile search "$q" -k 1 -p | sed 's/.*gallery\///'
+> done
+pictures: N added
+two-*-dogs-in-the-snow-*.jpg (glob)
+a*-cat-on-a-table-*.jpg (glob)
+london-at-night-*.jpg (glob)
+
+== the demo runs from anywhere, leaves nothing behind, and needs no home
+$ env -u HOME simile demo --gallery "$GALLERY" >out; echo $?; grep -c '^\$ simile' out
+0
+7
+$ ls "$TMPDIR"
+$ simile demo --gallery "$GALLERY" --json | wc -l
+7
+$ simile --catalog kept.simile demo --gallery "$GALLERY" >/dev/null; ls kept.simile
+kept.simile

@@ -1,0 +1,158 @@
+# compare, classify, tokenize, preprocess, info: what needs a model and no catalogue.
+
+== compare prints the inputs, the dimension, the vectors' ends, similarities, probabilities, in this order
+$ cp "$MODELS/pictures/wide.png" wide.png
+> simile --model "$MODELS/tiny-quick" compare wide.png "two dogs in the snow" "a cat on a table" "London at night" |
+>     numbers 3
+Texts: [two dogs in the snow, a cat on a table, London at night]
+Image: wide.png
+
+Vector dimension: 16
+
+Image vector: [*, *, ..., *, *] (glob)
+
+Text [two dogs in the snow] vector: [-0.838, 0.971, ..., -0.591, 0.521]
+Similarity: *% (glob)
+
+Text [a cat on a table] vector: [*, *, ..., *, *] (glob)
+Similarity: *% (glob)
+
+Text [London at night] vector: [*, *, ..., *, *] (glob)
+Similarity: *% (glob)
+
+Softmax confidence (logit scale *): (glob)
+Texts: [two dogs in the snow, a cat on a table, London at night]
+Probabilities: [*, *, *] (glob)
+
+Confidence of "*" being similar to the image: * (glob)
+
+== one text alone has no probability
+$ simile --model "$MODELS/tiny-quick" compare "$MODELS/pictures/wide.png" "a dog" | tail -n 1
+Confidence: needs two texts or more to choose between
+
+== compare with a picture that is not there
+$ simile --model "$MODELS/tiny-quick" compare missing.jpg "a dog"
+err: simile: cannot read 'missing.jpg': no such file or directory
+[1]
+
+== compare with a file that is no picture
+$ echo hello >x.jpg
+> simile --model "$MODELS/tiny-quick" compare x.jpg "a dog"
+err: simile: cannot read 'x.jpg': not a picture
+[1]
+
+== a model that is not there
+$ simile --model nowhere/model tokenize x
+err: simile: cannot read '*/nowhere/model/config.json': no such file or directory (glob)
+[1]
+$ simile --model no-such-name tokenize x
+err: simile: cannot * 'no-such-name'* (glob)
+[1]
+
+== the model of the environment
+$ SIMILE_MODEL=$MODELS/tiny-gelu simile info --json | sed 's/.*"name":"\([^"]*\)".*/\1/'
+tiny-gelu
+$ SIMILE_MODEL=$MODELS/tiny-gelu simile info --json --model "$MODELS/tiny-quick" | sed 's/.*"name":"\([^"]*\)".*/\1/'
+tiny-quick
+$ SIMILE_MODELS=$MODELS simile info --json --model tiny-f16 | sed 's/.*"name":"\([^"]*\)".*"weights":"\([^"]*\)".*/\1 \2/'
+tiny-f16 F16
+
+== tokens
+$ simile --model "$MODELS/tiny-quick" tokenize "two dogs in the snow" ""
+572 83 86 334 565 514 513 82 77 78 342 573
+572 573
+$ printf 'two dogs in the snow\r\n\n' | simile --model "$MODELS/tiny-quick" tokenize --json
+{"text":"two dogs in the snow","ids":[572,83,86,334,565,514,513,82,77,78,342,573],"truncated":false}
+{"text":"","ids":[572,573],"truncated":false}
+
+== a text that is too long is cut, which is said
+$ simile --model "$MODELS/tiny-quick" tokenize "one two three four five six seven eight nine ten eleven" | wc -w
+24
+err: simile: warning: 'one two three four five six seven eight ...' was cut to the 24 tokens that the model reads
+$ simile --quiet --model "$MODELS/tiny-quick" tokenize "one two three four five six seven eight nine ten eleven" |
+>     wc -w
+24
+$ simile --model "$MODELS/tiny-quick" --json tokenize "one two three four five six seven eight nine ten eleven" 2>&1 |
+>     grep -c '"truncated":true'
+1
+
+== a line with a NUL byte is refused
+$ printf 'a\n\000b\n' | simile --model "$MODELS/tiny-quick" tokenize
+572 320 573
+err: simile: cannot read 'standard input': line 2 holds a NUL byte
+[1]
+
+== the tensor that the network sees
+$ simile --model "$MODELS/tiny-quick" preprocess "$MODELS/pictures/wide.png" -o x.npy | sed 's/^.*wide/wide/'
+wide.png: png, * x *, to 3 x 16 x 16 in x.npy (glob)
+$ wc -c <x.npy
+3200
+$ head -c 128 x.npy | tail -c +11
+{'descr': '<f4', 'fortran_order': False, 'shape': (3, 16, 16), }                                                     
+$ simile --model "$MODELS/tiny-quick" preprocess "$MODELS/pictures/wide.png" -o - | cmp - x.npy
+
+== a tensor of one colour is that colour, normalised
+$ picture grey.ppm 128 128 128
+> simile --model "$MODELS/tiny-quick" preprocess grey.ppm -o - | tail -c +129 | od -A n -t f4 -v |
+>     awk '{ for (i = 1; i <= NF; i++) seen[sprintf("%.4f", $i)]++ } END { for (s in seen) print s, seen[s] }' | sort
+0.0763 256
+0.1689 256
+0.3399 256
+
+== a place that cannot be written
+$ simile --model "$MODELS/tiny-quick" preprocess "$MODELS/pictures/wide.png" -o nowhere/x.npy
+err: simile: cannot write 'nowhere/x.npy': no such file or directory
+[1]
+
+== labels, from the command line and from a file, one picture a line
+$ printf 'cat\n\nhouse\r\n' >labels.txt
+> simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" "$MODELS/pictures/tall.png" --label dog \
+>     --labels labels.txt --json | shape
+{"image":"*wide.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"dog",*},{"label":"cat",*}]} (glob)
+{"image":"*tall.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"cat",*},{"label":"dog",*}]} (glob)
+
+== the probabilities of all labels add up to 1, and come with the best first
+$ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --label a --label b --label c --label d \
+>     --label e --label f --label g --top 0 --json | tr '{' '\n' | sed -n 's/.*"probability":\([^}]*\)}.*/\1/p' |
+>     awk '{ sum += $1; if (NR > 1 && $1 > last) print "out of order"; last = $1 } END { printf "%d %.4f\n", NR, sum }'
+7 1.0000
+
+== --top limits what is shown, five otherwise
+$ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --label a --label b --label c --label d \
+>     --label e --label f --label g --top 2 | wc -l
+3
+$ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --label a --label b --label c --label d \
+>     --label e --label f --label g | wc -l
+6
+
+== a template is where the label goes
+$ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" -l a -l b --template '{}' --json >one
+> simile --model "$MODELS/tiny-quick" compare "$MODELS/pictures/wide.png" a b --json >two
+> for f in one two; do tr '{' '\n' <$f | sed -n 's/.*"similarity":\([^,]*\),.*/\1/p' | numbers 3 | sort; done
+* (glob)
+* (glob)
+* (glob)
+* (glob)
+$ for f in one two; do tr '{' '\n' <$f | sed -n 's/.*"similarity":\([^,]*\),.*/\1/p' | numbers 3 | sort >$f.s; done
+> cmp one.s two.s
+
+== one bad picture among many is told and passed over
+$ simile --model "$MODELS/tiny-quick" classify missing.png "$MODELS/pictures/wide.png" -l a -l b | wc -l
+3
+err: simile: cannot read 'missing.png': no such file or directory
+
+== a file of labels that holds none
+$ echo >empty.txt
+> simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --labels empty.txt
+err: simile: cannot classify: the files hold no label
+[1]
+
+== info without a catalogue
+$ simile --model "$MODELS/tiny-quick" info
+simile      0.1.0
+model       tiny-quick (clip), */tests/fixtures/models/tiny-quick (glob)
+            vectors of 16 numbers, pictures of 16 x 16, texts of 24 tokens out of 574
+            * parameters, stored as F32, logit scale * (glob)
+            digest ???????????????????????????????????????????????????????????????? (glob)
+catalogue   */home/.local/share/simile/catalog.simile (glob)
+            none yet: 'simile add FOLDER' makes it

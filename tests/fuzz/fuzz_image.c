@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz_image.c - any bytes as a picture: decoding, EXIF, resizing and preparing. The limit keeps single runs short. */
+#include "base/mem.h"
+#include "image/image.h"
+#include "image/parts.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const image_options options = {.max_pixels = 1 << 18};
+    static const image_prepare_spec spec = {.fit = IMAGE_FIT_SHORTEST,
+                                            .filter = IMAGE_BICUBIC,
+                                            .resize_short = 16,
+                                            .width = 16,
+                                            .height = 16,
+                                            .crop = true,
+                                            .rescale = true,
+                                            .rescale_factor = 1 / 255.0};
+    float tensor[3 * 16 * 16];
+    image img;
+    exif_read(data, size);
+    if (image_decode(data, size, "fuzz", &options, &img, NULL)) return 0;
+    image_prepare(&img, &spec, tensor, NULL);
+    image_release(&img);
+    return 0;
+}

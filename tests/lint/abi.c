@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * abi.c - the sizes of the public structs, for tools/lint/check_abi.sh. */
+#include "simile.h"
+
+#include <stdio.h>
+
+#define SIZE(type) printf("size %s %zu\n", #type, sizeof(type))
+
+int main(void)
+{
+    SIZE(simile_error);
+    SIZE(simile_model_options);
+    SIZE(simile_model_info);
+    SIZE(simile_image_options);
+    SIZE(simile_image_info);
+    SIZE(simile_encoder_options);
+    SIZE(simile_library_options);
+    SIZE(simile_add_options);
+    SIZE(simile_add_report);
+    SIZE(simile_stats);
+    SIZE(simile_verify_report);
+    SIZE(simile_item);
+    SIZE(simile_term);
+    SIZE(simile_query);
+    SIZE(simile_hit);
+    return 0;
+}
