@@ -178,7 +178,8 @@ static candidate pop(long_word *w)
 static void join(long_word *w, candidate c)
 {
     const size_t place = (uint32_t)c.order, gone = w->next[place];
-    if (w->ids[place] < 0 || gone == NO_PLACE) return;
+    if (gone == NO_PLACE) return;
+    /* An id that was merged away is -1, which no pair in the table has. */
     if (look_up(w->table, w->ids[place], w->ids[gone]).merged != c.merged) return;
     w->ids[place] = c.merged;
     w->ids[gone] = -1;

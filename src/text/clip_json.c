@@ -105,7 +105,6 @@ static simile_status read_byte_level(const reader *r, const json_t *part)
     bool prefix = true; /* the library's default */
     RETURN_IF_ERROR(json_get_bool(from(r, part), "add_prefix_space", &prefix, r->err));
     if (prefix) return refuse(r, "the pre-tokenizer", "ByteLevel with add_prefix_space");
-    r->t->byte_words = true;
     return json_get_bool(from(r, part), "use_regex", &r->t->byte_words, r->err);
 }
 

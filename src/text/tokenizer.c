@@ -136,10 +136,7 @@ static simile_status encode_between(const tokenizer *t, const char *text, size_t
     list->max = max_len - (t->end_id >= 0);
     RETURN_IF_ERROR(t->ops->encode(t, text, len, list, err));
     list->max = max_len;
-    const bool truncated = list->full;
-    if (t->end_id >= 0) RETURN_IF_ERROR(id_list_put(list, &t->end_id, 1, err));
-    list->full = truncated;
-    return SIMILE_OK;
+    return t->end_id >= 0 ? id_list_put(list, &t->end_id, 1, err) : SIMILE_OK;
 }
 
 simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, size_t max_len, token_list *out,

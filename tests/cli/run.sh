@@ -34,6 +34,7 @@ SIMILE_MODELS=$SOURCE/models
 TMPDIR=$scratch/tmp
 LC_ALL=C.UTF-8
 export PATH SOURCE MODELS GALLERY SIMILE_MODELS TMPDIR LC_ALL
+export OMP_WAIT_POLICY=passive # several of these run at once: threads that wait must not spin
 unset SIMILE_MODEL SIMILE_CATALOG XDG_DATA_HOME XDG_CACHE_HOME XDG_CONFIG_HOME NO_COLOR TERM_PROGRAM LC_TERMINAL
 
 # same WANTED ACTUAL: compares two files line by line.

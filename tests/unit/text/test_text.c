@@ -205,6 +205,8 @@ static void special_tokens_come_from_the_small_files(void **state)
     /* A list of added tokens goes before both files. */
     check_small(small, "", "{\"added_tokens_decoder\":{\"21\":{\"content\":\"" E "\",\"normalized\":true}}}", lower,
                 "a<|EndOfText|>b", "20 0 21 1 21");
+    check_small(small, "", "{\"added_tokens_decoder\":{\"21\":{\"content\":\"" E "\"}}}", "{\"bos_token\":\"[cls]\"}",
+                "a", "20 0 21");
     check_small(small, "", "{\"added_tokens_decoder\":{\"30\":{\"content\":\"xyz\",\"rstrip\":true}}}", NULL, "axyz  b",
                 "20 0 30 1 21");
 }

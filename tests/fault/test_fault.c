@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_fault.c - every public call with its first allocation failing, then its second, and so on until none is left to
+ * fail: once with that one alone refused, once with all after it refused too. simile's own allocations and SQLite's
+ * count. glib's cannot (it aborts), and jansson's are left alone: when the buffer of its lexer (2.14) cannot grow it
+ * drops the byte without notice and later looks for the lost quotation mark beyond the end.
+ *
+ * Each time the call must either fail with a status and a sentence, or do without the memory and succeed; nothing may
+ * leak or crash (the sanitizers watch), and a catalogue that it wrote to must verify clean afterwards. When no
+ * allocation was refused, it must succeed.
+ *
+ * Calls that make many thousands of allocations are tried at every one of the first DENSE and at every STRIDE-th after
+ * that, starting elsewhere in the two rounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "simile.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DENSE = 400, STRIDE = 13 };
+
+static char folder[64], pictures[80], filled[80], catalog_path[80], model_path[512];
+static simile_model *model;
+static simile_encoder *encoder;
+static simile_image *picture;
+static simile_error err;
+
+/* ---- SQLite's allocator ---- */
+
+static sqlite3_mem_methods sqlite_own;
+
+static void *sqlite_malloc(int n)
+{
+    return mem_fault_now() ? NULL : sqlite_own.xMalloc(n);
+}
+
+static void *sqlite_realloc(void *p, int n)
+{
+    return mem_fault_now() ? NULL : sqlite_own.xRealloc(p, n);
+}
+
+static void route_sqlite(void)
+{
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_own), SQLITE_OK);
+    sqlite3_mem_methods faulty = sqlite_own;
+    faulty.xMalloc = sqlite_malloc;
+    faulty.xRealloc = sqlite_realloc;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &faulty), SQLITE_OK);
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0), SQLITE_OK);
+}
+
+/* ---- what the calls work on ---- */
+
+static void write_file(const char *path, const void *bytes, size_t len)
+{
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, len, out), len);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void draw(const char *name, unsigned seed)
+{
+    enum { SIDE = 20, HEAD = 13 };
+    char path[160], bytes[HEAD + SIDE * SIDE * 3 + 1];
+    snprintf(bytes, HEAD + 1, "P6\n%d %d\n255\n", SIDE, SIDE);
+    for (unsigned i = 0; i < SIDE * SIDE * 3; i++) bytes[HEAD + i] = (char)(i * seed + (i >> 3) * seed * seed);
+    snprintf(path, sizeof path, "%s/%s", pictures, name);
+    write_file(path, bytes, HEAD + SIDE * SIDE * 3);
+}
+
+/* The files of a catalogue are copied, so that each call starts from the same one. */
+static void reset_catalog(bool from_filled)
+{
+    char *bytes;
+    size_t len;
+    static const char *const endings[] = {"", "-wal", "-shm", "-lock"};
+    for (int i = 0; i < 4; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "%s%s", catalog_path, endings[i]);
+        unlink(path);
+    }
+    if (!from_filled) return;
+    assert_int_equal(file_read(filled, 1 << 24, &bytes, &len, NULL), SIMILE_OK);
+    write_file(catalog_path, bytes, len);
+    mem_free(bytes);
+}
+
+static const char *const texts[2] = {"a cat on a table", "two dogs"};
+
+static void make_filled(void)
+{
+    simile_library *library;
+    const char *path = pictures;
+    assert_int_equal(simile_library_open(filled, model, NULL, &library, NULL), SIMILE_OK);
+    assert_int_equal(simile_library_add(library, encoder, &path, 1, NULL, NULL, NULL), SIMILE_OK);
+    assert_int_equal(simile_library_add_texts(library, encoder, texts, 2, NULL, NULL, NULL), SIMILE_OK);
+    simile_library_close(library);
+}
+
+static int set_up(void **state)
+{
+    char path[160];
+    snprintf(folder, sizeof folder, "/tmp/simile-fault-XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    snprintf(pictures, sizeof pictures, "%s/p", folder);
+    snprintf(filled, sizeof filled, "%s/filled", folder);
+    snprintf(catalog_path, sizeof catalog_path, "%s/c", folder);
+    snprintf(model_path, sizeof model_path, "%s/models/tiny-quick", SIMILE_FIXTURES);
+    route_sqlite();
+    if (mkdir(pictures, 0755)) return -1;
+    draw("a.ppm", 3);
+    draw("b.ppm", 5);
+    draw("c.ppm", 5); /* the same as b */
+    snprintf(path, sizeof path, "%s/bad.png", pictures);
+    write_file(path, "bad", 3);
+    const simile_encoder_options options = {.struct_size = sizeof options, .threads = 2};
+    if (simile_model_open(model_path, NULL, &model, NULL)) return -1;
+    if (simile_encoder_new(model, &options, &encoder, NULL)) return -1;
+    snprintf(path, sizeof path, "%s/a.ppm", pictures);
+    if (simile_image_open(path, NULL, &picture, NULL)) return -1;
+    make_filled();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const names[] = {"p/a.ppm", "p/b.ppm", "p/c.ppm", "p/d.ppm", "p/bad.png", "filled", "c", "p"};
+    char path[160];
+    reset_catalog(false);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        remove(path);
+    }
+    rmdir(folder);
+    simile_image_free(picture);
+    simile_encoder_free(encoder);
+    simile_model_close(model);
+    return 0;
+}
+
+/* ---- the calls ----
+ * A call prepares with allocations intact, then acts with one failing, then cleans up. */
+
+typedef struct {
+    const char *name;
+    void (*prepare)(void);
+    simile_status (*act)(void);
+    void (*clean_up)(void);
+    bool writes; /* to the catalogue */
+} call;
+
+static simile_library *library;
+static simile_encoder *own_encoder;
+static simile_model *own_model;
+static simile_image *own_image;
+static simile_results *results;
+static float vectors[8 * 1024], tensor[3 * 256 * 256];
+
+static void release_all(void)
+{
+    simile_results_free(results);
+    simile_library_close(library);
+    simile_encoder_free(own_encoder);
+    simile_model_close(own_model);
+    simile_image_free(own_image);
+    results = NULL;
+    library = NULL;
+    own_encoder = NULL;
+    own_model = NULL;
+    own_image = NULL;
+}
+
+static void need_model(void)
+{
+    assert_int_equal(simile_model_open(model_path, NULL, &own_model, NULL), SIMILE_OK);
+}
+
+static void need_empty(void)
+{
+    reset_catalog(false);
+    assert_int_equal(simile_library_open(catalog_path, NULL, NULL, &library, NULL), SIMILE_OK);
+}
+
+static void need_filled(void)
+{
+    reset_catalog(true);
+    assert_int_equal(simile_library_open(catalog_path, NULL, NULL, &library, NULL), SIMILE_OK);
+}
+
+static void no_catalog(void)
+{
+    reset_catalog(false);
+}
+
+static void closed_catalog(void)
+{
+    reset_catalog(true);
+}
+
+static simile_status open_model(void)
+{
+    return simile_model_open(model_path, NULL, &own_model, &err);
+}
+
+static simile_status digest_model(void)
+{
+    char out[65];
+    return simile_model_digest(own_model, out, &err);
+}
+
+static simile_status tokenize(void)
+{
+    int32_t ids[64];
+    size_t n;
+    return simile_tokenize(model, "two dogs in the SNOW &amp; rain", 31, ids, 64, &n, NULL, &err);
+}
+
+static simile_status open_image(void)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/a.ppm", pictures);
+    return simile_image_open(path, NULL, &own_image, &err);
+}
+
+static simile_status image_from_pixels(void)
+{
+    const uint8_t rgb[12] = {0};
+    return simile_image_from_pixels(rgb, 2, 2, 6, &own_image, &err);
+}
+
+static simile_status preprocess(void)
+{
+    return simile_preprocess(model, picture, tensor, sizeof tensor / sizeof *tensor, &err);
+}
+
+static simile_status new_encoder(void)
+{
+    const simile_encoder_options options = {.struct_size = sizeof options, .threads = 2};
+    return simile_encoder_new(model, &options, &own_encoder, &err);
+}
+
+static void need_encoder(void)
+{
+    need_model();
+    assert_int_equal(simile_encoder_new(own_model, NULL, &own_encoder, NULL), SIMILE_OK);
+}
+
+/* A model of its own, whose towers are packed within the call. */
+static simile_status encode_texts(void)
+{
+    return simile_encode_texts(own_encoder, texts, 2, vectors, NULL, &err);
+}
+
+static simile_status encode_images(void)
+{
+    const simile_image *const images[2] = {picture, picture};
+    return simile_encode_images(own_encoder, images, 2, vectors, &err);
+}
+
+static simile_status label_vectors(void)
+{
+    return simile_label_vectors(encoder, texts, 2, NULL, 0, vectors, &err);
+}
+
+static simile_status open_library(void)
+{
+    return simile_library_open(catalog_path, model, NULL, &library, &err);
+}
+
+static simile_status open_to_read(void)
+{
+    const simile_library_options options = {.struct_size = sizeof options, .read_only = 1};
+    return simile_library_open(catalog_path, model, &options, &library, &err);
+}
+
+static simile_status add(void)
+{
+    const char *path = pictures;
+    simile_add_report report;
+    return simile_library_add(library, encoder, &path, 1, NULL, &report, &err);
+}
+
+/* One picture moved, one changed, one gone, one new, the bad one tried again. */
+static void need_changes(void)
+{
+    char from[160], to[160];
+    need_filled();
+    snprintf(from, sizeof from, "%s/a.ppm", pictures);
+    snprintf(to, sizeof to, "%s/d.ppm", pictures);
+    assert_int_equal(rename(from, to), 0);
+    draw("b.ppm", 7);
+    snprintf(to, sizeof to, "%s/c.ppm", pictures);
+    assert_int_equal(unlink(to), 0);
+}
+
+static simile_status add_changes(void)
+{
+    const char *path = pictures;
+    const simile_add_options options = {.struct_size = sizeof options, .batch = 1, .retry_quarantined = 1};
+    return simile_library_add(library, encoder, &path, 1, &options, NULL, &err);
+}
+
+static void undo_changes(void)
+{
+    char path[160];
+    release_all();
+    snprintf(path, sizeof path, "%s/d.ppm", pictures);
+    unlink(path);
+    draw("a.ppm", 3);
+    draw("b.ppm", 5);
+    draw("c.ppm", 5);
+}
+
+static simile_status add_texts(void)
+{
+    return simile_library_add_texts(library, encoder, texts, 2, NULL, NULL, &err);
+}
+
+static simile_status remove_folder(void)
+{
+    return simile_library_remove(library, pictures, NULL, &err);
+}
+
+static simile_status remove_glob(void)
+{
+    return simile_library_remove(library, "*.ppm", NULL, &err);
+}
+
+static simile_status remove_text(void)
+{
+    return simile_library_remove_text(library, texts[0], NULL, &err);
+}
+
+static simile_status get_stats(void)
+{
+    simile_stats stats;
+    return simile_library_get_stats(library, &stats, &err);
+}
+
+static int look(void *user, const simile_item *item)
+{
+    return 0;
+}
+
+static simile_status each(void)
+{
+    return simile_library_each(library, look, NULL, &err);
+}
+
+static simile_status verify(void)
+{
+    return simile_library_verify(library, 1, NULL, NULL, NULL, NULL, &err);
+}
+
+static simile_status search(void)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/b.ppm", pictures);
+    const simile_term terms[4] = {{.kind = SIMILE_TERM_TEXT, .text = texts[0], .weight = 1},
+                                  {.kind = SIMILE_TERM_PATH, .text = path, .weight = -0.5f},
+                                  {.kind = SIMILE_TERM_IMAGE, .image = picture, .weight = 0.25f},
+                                  {.kind = SIMILE_TERM_ITEM, .id = 1, .weight = 0.125f}};
+    const simile_query query = {
+        .struct_size = sizeof query, .terms = terms, .n_terms = 4, .glob = "*.ppm", .has_after = 1, .exclude_terms = 1};
+    return simile_search(library, encoder, &query, &results, &err);
+}
+
+static simile_status search_texts(void)
+{
+    const simile_term term = {.kind = SIMILE_TERM_TEXT, .text = texts[0], .weight = 1};
+    const simile_query query = {.struct_size = sizeof query, .terms = &term, .n_terms = 1, .target = SIMILE_KIND_TEXT};
+    return simile_search(library, encoder, &query, &results, &err);
+}
+
+static const call calls[] = {
+    {"model_open", NULL, open_model, release_all, false},
+    {"model_digest", need_model, digest_model, release_all, false},
+    {"tokenize", NULL, tokenize, release_all, false},
+    {"image_open", NULL, open_image, release_all, false},
+    {"image_from_pixels", NULL, image_from_pixels, release_all, false},
+    {"preprocess", NULL, preprocess, release_all, false},
+    {"encoder_new", NULL, new_encoder, release_all, false},
+    {"encode_texts", need_encoder, encode_texts, release_all, false},
+    {"encode_images", need_encoder, encode_images, release_all, false},
+    {"label_vectors", NULL, label_vectors, release_all, false},
+    {"library_open, new", no_catalog, open_library, release_all, true},
+    {"library_open", closed_catalog, open_library, release_all, true},
+    {"library_open, read only", closed_catalog, open_to_read, release_all, true},
+    {"library_add", need_empty, add, release_all, true},
+    {"library_add, changes", need_changes, add_changes, undo_changes, true},
+    {"library_add_texts", need_empty, add_texts, release_all, true},
+    {"library_remove, folder", need_filled, remove_folder, release_all, true},
+    {"library_remove, glob", need_filled, remove_glob, release_all, true},
+    {"library_remove_text", need_filled, remove_text, release_all, true},
+    {"library_get_stats", need_filled, get_stats, release_all, true},
+    {"library_each", need_filled, each, release_all, true},
+    {"library_verify", need_filled, verify, release_all, true},
+    {"search", need_filled, search, release_all, true},
+    {"search, texts", need_filled, search_texts, release_all, true},
+};
+
+/* ---- the trial ---- */
+
+static void assert_catalog_is_whole(const call *c, long n)
+{
+    simile_verify_report report;
+    simile_library *opened;
+    if (access(catalog_path, F_OK)) return; /* none came to be */
+    if (simile_library_open(catalog_path, NULL, NULL, &opened, &err) ||
+        simile_library_verify(opened, 0, NULL, NULL, NULL, &report, &err))
+        fail_msg("%s, allocation %ld: the catalogue cannot be opened: %s", c->name, n, err.message);
+    if (report.problems) fail_msg("%s, allocation %ld: the catalogue is damaged", c->name, n);
+    simile_library_close(opened);
+}
+
+/* True when allocation n was refused: there may be more of them. */
+static bool try_once(const call *c, long n, bool sticky)
+{
+    if (c->prepare) c->prepare();
+    err = (simile_error){0};
+    mem_fault_after(n, sticky);
+    const simile_status status = c->act();
+    const bool hit = mem_fault_hit();
+    mem_fault_after(0, false);
+    if (!hit && status) fail_msg("%s: %s", c->name, err.message);
+    if (status && (err.status != status || !err.message[0])) fail_msg("%s, allocation %ld: no error", c->name, n);
+    if (status && status != SIMILE_E_NOMEM)
+        print_message("%s, allocation %ld%s: %s: %s\n", c->name, n, sticky ? " and on" : "", simile_status_name(status),
+                      err.message);
+    c->clean_up();
+    if (c->writes) assert_catalog_is_whole(c, n);
+    return hit;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        long tries = 0;
+        for (int sticky = 0; sticky < 2; sticky++) {
+            long n = 1;
+            for (; try_once(&calls[i], n, sticky); tries++) n += n < DENSE ? 1 : STRIDE - sticky * 2;
+            if (!sticky) print_message("%s: about %ld allocations\n", calls[i].name, n);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
