@@ -113,7 +113,7 @@ int main(int argc, char **argv)
     int rounds = 9, n = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-            rounds = atoi(argv[++i]);
+            rounds = (int)strtol(argv[++i], NULL, 10);
         else if (n < 2)
             places[n++] = argv[i];
     }

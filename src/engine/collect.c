@@ -71,15 +71,15 @@ typedef struct {
     catalog *c;
     const simile_add_options *options;
     size_t seen;
-    simile_status status; /* why the walk was stopped */
-    simile_error *err;
+    simile_status status; /* why the walk was stopped, and the sentence for it */
+    simile_error why;
 } walk;
 
 /* A file whose name says nothing is a candidate when it is an item already: somebody named it once. */
 static simile_status is_item(walk *w, const char *path, bool *out)
 {
     catalog_item item;
-    return catalog_find_path(w->c, path, &item, out, w->err);
+    return catalog_find_path(w->c, path, &item, out, &w->why);
 }
 
 static int walk_file(void *user, const char *path, const file_facts *facts)
@@ -88,9 +88,9 @@ static int walk_file(void *user, const char *path, const file_facts *facts)
     const simile_add_options *o = w->options;
     bool wanted = image_has_known_ending(path);
     if (o->progress && w->seen++ % WALK_STEP == 0 && o->progress(o->user, 0, 0, path))
-        w->status = err_set(w->err, SIMILE_E_CANCELLED, "cancelled");
+        w->status = err_set(&w->why, SIMILE_E_CANCELLED, "cancelled");
     if (!w->status && !wanted) w->status = is_item(w, path, &wanted);
-    if (!w->status && wanted && !push_file(w->all, mem_strdup(path), false)) w->status = err_nomem(w->err);
+    if (!w->status && wanted && !push_file(w->all, mem_strdup(path), false)) w->status = err_nomem(&w->why);
     return w->status != SIMILE_OK;
 }
 
@@ -98,13 +98,15 @@ static void walk_unreadable(void *user, const char *path, const simile_error *wh
 {
     walk *w = user;
     log_message(LOG_WARNING, "%s", why->message);
-    if (!push_unreadable(w->all, path) && !w->status) w->status = err_nomem(w->err);
+    if (!push_unreadable(w->all, path) && !w->status) w->status = err_nomem(&w->why);
 }
 
-static simile_status walk_root(walk *w, const char *root)
+static simile_status walk_root(walk *w, const char *root, simile_error *err)
 {
-    const simile_status status = file_walk(root, walk_file, walk_unreadable, w, w->status ? NULL : w->err);
-    return w->status ? w->status : status;
+    const simile_status status = file_walk(root, walk_file, walk_unreadable, w, err);
+    if (!w->status) return status;
+    if (err) *err = w->why;
+    return w->status;
 }
 
 /* One given path: a folder becomes a root, anything else a candidate. */
@@ -155,9 +157,9 @@ simile_status candidates_collect(candidates *all, catalog *c, const char *const 
     *all = (candidates){0};
     all->roots = mem_zero_array(n_paths, sizeof *all->roots);
     if (!all->roots) return err_nomem(err);
-    walk w = {.all = all, .c = c, .options = options, .err = err};
+    walk w = {.all = all, .c = c, .options = options};
     for (size_t i = 0; i < n_paths; i++) RETURN_IF_ERROR(take_path(all, paths[i], err));
-    for (size_t i = 0; i < all->n_roots; i++) RETURN_IF_ERROR(walk_root(&w, all->roots[i]));
+    for (size_t i = 0; i < all->n_roots; i++) RETURN_IF_ERROR(walk_root(&w, all->roots[i], err));
     tidy(all);
     return SIMILE_OK;
 }

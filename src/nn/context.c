@@ -114,18 +114,12 @@ static int64_t total_cost(const nn_attention_args *a)
     return cost;
 }
 
-static const float *queries(const nn_attention_args *a, int32_t sequence, int32_t head)
-{
-    const int64_t width = (int64_t)a->heads * a->head_dim;
-    return a->qkv + a->starts[sequence] * 3 * width + (int64_t)head * a->head_dim;
-}
-
 static void attend(const attention_job *j, int32_t sequence, int32_t head, float *scratch)
 {
     const nn_attention_args *a = j->args;
     const int64_t width = (int64_t)a->heads * a->head_dim, first = a->starts[sequence];
-    const float *q = queries(a, sequence, head);
-    nn_attention_head task = {
+    const float *q = a->qkv + first * 3 * width + (int64_t)head * a->head_dim;
+    const nn_attention_head task = {
         .q = q,
         .k = q + width,
         .v = q + 2 * width,
@@ -137,11 +131,6 @@ static void attend(const attention_job *j, int32_t sequence, int32_t head, float
         .scale = a->scale,
         .causal = a->causal,
     };
-    const int32_t next = head + 1 < a->heads ? sequence : sequence + 1;
-    if (next < a->sequences) {
-        task.next_q = queries(a, next, next == sequence ? head + 1 : 0);
-        task.next_tokens = a->starts[next + 1] - a->starts[next];
-    }
     j->ctx->kernels->attention(&task, scratch);
 }
 
@@ -169,7 +158,7 @@ static void attention_part(void *user, int worker, int workers)
 
 simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_error *err)
 {
-    assert(a->heads > 0 && a->head_dim > 0);
+    assert(a->heads > 0 && a->head_dim > 0 && a->scale > 0);
     int64_t longest = 0;
     for (int32_t s = 0; s < a->sequences; s++) {
         assert(a->starts[s] <= a->starts[s + 1]);

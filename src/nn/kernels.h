@@ -21,10 +21,6 @@ typedef struct {
     int64_t out_stride, tokens, head_dim;
     float scale;
     bool causal;
-    /* What comes next on this thread, to be fetched into the second cache meanwhile; NULL: nothing. Its keys and
-     * values lie as far from its queries as those above. */
-    const float *next_q;
-    int64_t next_tokens;
 } nn_attention_head;
 
 typedef struct {

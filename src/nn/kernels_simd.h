@@ -264,23 +264,6 @@ static void weighted_sum(const nn_attention_head *a, int rows, int64_t keys, con
     }
 }
 
-/* The rows of a head are far apart, a page each in a wide model, which no hardware prefetcher follows. While a block of
- * queries is computed, the same rows of the next head are fetched, and the places of this block's results. */
-static void fetch_ahead(const nn_attention_head *a, int64_t first, int rows)
-{
-    enum { LINE = 16 }; /* floats */
-    for (int64_t i = first; i < first + rows; i++) {
-        for (int64_t d = 0; d < a->head_dim; d += LINE) __builtin_prefetch(a->out + i * a->out_stride + d, 1, 3);
-        if (!a->next_q || i >= a->next_tokens) continue;
-        const float *q = a->next_q + i * a->stride;
-        for (int64_t d = 0; d < a->head_dim; d += LINE) {
-            __builtin_prefetch(q + d, 0, 2);
-            __builtin_prefetch(q + (a->k - a->q) + d, 0, 2);
-            __builtin_prefetch(q + (a->v - a->q) + d, 0, 2);
-        }
-    }
-}
-
 static size_t attention_scratch(int64_t tokens, int64_t head_dim)
 {
     const int64_t keys = panels(tokens) * PANEL;
@@ -301,7 +284,6 @@ static void attention(const nn_attention_head *a, float *scratch)
         const int rows = (int)((a->tokens - first + blocks - b - 1) / (blocks - b)); /* even blocks, not a thin last */
         const int64_t keys = a->causal ? first + rows : a->tokens;
         float factor[TILE_ROWS];
-        fetch_ahead(a, first, rows);
         scores(a, a->q + first * a->stride, rows, keys, packed_keys, score, stride);
         for (int r = 0; r < rows; r++)
             factor[r] = soften(score + r * stride, a->causal ? first + r + 1 : keys, keys, c);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -269,9 +270,9 @@ static simile_status connect_to_read(catalog *c, simile_error *err)
     return status;
 }
 
-static simile_status connect_to_write(catalog *c, simile_error *err)
+static simile_status connect_to_write(catalog *c, const char *name, simile_error *err)
 {
-    RETURN_IF_ERROR(connect(c, c->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+    RETURN_IF_ERROR(connect(c, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
     if (sqlite3_db_readonly(c->db, "main"))
         return err_set(err, SIMILE_E_IO, "cannot write the catalogue '%s': it is read-only", c->path);
     return SIMILE_OK;
@@ -310,15 +311,44 @@ static simile_status prepare_to_write(catalog *c, int64_t version, simile_error 
     return schema_migrate(c, version, err);
 }
 
+static simile_status make_tables(catalog *c, const char *name, simile_error *err)
+{
+    simile_status status = connect_to_write(c, name, err);
+    if (!status) status = prepare_to_write(c, 0, err);
+    close_database(c);
+    return status;
+}
+
+/* Gives the finished file its name. That another process was quicker is just as well; where there are no hard links,
+ * its catalogue, which is as empty as ours, is replaced. */
+static simile_status give_name(const catalog *c, const char *made, simile_error *err)
+{
+    if (!link(made, c->path) || errno == EEXIST || !rename(made, c->path)) return SIMILE_OK;
+    return err_errno(err, "cannot write the catalogue '%s'", c->path);
+}
+
+/* A new catalogue is made under another name, so that a crash leaves none rather than half of one. */
+static simile_status create(catalog *c, simile_error *err)
+{
+    char *made = mem_printf("%s-new-%ld-%p", c->path, (long)getpid(), (void *)c);
+    if (!made) return err_nomem(err);
+    simile_status status = make_tables(c, made, err);
+    if (!status) status = give_name(c, made, err);
+    unlink(made);
+    mem_free(made);
+    return status;
+}
+
 static simile_status open_at(catalog *c, simile_error *err)
 {
     file_facts facts;
     const bool there = !file_stat(c->path, &facts, NULL);
+    if (!there && !c->read_only) RETURN_IF_ERROR(create(c, err));
     if (there && facts.is_directory)
         return err_set(err, SIMILE_E_IO, "cannot open the catalogue '%s': it is a folder", c->path);
     if (!there && c->read_only)
         return err_set(err, SIMILE_E_NOT_FOUND, "cannot open the catalogue '%s': no such file", c->path);
-    RETURN_IF_ERROR(c->read_only ? connect_to_read(c, err) : connect_to_write(c, err));
+    RETURN_IF_ERROR(c->read_only ? connect_to_read(c, err) : connect_to_write(c, c->path, err));
     int64_t version = 0;
     RETURN_IF_ERROR(identify(c, &version, err));
     if (!c->read_only) RETURN_IF_ERROR(prepare_to_write(c, version, err));

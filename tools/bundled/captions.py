@@ -144,6 +144,9 @@ TIMES = {
             "on a bright day"],
     "night": ["at night", "at night", "at night", "by night", "in the dark",
               "at night time", "under the night sky"],
+    # never drawn: train.py dims daylight pictures
+    "evening": ["in the evening", "in the evening", "at dusk", "at sunset",
+                "in the evening light", "at twilight"],
 }
 
 OPENINGS = ["a picture of", "a photo of", "an image of", "a drawing of",
@@ -275,14 +278,14 @@ def short_caption(rng, label):
 
 def caption(rng, label):
     """A random caption: (text, place, time, [(kind, colour, count), ...])."""
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         return short_caption(rng, label)
     subjects = list(label["subjects"])
     rng.shuffle(subjects)
     if len(subjects) == 2 and rng.random() < 0.12:
         subjects = subjects[:1]
     say_place = rng.random() < (0.86 if subjects else 1)
-    say_time = rng.random() < (0.85 if label["time"] == "night" else 0.55)
+    say_time = rng.random() < (0.55 if label["time"] == "day" else 0.85)
     say_colour = rng.random() < 0.78
     said = []
     names = []
