@@ -38,3 +38,11 @@ $ pattern a.ppm 1; simile --model "$MODELS/tiny-quick" add a.ppm >/dev/null
 == JSON strings are escaped
 $ simile --model "$MODELS/tiny-quick" tokenize "$(printf 'a"b\\c\td\001')" --json | sed 's/,"ids.*//'
 {"text":"a\"b\\c\td\u0001"
+
+== -o to a device or through a link writes there, and does not put a file in its place
+$ ln -s target.npy link.npy; mkfifo pipe; cat pipe >copy & simile --model "$MODELS/tiny-quick" embed --format npy --text x -o pipe
+> wait; simile --model "$MODELS/tiny-quick" embed --format npy --text x -o link.npy
+> cmp copy target.npy; test -L link.npy; test -p pipe
+$ simile --model "$MODELS/tiny-quick" embed --text x -o /dev/full
+err: simile: cannot write '/dev/full': no space left on device
+[1]

@@ -19,7 +19,6 @@ set -u
 program=$(readlink -f -- "$1")
 SOURCE=$2
 shift 2
-here=$SOURCE/tests/cli
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/simile cli.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 #
 # tools.sh - functions for the transcripts. Every command of a transcript reads this first.
 

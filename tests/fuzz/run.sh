@@ -8,7 +8,8 @@ set -eu
 build=$1 seconds=$2
 shift 2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-[ $# -gt 0 ] || set -- $(cd "$build/tests/fuzz" && ls | sed -n 's/^fuzz_\([a-z_]*\)$/\1/p')
+# shellcheck disable=SC2046 # words
+[ $# -gt 0 ] || set -- $(cd "$build/tests/fuzz" && printf '%s\n' fuzz_* | sed -n 's/^fuzz_\([a-z_]*\)$/\1/p')
 bad=0
 for name in "$@"; do
     mkdir -p "$build/corpus/$name" "$build/found/$name"
