@@ -76,7 +76,7 @@ static void bench_prepare(const image *img)
 {
     double ms[RUNS];
     const image_prepare_spec spec = {.fit = IMAGE_FIT_SHORTEST,
-                                     .filter = IMAGE_BICUBIC,
+                                     .filter = IMAGE_FILTER_BICUBIC,
                                      .resize_short = 224,
                                      .width = 224,
                                      .height = 224,
@@ -140,8 +140,8 @@ static void bench_drawn(int width, int height)
         memcpy(ppm, head, (size_t)head_len);
         memcpy(ppm + head_len, img.rgb, n);
         bench_decode(ppm, n + (size_t)head_len, "drawn.ppm");
-        bench_resize(&img, IMAGE_BICUBIC, "bicubic");
-        bench_resize(&img, IMAGE_BILINEAR, "bilinear");
+        bench_resize(&img, IMAGE_FILTER_BICUBIC, "bicubic");
+        bench_resize(&img, IMAGE_FILTER_BILINEAR, "bilinear");
         bench_prepare(&img);
     }
     mem_free(ppm);

@@ -39,12 +39,12 @@ void image_release(image *img);
 bool image_has_known_ending(const char *path);
 
 typedef enum {
-    IMAGE_NEAREST = 0,
-    IMAGE_LANCZOS = 1,
-    IMAGE_BILINEAR = 2,
-    IMAGE_BICUBIC = 3,
-    IMAGE_BOX = 4,
-    IMAGE_HAMMING = 5
+    IMAGE_FILTER_NEAREST = 0,
+    IMAGE_FILTER_LANCZOS = 1,
+    IMAGE_FILTER_BILINEAR = 2,
+    IMAGE_FILTER_BICUBIC = 3,
+    IMAGE_FILTER_BOX = 4,
+    IMAGE_FILTER_HAMMING = 5
 } image_filter; /* Pillow's numbers, as in preprocessor_config.json */
 
 /* out: [out_height, out_width, 3]. Equal to Pillow's Image.resize on RGB, bit for bit. */

@@ -55,7 +55,7 @@ static simile_status check_spec(const image *img, const image_prepare_spec *spec
     const bool sized = spec->width >= 1 && spec->height >= 1 && spec->width <= MAX_SIDE && spec->height <= MAX_SIDE;
     const bool short_ok =
         spec->fit != IMAGE_FIT_SHORTEST || (spec->resize_short >= 1 && spec->resize_short <= MAX_SIDE);
-    if (!sized || !short_ok || (unsigned)spec->filter > IMAGE_HAMMING)
+    if (!sized || !short_ok || (unsigned)spec->filter > IMAGE_FILTER_HAMMING)
         return err_set(err, SIMILE_E_ARG, "cannot prepare a picture for %d x %d, shortest edge %d, filter %d",
                        spec->width, spec->height, spec->resize_short, (int)spec->filter);
     if (!img->rgb || img->width < 1 || img->height < 1)

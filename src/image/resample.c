@@ -70,9 +70,9 @@ static const struct {
     double (*at)(double x);
     double support;
 } filters[] = {
-    [IMAGE_LANCZOS] = {filter_lanczos, 3.0}, [IMAGE_BILINEAR] = {filter_bilinear, 1.0},
-    [IMAGE_BICUBIC] = {filter_bicubic, 2.0}, [IMAGE_BOX] = {filter_box, 0.5},
-    [IMAGE_HAMMING] = {filter_hamming, 1.0},
+    [IMAGE_FILTER_LANCZOS] = {filter_lanczos, 3.0}, [IMAGE_FILTER_BILINEAR] = {filter_bilinear, 1.0},
+    [IMAGE_FILTER_BICUBIC] = {filter_bicubic, 2.0}, [IMAGE_FILTER_BOX] = {filter_box, 0.5},
+    [IMAGE_FILTER_HAMMING] = {filter_hamming, 1.0},
 };
 
 /* ---- weights of one axis ---- */
@@ -325,7 +325,7 @@ simile_status resample(const image *from, image_filter filter, int64_t out_width
                        const resample_window *window, const resample_kernels *kernels, uint8_t *out, simile_error *err)
 {
     if (from->width == out_width && from->height == out_height) return copy_window(from, window, out);
-    if (filter == IMAGE_NEAREST) return nearest(from, out_width, out_height, window, out, err);
+    if (filter == IMAGE_FILTER_NEAREST) return nearest(from, out_width, out_height, window, out, err);
     const axis across = axis_of(filter, from->width, out_width), down = axis_of(filter, from->height, out_height);
     const size_t width = (size_t)from->width;
     if (from->height == out_height) { /* a pass whose size stays is skipped */
@@ -343,7 +343,7 @@ simile_status resample(const image *from, image_filter filter, int64_t out_width
 simile_status image_resize(const uint8_t *rgb, int32_t width, int32_t height, image_filter filter, int32_t out_width,
                            int32_t out_height, uint8_t *out, simile_error *err)
 {
-    if (width < 1 || height < 1 || out_width < 1 || out_height < 1 || (unsigned)filter > IMAGE_HAMMING)
+    if (width < 1 || height < 1 || out_width < 1 || out_height < 1 || (unsigned)filter > IMAGE_FILTER_HAMMING)
         return err_set(err, SIMILE_E_ARG, "cannot resize %d x %d pixels to %d x %d with filter %d", width, height,
                        out_width, out_height, (int)filter);
     const image from = {.rgb = (uint8_t *)(uintptr_t)rgb, .width = width, .height = height};

@@ -131,7 +131,7 @@ static image_prepare_spec clip_preprocess(int64_t image_size)
     const int32_t size = (int32_t)image_size;
     return (image_prepare_spec){
         .fit = IMAGE_FIT_SHORTEST,
-        .filter = IMAGE_BICUBIC,
+        .filter = IMAGE_FILTER_BICUBIC,
         .resize_short = size,
         .width = size,
         .height = size,
@@ -177,7 +177,7 @@ static simile_status read_size(json_from from, const char *key, int64_t plain_me
 static simile_status read_numbers(json_from from, image_prepare_spec *out, simile_error *err)
 {
     int64_t filter = out->filter;
-    RETURN_IF_ERROR(json_get_int(from, "resample", IMAGE_NEAREST, IMAGE_HAMMING, &filter, err));
+    RETURN_IF_ERROR(json_get_int(from, "resample", IMAGE_FILTER_NEAREST, IMAGE_FILTER_HAMMING, &filter, err));
     out->filter = (image_filter)filter;
     RETURN_IF_ERROR(json_get_bool(from, "do_rescale", &out->rescale, err));
     RETURN_IF_ERROR(json_get_bool(from, "do_normalize", &out->normalize, err));

@@ -174,18 +174,19 @@ $ simile verify --files --catalog c.simile --json >out; echo $?; sed 's/"[^"]*a.
 1
 {"problems":[{"id":1,"path":"a.ppm","problem":"*"}],"catalog":"c.simile","items":1} (glob)
 
-== Ctrl-C keeps what was done, and the same command goes on
+== an interruption keeps what was done, and the same command goes on
+# SIGTERM and SIGINT are treated alike, and sh would have a command in the background ignore the latter.
 $ mkdir pics; i=0; while [ $i -lt 60 ]; do pattern pics/$i.ppm $i 64; i=$((i + 1)); done
 > simile --model "$MODELS/tiny-quick" --catalog c.simile add --batch 1 pics >out 2>err & pid=$!
 > while [ ! -e c.simile ] && kill -0 $pid 2>/dev/null; do :; done
-> kill -INT $pid; wait $pid; status=$?
+> kill -TERM $pid; wait $pid; status=$?
 > case $status in
-> 0) ;;                                                   # it was done before the signal came
-> 130) grep -q '^simile: stopped; [0-9]* pictures are in the catalogue, run the same command to go on$' err || cat err ;;
+> 0) ;; # it was done before the signal came
+> 143) grep -q '^simile: stopped; [0-9]* pictures are in the catalogue, run the same command to go on$' err || cat err ;;
 > *) echo "status $status"; cat err ;;
 > esac
 > simile --catalog c.simile verify | sed 's/.* items*/items/'
-> simile --model "$MODELS/tiny-quick" --catalog c.simile add pics >/dev/null
+> simile --model "$MODELS/tiny-quick" --catalog c.simile add pics >out 2>&1
 > simile --catalog c.simile verify
 items, 0 problems
 60 items, 0 problems

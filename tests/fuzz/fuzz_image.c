@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const image_options options = {.max_pixels = 1 << 18};
     static const image_prepare_spec spec = {.fit = IMAGE_FIT_SHORTEST,
-                                            .filter = IMAGE_BICUBIC,
+                                            .filter = IMAGE_FILTER_BICUBIC,
                                             .resize_short = 16,
                                             .width = 16,
                                             .height = 16,

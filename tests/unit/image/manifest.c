@@ -94,8 +94,8 @@ static bool facts_equal(const manifest_line *line, const image *img)
 static void check_line(const char *folder, const manifest_line *line, manifest_result *result)
 {
     *result = (manifest_result){.near = !strcmp(line->kind, "near")};
-    const image_prepare_spec clip = spec_of(224, IMAGE_BICUBIC, 224, 224);
-    const image_prepare_spec squash = spec_of(0, IMAGE_BILINEAR, 64, 48);
+    const image_prepare_spec clip = spec_of(224, IMAGE_FILTER_BICUBIC, 224, 224);
+    const image_prepare_spec squash = spec_of(0, IMAGE_FILTER_BILINEAR, 64, 48);
     const image_options raw = {.ignore_orientation = true};
     char *path = path_join(folder, line->file);
     image img = {0};

@@ -135,7 +135,7 @@ static void test_every_kernel_equals_plain_c(void **state)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             image from = {.rgb = noise_new(sizes[i][0], sizes[i][1]), .width = sizes[i][0], .height = sizes[i][1]};
             assert_non_null(from.rgb);
-            for (int filter = 1; filter <= IMAGE_HAMMING; filter++)
+            for (int filter = 1; filter <= IMAGE_FILTER_HAMMING; filter++)
                 compare_kernels(&from, (image_filter)filter, sizes[i][2], sizes[i][3], kernels);
             image_release(&from);
         }
@@ -148,7 +148,7 @@ static void test_extreme_pixels_saturate_in_every_kernel(void **state)
     assert_non_null(from.rgb);
     for (size_t i = 0; i < 64 * 64 * 3; i++) from.rgb[i] = from.rgb[i] & 128 ? 255 : 0;
     for (int level = 1; level < RESAMPLE_LEVELS; level++)
-        for (int filter = 1; resample_kernels_at(level) && filter <= IMAGE_HAMMING; filter++) {
+        for (int filter = 1; resample_kernels_at(level) && filter <= IMAGE_FILTER_HAMMING; filter++) {
             compare_kernels(&from, (image_filter)filter, 61, 67, resample_kernels_at(level));
             compare_kernels(&from, (image_filter)filter, 200, 10, resample_kernels_at(level));
         }
@@ -160,7 +160,7 @@ static void test_a_window_is_a_part_of_the_whole(void **state)
     const image from = {.rgb = noise_new(90, 70), .width = 90, .height = 70};
     uint8_t whole[50 * 40 * 3], part[13 * 9 * 3];
     const resample_window window = {21, 17, 13, 9}, all = {0, 0, 50, 40};
-    for (int filter = 0; filter <= IMAGE_HAMMING; filter++) {
+    for (int filter = 0; filter <= IMAGE_FILTER_HAMMING; filter++) {
         const resample_kernels *kernels = resample_kernels_best();
         assert_int_equal(resample(&from, (image_filter)filter, 50, 40, &all, kernels, whole, NULL), SIMILE_OK);
         assert_int_equal(resample(&from, (image_filter)filter, 50, 40, &window, kernels, part, NULL), SIMILE_OK);
@@ -174,7 +174,7 @@ static void test_constant_pictures_stay_constant(void **state)
     uint8_t in[37 * 29 * 3], out[64 * 64 * 3];
     for (int value = 0; value < 256; value += 51) {
         memset(in, value, sizeof in);
-        for (int filter = 0; filter <= IMAGE_HAMMING; filter++)
+        for (int filter = 0; filter <= IMAGE_FILTER_HAMMING; filter++)
             for (int n = 1; n <= 64; n += 7) {
                 assert_int_equal(image_resize(in, 37, 29, (image_filter)filter, n, 65 - n, out, NULL), SIMILE_OK);
                 for (int i = 0; i < n * (65 - n) * 3; i++) assert_int_equal(out[i], value);
@@ -186,8 +186,8 @@ static void test_impossible_sizes_are_refused(void **state)
 {
     simile_error err;
     uint8_t pixel[3] = {1, 2, 3}, out[3];
-    assert_int_equal(image_resize(pixel, 0, 1, IMAGE_BICUBIC, 1, 1, out, &err), SIMILE_E_ARG);
-    assert_int_equal(image_resize(pixel, 1, 1, IMAGE_BICUBIC, 1, 0, out, &err), SIMILE_E_ARG);
+    assert_int_equal(image_resize(pixel, 0, 1, IMAGE_FILTER_BICUBIC, 1, 1, out, &err), SIMILE_E_ARG);
+    assert_int_equal(image_resize(pixel, 1, 1, IMAGE_FILTER_BICUBIC, 1, 0, out, &err), SIMILE_E_ARG);
     assert_int_equal(image_resize(pixel, 1, 1, (image_filter)6, 1, 1, out, &err), SIMILE_E_ARG);
     assert_int_equal(image_resize(pixel, 1, 1, (image_filter)-1, 1, 1, out, &err), SIMILE_E_ARG);
     assert_string_equal(err.message, "cannot resize 1 x 1 pixels to 1 x 1 with filter -1");
@@ -199,7 +199,7 @@ static void test_prepare_without_resize_crops_and_pads_with_zeros(void **state)
 {
     image img = {.rgb = noise_new(5, 9), .width = 5, .height = 9};
     const image_prepare_spec spec = {
-        .fit = IMAGE_FIT_NONE, .filter = IMAGE_BICUBIC, .width = 8, .height = 4, .crop = true};
+        .fit = IMAGE_FIT_NONE, .filter = IMAGE_FILTER_BICUBIC, .width = 8, .height = 4, .crop = true};
     float out[3 * 8 * 4];
     assert_int_equal(image_prepare(&img, &spec, out, NULL), SIMILE_OK);
     for (int c = 0; c < 3; c++)
@@ -218,7 +218,7 @@ static void test_prepare_refuses_what_cannot_fit(void **state)
     float out[3 * 16];
     image img = {.rgb = noise_new(5, 9), .width = 5, .height = 9};
     image_prepare_spec spec = {
-        .fit = IMAGE_FIT_SHORTEST, .filter = IMAGE_BICUBIC, .resize_short = 4, .width = 4, .height = 4};
+        .fit = IMAGE_FIT_SHORTEST, .filter = IMAGE_FILTER_BICUBIC, .resize_short = 4, .width = 4, .height = 4};
     assert_int_equal(image_prepare(&img, &spec, out, &err), SIMILE_E_ARG);
     assert_string_equal(err.message, "cannot prepare a picture of 4 x 7 for 4 x 4 without a crop");
     spec.resize_short = 0;
@@ -228,7 +228,7 @@ static void test_prepare_refuses_what_cannot_fit(void **state)
 
 static void test_prepare_of_a_thread_of_pixels_needs_little_memory(void **state)
 {
-    const image_prepare_spec spec = spec_of(224, IMAGE_BICUBIC, 224, 224);
+    const image_prepare_spec spec = spec_of(224, IMAGE_FILTER_BICUBIC, 224, 224);
     image img = {.rgb = mem_zero(3 * 100000), .width = 100000, .height = 1};
     float *out = mem_array(3 * 224 * 224, sizeof *out);
     assert_non_null(out);
@@ -387,7 +387,7 @@ static void test_many_threads_decode_at_once(void **state)
 static void test_each_failing_allocation_is_reported(void **state)
 {
     static const char *const names[] = {"RGB.png", "o6.jpg", "moving-23x17.gif", "rle8.bmp", "grey16-23x17.pgm"};
-    const image_prepare_spec spec = spec_of(24, IMAGE_BICUBIC, 24, 24);
+    const image_prepare_spec spec = spec_of(24, IMAGE_FILTER_BICUBIC, 24, 24);
     float tensor[3 * 24 * 24];
     for (size_t f = 0; f < sizeof names / sizeof *names; f++)
         for (long n = 1;; n++) {

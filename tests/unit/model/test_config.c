@@ -82,11 +82,11 @@ static void reads_both_forms_of_sizes(void **state)
     assert_int_equal(prepare("{\"size\":40,\"crop_size\":32,\"resample\":2}", &s, NULL), SIMILE_OK);
     assert_int_equal(s.fit, IMAGE_FIT_SHORTEST);
     assert_int_equal(s.resize_short, 40);
-    assert_int_equal(s.filter, IMAGE_BILINEAR);
+    assert_int_equal(s.filter, IMAGE_FILTER_BILINEAR);
     assert_int_equal(prepare("{\"size\":{\"shortest_edge\":36},\"crop_size\":{\"height\":32,\"width\":32}}", &s, NULL),
                      SIMILE_OK);
     assert_int_equal(s.resize_short, 36);
-    assert_int_equal(s.filter, IMAGE_BICUBIC);
+    assert_int_equal(s.filter, IMAGE_FILTER_BICUBIC);
     assert_int_equal(prepare("{\"size\":{\"height\":32,\"width\":32},\"do_center_crop\":false,\"image_mean\":[0.5,0.5,"
                              "0.5],\"image_std\":[0.25,0.5,1]}",
                              &s, NULL),
