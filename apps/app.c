@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- messages ---- */
@@ -184,6 +185,19 @@ bool app_write(buf *out)
         output_errno = errno ? errno : EIO;
     buf_clear(out);
     return app_output_ok();
+}
+
+simile_status app_save(const char *path, const buf *out, simile_error *err)
+{
+    struct stat st;
+    const char *data = out->data ? out->data : "";
+    if (lstat(path, &st) || S_ISREG(st.st_mode)) return file_replace(path, data, out->len, err);
+    FILE *file = fopen(path, "wbe");
+    if (!file) return err_errno(err, "cannot write '%s'", path);
+    const bool written = fwrite(data, 1, out->len, file) == out->len && !fflush(file);
+    const simile_status status = written ? SIMILE_OK : err_errno(err, "cannot write '%s'", path);
+    fclose(file);
+    return status;
 }
 
 bool app_output_ok(void)

@@ -11,7 +11,6 @@
  *
  * Threads: the pictures of a batch are decoded by a pool; all else happens in one thread. */
 #include "app.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "lines.h"
@@ -242,7 +241,7 @@ static simile_status deliver(embedding *e, simile_error *err)
         const size_t shape[] = {(size_t)e->rows, e->dim};
         npy_end(&e->out, shape, 2);
     }
-    if (e->output) return file_replace(e->output, e->out.data ? e->out.data : "", e->out.len, err);
+    if (e->output) return app_save(e->output, &e->out, err);
     app_write(&e->out);
     return SIMILE_OK;
 }

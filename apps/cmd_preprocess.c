@@ -3,7 +3,6 @@
  * cmd_preprocess.c - `simile preprocess IMAGE -o x.npy`: the tensor that the image tower sees, float32
  * [3, image_size, image_size]: decoded, turned upright, resized, cropped, normalised. */
 #include "app.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "npy.h"
 
@@ -45,7 +44,7 @@ static simile_status save(const work *w, simile_error *err)
     else if (strcmp(w->output, "-") == 0)
         app_write(&out);
     else
-        status = file_replace(w->output, out.data, out.len, err);
+        status = app_save(w->output, &out, err);
     buf_release(&out);
     return status;
 }

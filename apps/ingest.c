@@ -45,8 +45,8 @@ simile_status ingest_run(app *a, const simile_add_options *options, const words 
     done->n_paths = paths->count;
     done->n_texts = texts->count;
     RETURN_IF_ERROR(app_encoder(a, err));
-    RETURN_IF_ERROR(app_library(a, LIBRARY_CREATE, true, err));
     interrupt_catch();
+    RETURN_IF_ERROR(app_library(a, LIBRARY_CREATE, true, err));
     if (paths->count) RETURN_IF_ERROR(add_images(a, *options, paths, done, err));
     if (texts->count) RETURN_IF_ERROR(add_texts(a, *options, texts, done, err));
     return SIMILE_OK;

@@ -27,5 +27,5 @@ function __simile_options
 end
 
 complete -c simile -n 'not __simile_command >/dev/null' -f -a '(__simile_commands)'
-complete -c simile -n 'test (__simile_command) = help' -f -a '(__simile_commands)'
+complete -c simile -n 'test "$(__simile_command)" = help' -f -a '(__simile_commands)'
 complete -c simile -n 'string match -q -- "-*" (commandline -ct)' -f -a '(__simile_options)'

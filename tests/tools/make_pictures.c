@@ -25,7 +25,7 @@ static void paint(unsigned seed, uint8_t *rgb)
     for (unsigned y = 0; y < HEIGHT; y++)
         for (unsigned x = 0; x < WIDTH; x++)
             for (unsigned c = 0; c < 3; c++) {
-                const unsigned quarter = (x >= split_x ? 1 : 0) + (y >= split_y ? 2 : 0);
+                const unsigned quarter = (x >= split_x ? 1u : 0u) + (y >= split_y ? 2u : 0u);
                 rgb[(y * WIDTH + x) * 3 + c] = (uint8_t)(colours[3 * quarter + c] + ((x ^ y) & 15));
             }
 }
