@@ -26,40 +26,41 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 # vocabulary from falling apart into letters.
 GENERAL = """
 about above across after again against all along also always among an and
-animal animals another any apple are around art as at autumn away baby back bad
-bag bath be bear beautiful because bed before behind below best better between
-big bird birthday book both bottle bowl box boy bread bridge bright brother
-building built but by cake camera can candle child children christmas church
-clean climb clock close clothes cloud clouds clouds coast coat cold colour color
-come computer cook cool corn cow crowd cry cute dance dark daughter day deep
-deer dinner dirty dish do door down draw dream dress drink drive dry each early
-earth east eat egg end evening every eye eyes face fall family far farm fast
-father feet fence few fire first flag floor fly food foot football for forest
-friend friends frog from fruit full fun funny game garden girl give glass go
-goat gold good grandmother grandfather great ground group guitar hair half hand
-hands happy hard hat have he head heart heavy her hill hills his holiday hot
-hour how hungry ice in inside into is island it its jump just keep kid kids
-kitchen knife know land large last late laugh leaf leaves left leg letter life
-like line lion listen little live long look loud love low lunch make man many
-map market me meat men milk mirror money monkey month more morning most mother
-mountain mouse mouth move much museum music my name near new next nice night no
-nobody noise north not nothing now number of off office old on one only open or
-other our out outside over paint paper parent park party path people person pet
-phone photo piano picture pictures piece pig place plant plate play please
-pocket police pool poor portrait potato pretty quick quiet rain read rice ride
-right ring river rock roof rope rose round run sad sand school sea season see
-sell shadow she sheep shelf shine shirt shoe shoes shop short show side sign
-silver sing sister sit sitting sky sleep sleeping slow small smile snake snow
-soft someone something son song soup south spoon sport spring square stairs
-stand standing station statue stone stop store storm story street strong student
-summer sunny sunrise sunset swim swimming table take talk tall tea teacher team
-than that the their them then these they thing things think this those tiger
-time tired to today together tomorrow too top tower town toy toys travel under
-up us vacation valley vegetable very view village visit wait walk walking wall
-want warm wash watch water wave we wear weather wedding week west wet what wheel
-when where which who why wide wild wind window winter with without woman women
-wood word work world write year yellow yesterday you young your zebra zoo
-animal vehicle plant furniture building person cat dog image photo
+animal animals another any apple are around art as at autumn away baby back
+bad bag bath be bear beautiful because bed before behind below best better
+between big bird birthday book both bottle bowl box boy bread bridge bright
+brother building built but by cake camera can candle child children christmas
+church clean climb clock close clothes cloud clouds coast coat cold colour
+color come computer cook cool corn cow crowd cry cute dance dark daughter day
+deep deer dinner dirty dish do door down draw dream dress drink drive dry each
+early earth east eat egg end evening every eye eyes face fall family far farm
+fast father feet fence few fire first flag floor fly food foot football for
+forest friend friends frog from fruit full fun funny game garden girl give
+glass go goat gold good grandmother grandfather great ground group guitar hair
+half hand hands happy hard hat have he head heart heavy her hill hills his
+holiday hot hour how hungry ice in inside into is island it its jump just keep
+kid kids kitchen knife know land large last late laugh leaf leaves left leg
+letter life like line lion listen little live long look loud love low lunch
+make man many map market me meat men milk mirror money monkey month more
+morning most mother mountain mouse mouth move much museum music my name near
+new next nice night no nobody noise north not nothing now number of off office
+old on one only open or other our out outside over paint paper parent park
+party path people person pet phone photo piano picture pictures piece pig
+place plant plate play please pocket police pool poor portrait potato pretty
+quick quiet rain read rice ride right ring river rock roof rope rose round run
+sad sand school sea season see sell shadow she sheep shelf shine shirt shoe
+shoes shop short show side sign silver sing sister sit sitting sky sleep
+sleeping slow small smile snake snow soft someone something son song soup
+south spoon sport spring square stairs stand standing station statue stone
+stop store storm story street strong student summer sunny sunrise sunset swim
+swimming table take talk tall tea teacher team than that the their them then
+these they thing things think this those tiger time tired to today together
+tomorrow too top tower town toy toys travel under up us vacation valley
+vegetable very view village visit wait walk walking wall want warm wash watch
+water wave we wear weather wedding week west wet what wheel when where which
+who why wide wild wind window winter with without woman women wood word work
+world write year yellow yesterday you young your zebra zoo animal vehicle
+plant furniture building person cat dog image photo
 """.split()
 
 

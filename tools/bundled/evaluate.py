@@ -10,6 +10,7 @@ showed.  With --draw-only, nothing is measured.
 """
 
 import argparse
+import json
 import os
 import subprocess
 
@@ -61,9 +62,9 @@ class Model:
         self.model = CLIPModel.from_pretrained(folder).float().eval()
         self.tokenizer = CLIPTokenizerFast.from_pretrained(folder)
         self.size = self.model.config.vision_config.image_size
-        settings = captions.json.load(
-            open(os.path.join(folder, "preprocessor_config.json"),
-                 encoding="utf-8"))
+        with open(os.path.join(folder, "preprocessor_config.json"),
+                  encoding="utf-8") as file:
+            settings = json.load(file)
         self.mean = np.array(settings["image_mean"], np.float32)
         self.std = np.array(settings["image_std"], np.float32)
 

@@ -61,8 +61,8 @@ def crop(rng, pixels, size):
 
 def evening(rng, pixels):
     """Turn daylight into something between day and night: the blue of the sky
-    goes dark, the rest is dimmed or lit by lamps.  It teaches that a place stays
-    the same place whatever the light."""
+    goes dark, the rest is dimmed or lit by lamps.  It teaches that a place
+    stays the same place whatever the light."""
     x = pixels.astype(np.float32)
     horizon = int(rng.uniform(0.4, 0.7) * len(x))
     sky = x[:, :, 2] > x[:, :, 0] + 8
@@ -80,10 +80,10 @@ def evening(rng, pixels):
 
 def relight(rng, pixels, label):
     """Some daylight pictures become evening ones.  London has the most of
-    them: training never shows it at night, and without a second time of day its
-    name and daylight would become one."""
+    them: training never shows it at night, and without a second time of day
+    its name and daylight would become one."""
     outdoors = label["place"] not in ("room", "table", "underwater")
-    share = 0.35 if label["place"] == "london" else 0.1
+    share = 0.5 if label["place"] == "london" else 0.1
     if label["time"] == "day" and outdoors and rng.random() < share:
         return evening(rng, pixels), {**label, "time": "evening"}
     return pixels, label
@@ -112,8 +112,25 @@ def said_row(place, when, said):
     return row
 
 
+def wrong_caption(rng, label):
+    """The picture's caption with the wrong time of day, as an extra wrong
+    answer; half of them name the place only."""
+    share = 1.0 if label["place"] == "london" else 0.15
+    if rng.random() > share:
+        return None
+    other = "day" if label["time"] == "night" else "night"
+    if rng.random() < 0.5:
+        label = {**label, "subjects": []}
+    for _ in range(20):
+        text, place, when, what = captions.caption(
+            rng, {**label, "time": other})
+        if place >= 0 and when >= 0:
+            return text, said_row(place, when, what)
+    return None
+
+
 def make_batch(scenes, tokenizer, rng, indices, size):
-    pictures, texts, truth, said = [], [], [], []
+    pictures, texts, truth, said, wrong = [], [], [], [], []
     for i in indices:
         picture, label = relight(rng, crop(rng, scenes.pixels(i), size),
                                  scenes.labels[i])
@@ -122,11 +139,17 @@ def make_batch(scenes, tokenizer, rng, indices, size):
         texts.append(text)
         truth.append(truth_row(label))
         said.append(said_row(place, when, what))
+        wrong.append(wrong_caption(rng, label))
+    for extra in wrong:
+        if extra is not None:
+            texts.append(extra[0])
+            said.append(extra[1])
     ids = tokenizer(texts, padding="max_length", max_length=TEXT_LENGTH,
                     truncation=True, return_tensors="pt").input_ids
     end = tokenizer.eos_token_id
-    return (torch.from_numpy(np.stack(pictures)), ids, (ids == end).int().argmax(1),
-            torch.tensor(truth), torch.tensor(said))
+    return (torch.from_numpy(np.stack(pictures)), ids,
+            (ids == end).int().argmax(1), torch.tensor(truth),
+            torch.tensor(said))
 
 
 class Feeder(threading.Thread):
@@ -191,16 +214,20 @@ def fits(said, truth):
         ok &= one | (s[..., 0] == -1)
     # A picture that shows more than the caption's own is a fair negative:
     # "London at night" should rather find London with nothing in front of it.
-    return ok & (subjects[None, :] <= subjects[:, None])
+    own = torch.full((len(said),), 2)
+    own[:len(truth)] = subjects
+    return ok & (subjects[None, :] <= own[:, None])
 
 
 def contrastive(image, text, scale, said, truth):
+    """The first texts belong to the images; the rest are wrong answers."""
+    count = len(image)
     logits = scale * text @ image.T
     also = fits(said, truth)
     also.fill_diagonal_(False)
     logits = logits.masked_fill(also, float("-inf"))
-    target = torch.arange(len(logits))
-    return (F.cross_entropy(logits, target) +
+    target = torch.arange(count)
+    return (F.cross_entropy(logits[:count], target) +
             F.cross_entropy(logits.T, target)) / 2
 
 
@@ -295,6 +322,7 @@ def train_step(model, heads, batch, share, strength, patches):
     everything = torch.ones(len(x), dtype=torch.bool)
     heads_image = heads(image, truth, everything)
     subjects = (truth[:, [2, 5]] >= 0).sum(1)
+    text, said = text[:len(x)], said[:len(x)]
     complete = (said[:, [2, 5]] >= 0).sum(1) == subjects
     heads_text = heads(text, said, complete)
     return pair, heads_image, heads_text
@@ -305,20 +333,19 @@ def main():
     parser.add_argument("--data", nargs="+", required=True)
     parser.add_argument("--side", type=int, default=100)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warm", type=float, default=0.04)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--share", type=float, default=0.5,
-                        help="share of the patches that the first part sees")
-    parser.add_argument("--share-until", type=float, default=0.6)
+                        help="share of the patches seen in the first part")
+    parser.add_argument("--share-until", type=float, default=0.35)
     parser.add_argument("--heads", type=float, default=1.0)
     parser.add_argument("--start", help="model folder to start from")
-    parser.add_argument("--save-every", type=float, default=8)
+    parser.add_argument("--save-every", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -345,7 +372,6 @@ def main():
 def run(args, config, model, heads, optimizer, feeder, tokens, heads_file):
     average = Average(model)
     patches = (config["image_size"] // config["patch_size"]) ** 2
-    step_fn = torch.compile(train_step) if args.compile else train_step
     begin = last_save = last_print = time.time()
     seen = step = 0
     sums = np.zeros(3)
@@ -356,7 +382,7 @@ def run(args, config, model, heads, optimizer, feeder, tokens, heads_file):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(progress, args.lr, args.warm)
         share = args.share if progress < args.share_until else 1.0
-        losses = step_fn(model, heads, feeder.next(), share, 1.0, patches)
+        losses = train_step(model, heads, feeder.next(), share, 1.0, patches)
         loss = losses[0] + args.heads * (losses[1] + 0.5 * losses[2])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
