@@ -145,6 +145,9 @@ static simile_status write_all(int fd, const char *path, const char *data, size_
 
 simile_status file_replace(const char *path, const void *data, size_t len, simile_error *err)
 {
+    struct stat st;
+    if (!lstat(path, &st) && !S_ISREG(st.st_mode)) /* renaming over a device or a link would take its place */
+        return err_set(err, SIMILE_E_IO, "cannot write '%s': it is there and not a regular file", path);
     char *temporary = mem_printf("%s.XXXXXX", path);
     if (!temporary) return err_nomem(err);
     simile_status status = SIMILE_OK;

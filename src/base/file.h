@@ -21,7 +21,8 @@ void file_map_close(file_map *map);
 /* Reads a whole regular file, at most max bytes (SIMILE_E_LIMIT). *out is NUL-terminated, freed with mem_free. */
 simile_status file_read(const char *path, size_t max, char **out, size_t *len, simile_error *err);
 
-/* Writes beside the target, syncs, renames over it: the target is the old file or the new one, never a part. */
+/* Writes beside the target, syncs, renames over it: the target is the old file or the new one, never a part. What is
+ * there must be a regular file: devices, folders and links are refused. */
 simile_status file_replace(const char *path, const void *data, size_t len, simile_error *err);
 
 typedef struct {

@@ -17,8 +17,7 @@ static void house_window(struct pen *p, double x, double y, double w, double h)
 
 void draw_house(struct pen *p)
 {
-    struct rgb roof = rgb_luma(p->main) > 0.45 ? RGB(0.55, 0.25, 0.2)
-                                               : RGB(0.32, 0.3, 0.34);
+    struct rgb roof = rgb_luma(p->main) > 0.45 ? RGB(0.55, 0.25, 0.2) : RGB(0.32, 0.3, 0.34);
 
     pen_shadow(p, 0, 0.6);
     cairo_rectangle(p->cr, 0.22, -0.98, 0.13, 0.35);
@@ -47,8 +46,7 @@ static void battlement(struct pen *p, double x, double y, double w, int teeth)
     pen_fill(p, p->main);
 }
 
-static void castle_tower(struct pen *p, double x, double w, double top,
-                         struct rgb roof)
+static void castle_tower(struct pen *p, double x, double w, double top, struct rgb roof)
 {
     cairo_rectangle(p->cr, x - w / 2, top, w, -top);
     pen_fill(p, p->main);
@@ -63,8 +61,7 @@ static void castle_tower(struct pen *p, double x, double w, double top,
 
 void draw_castle(struct pen *p)
 {
-    struct rgb roof = rng_chance(p->rng, 0.5) ? RGB(0.35, 0.4, 0.65)
-                                              : RGB(0.65, 0.28, 0.28);
+    struct rgb roof = rng_chance(p->rng, 0.5) ? RGB(0.35, 0.4, 0.65) : RGB(0.65, 0.28, 0.28);
 
     pen_shadow(p, 0, 0.65);
     cairo_rectangle(p->cr, -0.22, -0.66, 0.44, 0.6);
@@ -99,8 +96,7 @@ void draw_windmill(struct pen *p)
     pen_shadow(p, 0, 0.3);
     pen_poly(p, PTS(-0.26, 0, -0.15, -0.62, 0.15, -0.62, 0.26, 0));
     pen_fill(p, p->main);
-    pen_blob(p, PTS(-0.18, -0.6, -0.12, -0.74, 0, -0.78, 0.12, -0.74, 0.18,
-                    -0.6, 0, -0.58));
+    pen_blob(p, PTS(-0.18, -0.6, -0.12, -0.74, 0, -0.78, 0.12, -0.74, 0.18, -0.6, 0, -0.58));
     pen_fill(p, cap);
     pen_round(p, -0.07, -0.19, 0.14, 0.19, 0.04);
     pen_fill(p, DOOR);
@@ -113,8 +109,7 @@ void draw_windmill(struct pen *p)
         cairo_rectangle(p->cr, 0.01, -0.41, 0.11, 0.3);
         pen_fill(p, RGB(0.97, 0.95, 0.88));
         for (int bar = 1; bar < 4; bar++) {
-            pen_line(p, RGB(0.55, 0.42, 0.3), 0.012, 0.01,
-                     -0.41 + bar * 0.075, 0.12, -0.41 + bar * 0.075);
+            pen_line(p, RGB(0.55, 0.42, 0.3), 0.012, 0.01, -0.41 + bar * 0.075, 0.12, -0.41 + bar * 0.075);
         }
         cairo_restore(p->cr);
     }

@@ -4,9 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-    MAX_ITEMS = MAX_SUBJECTS * MAX_COUNT
-};
+enum { MAX_ITEMS = MAX_SUBJECTS * MAX_COUNT };
 
 /* One thing to draw. */
 struct item {
@@ -16,26 +14,21 @@ struct item {
     double x, y, height;
 };
 
-static enum layer pick_layer(struct rng *rng, const struct kind *kind,
-                             enum place place)
+static enum layer pick_layer(struct rng *rng, const struct kind *kind, enum place place)
 {
-    bool water = place == PLACE_SEA || place == PLACE_LAKE ||
-                 place == PLACE_UNDERWATER;
+    bool water = place == PLACE_SEA || place == PLACE_LAKE || place == PLACE_UNDERWATER;
 
-    if ((kind->layers & ON_WATER) != 0 &&
-        (water || (kind->layers & ON_GROUND) == 0)) {
+    if ((kind->layers & ON_WATER) != 0 && (water || (kind->layers & ON_GROUND) == 0)) {
         return ON_WATER;
     }
     if ((kind->layers & IN_AIR) != 0 &&
-        ((kind->layers & ON_GROUND) == 0 || place == PLACE_SEA ||
-         (place != PLACE_TABLE && rng_chance(rng, 0.45)))) {
+        ((kind->layers & ON_GROUND) == 0 || place == PLACE_SEA || (place != PLACE_TABLE && rng_chance(rng, 0.45)))) {
         return IN_AIR;
     }
     return ON_GROUND;
 }
 
-static int list_items(struct rng *rng, const struct scene *scene,
-                      struct item *items)
+static int list_items(struct rng *rng, const struct scene *scene, struct item *items)
 {
     int n = 0;
 
@@ -43,8 +36,7 @@ static int list_items(struct rng *rng, const struct scene *scene,
         const struct subject *s = &scene->subject[i];
         const struct kind *kind = &kinds[s->kind];
         enum layer layer = pick_layer(rng, kind, scene->place);
-        struct rgb rgb = s->colour == NO_COLOUR ? RGB(0.5, 0.5, 0.5)
-                                                : colours[s->colour].rgb;
+        struct rgb rgb = s->colour == NO_COLOUR ? RGB(0.5, 0.5, 0.5) : colours[s->colour].rgb;
 
         rgb = rgb_jitter(rng, rgb, 0.04);
         for (int j = 0; j < s->count; j++) {
@@ -69,8 +61,7 @@ static void maybe_reverse(struct rng *rng, struct item *items, int n)
 }
 
 /* Place k items side by side between two heights. */
-static void place_row(struct rng *rng, struct item **row, int k, double y0,
-                      double y1, double tallest, double growth)
+static void place_row(struct rng *rng, struct item **row, int k, double y0, double y1, double tallest, double growth)
 {
     double left = k == 1 ? 0.2 : 0.02;
     double cell = (1 - 2 * left) / k;
@@ -85,15 +76,13 @@ static void place_row(struct rng *rng, struct item **row, int k, double y0,
         if (k == 1) {
             double half = it->height * it->kind->aspect / 2;
 
-            it->x = rng_range(rng, fmin(half + 0.03, 0.5),
-                              fmax(1 - half - 0.03, 0.5));
+            it->x = rng_range(rng, fmin(half + 0.03, 0.5), fmax(1 - half - 0.03, 0.5));
         }
         it->y = rng_range(rng, y0, y1);
     }
 }
 
-static void place_ground(struct rng *rng, struct item **row, int n, double y0,
-                         double y1)
+static void place_ground(struct rng *rng, struct item **row, int n, double y0, double y1)
 {
     double growth = rng_range(rng, 0.75, 1.05);
     double depth = y1 - y0;
@@ -101,18 +90,15 @@ static void place_ground(struct rng *rng, struct item **row, int n, double y0,
     if (n >= 3 && depth > 0.14 && rng_chance(rng, n == 3 ? 0.55 : 0.8)) {
         int back = n / 2 + (n % 2 == 1 && rng_chance(rng, 0.5) ? 1 : 0);
 
-        place_row(rng, row, back, y0, y0 + depth * 0.1, fmin(0.3, depth),
-                  growth);
-        place_row(rng, row + back, n - back, y1 - depth * 0.1, y1,
-                  fmin(0.34, depth * 1.2), growth);
+        place_row(rng, row, back, y0, y0 + depth * 0.1, fmin(0.3, depth), growth);
+        place_row(rng, row + back, n - back, y1 - depth * 0.1, y1, fmin(0.34, depth * 1.2), growth);
         return;
     }
-    place_row(rng, row, n, n == 1 ? y0 + depth * 0.3 : y0 + depth * 0.25,
-              n == 1 ? y1 : y0 + depth * 0.85, n == 1 ? 0.52 : 0.46, growth);
+    place_row(rng, row, n, n == 1 ? y0 + depth * 0.3 : y0 + depth * 0.25, n == 1 ? y1 : y0 + depth * 0.85,
+              n == 1 ? 0.52 : 0.46, growth);
 }
 
-static void place_air(struct rng *rng, struct item **row, int n, double y0,
-                      double y1)
+static void place_air(struct rng *rng, struct item **row, int n, double y0, double y1)
 {
     double growth = rng_range(rng, 0.8, 1.0);
     bool two_rows = n >= 3 && y1 - y0 > 0.4 && rng_chance(rng, 0.5);
@@ -121,8 +107,7 @@ static void place_air(struct rng *rng, struct item **row, int n, double y0,
 
     place_row(rng, row, back, y0, y0, fmin(tallest, 0.42), growth);
     if (two_rows) {
-        place_row(rng, row + back, n - back, y0, y0, fmin(tallest, 0.42),
-                  growth);
+        place_row(rng, row + back, n - back, y0, y0, fmin(tallest, 0.42), growth);
     }
     for (int i = 0; i < n; i++) {
         double low = (two_rows && i >= back) ? (y0 + y1) / 2 : y0;
@@ -141,8 +126,7 @@ static int lower_first(const void *a, const void *b)
     return (x->y > y->y) - (x->y < y->y);
 }
 
-static void place_items(struct rng *rng, const struct frame *f,
-                        struct item *items, int n, enum place place)
+static void place_items(struct rng *rng, const struct frame *f, struct item *items, int n, enum place place)
 {
     static const enum layer order[3] = {ON_GROUND, IN_AIR, ON_WATER};
 
@@ -158,8 +142,7 @@ static void place_items(struct rng *rng, const struct frame *f,
         if (k == 0) {
             continue;
         }
-        if (order[l] == IN_AIR || (place == PLACE_UNDERWATER &&
-                                   order[l] == ON_WATER)) {
+        if (order[l] == IN_AIR || (place == PLACE_UNDERWATER && order[l] == ON_WATER)) {
             place_air(rng, row, k, f->air_y0, f->air_y1);
         } else if (order[l] == ON_GROUND) {
             place_ground(rng, row, k, f->far_y, f->near_y);
@@ -180,8 +163,7 @@ static void splash(struct pen *p, const struct item *it)
     for (int i = -1; i <= 1; i++) {
         double x = it->x + i * w * 0.6;
 
-        pen_curve(p, PTS(x - w * 0.3, it->y + 0.006, x, it->y - 0.004,
-                         x + w * 0.3, it->y + 0.006));
+        pen_curve(p, PTS(x - w * 0.3, it->y + 0.006, x, it->y - 0.004, x + w * 0.3, it->y + 0.006));
         pen_stroke(p, RGB(0.92, 0.98, 1), 0.007);
     }
 }
@@ -199,16 +181,14 @@ static void set_tones(struct pen *p, enum place place, bool subject)
     }
 }
 
-void scene_draw(cairo_t *cr, struct rng *rng, const struct scene *scene,
-                double width, double height)
+void scene_draw(cairo_t *cr, struct rng *rng, const struct scene *scene, double width, double height)
 {
     double side = fmin(width, height);
     struct frame f = {.x0 = 0.5 - width / side / 2,
                       .x1 = 0.5 + width / side / 2,
                       .y0 = 0.5 - height / side / 2,
                       .y1 = 0.5 + height / side / 2};
-    struct pen p = {.cr = cr, .rng = rng, .line = 0.006,
-                    .night = scene->night};
+    struct pen p = {.cr = cr, .rng = rng, .line = 0.006, .night = scene->night};
     struct item items[MAX_ITEMS];
     int n = list_items(rng, scene, items);
     bool wet = scene->place == PLACE_SEA || scene->place == PLACE_LAKE;
@@ -225,8 +205,7 @@ void scene_draw(cairo_t *cr, struct rng *rng, const struct scene *scene,
     place_items(rng, &f, items, n, scene->place);
     set_tones(&p, scene->place, true);
     for (int i = 0; i < n; i++) {
-        stage_put(&p, items[i].kind->draw, items[i].x, items[i].y,
-                  items[i].height, items[i].rgb, rng_chance(rng, 0.5));
+        stage_put(&p, items[i].kind->draw, items[i].x, items[i].y, items[i].height, items[i].rgb, rng_chance(rng, 0.5));
         if (wet && items[i].layer == ON_WATER) {
             splash(&p, &items[i]);
         }

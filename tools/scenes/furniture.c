@@ -14,14 +14,12 @@ void draw_chair(struct pen *p)
     for (int i = 0; i < bars; i++) {
         double y = -0.93 + i * 0.15;
 
-        pen_poly(p, PTS(-0.27, y, -0.12, y - 0.01, -0.12, y + 0.08, -0.27,
-                        y + 0.09));
+        pen_poly(p, PTS(-0.27, y, -0.12, y - 0.01, -0.12, y + 0.08, -0.27, y + 0.09));
         pen_fill(p, p->main);
     }
     pen_poly(p, PTS(-0.28, -0.42, -0.14, -0.52, 0.34, -0.52, 0.22, -0.42));
     pen_fill(p, rgb_light(p->main, 0.12));
-    pen_poly(p, PTS(-0.28, -0.42, 0.22, -0.42, 0.34, -0.52, 0.34, -0.46, 0.22,
-                    -0.35, -0.28, -0.35));
+    pen_poly(p, PTS(-0.28, -0.42, 0.22, -0.42, 0.34, -0.52, 0.34, -0.46, 0.22, -0.35, -0.28, -0.35));
     pen_fill(p, p->main);
     pen_limb(p, p->main, 0.065, PTS(0.19, -0.38, 0.2, -0.02));
 }
@@ -43,8 +41,7 @@ void draw_table(struct pen *p)
     for (int i = 0; i < 3; i++) {
         double x = rng_range(p->rng, -0.5, 0.2);
 
-        pen_line(p, rgb_dark(p->main, 0.2), 0.014, x, -0.69 - 0.05 * i,
-                 x + 0.3, -0.69 - 0.05 * i);
+        pen_line(p, rgb_dark(p->main, 0.2), 0.014, x, -0.69 - 0.05 * i, x + 0.3, -0.69 - 0.05 * i);
     }
 }
 
@@ -61,8 +58,7 @@ void draw_lamp(struct pen *p)
     pen_line(p, rgb_light(p->main, 0.6), 0.03, -0.29, -0.56, 0.29, -0.56);
     pen_ellipse(p, 0, -0.51, 0.08, 0.05);
     pen_flat(p, RGB(1, 0.96, 0.75));
-    pen_glow(p, RGB(1, 0.93, 0.6), 0, -0.55, p->night ? 0.6 : 0.4,
-             p->night ? 0.7 : 0.35);
+    pen_glow(p, RGB(1, 0.93, 0.6), 0, -0.55, p->night ? 0.6 : 0.4, p->night ? 0.7 : 0.35);
 }
 
 void draw_sofa(struct pen *p)
@@ -71,8 +67,7 @@ void draw_sofa(struct pen *p)
 
     pen_shadow(p, 0, 0.9);
     for (int side = -1; side <= 1; side += 2) {
-        pen_limb(p, RGB(0.4, 0.27, 0.16), 0.07,
-                 PTS(side * 0.74, -0.14, side * 0.76, -0.03));
+        pen_limb(p, RGB(0.4, 0.27, 0.16), 0.07, PTS(side * 0.74, -0.14, side * 0.76, -0.03));
     }
     pen_round(p, -0.78, -0.95, 1.56, 0.7, 0.14);
     pen_fill(p, p->main);

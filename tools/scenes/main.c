@@ -10,11 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum held_out {
-    HELD_OUT_NONE,
-    HELD_OUT_ONLY,
-    HELD_OUT_ANY
-};
+enum held_out { HELD_OUT_NONE, HELD_OUT_ONLY, HELD_OUT_ANY };
 
 struct options {
     int count;
@@ -26,27 +22,24 @@ struct options {
     struct scene scene;
 };
 
-static const char usage[] =
-    "usage: simile-scenes render --number N --seed S --size SIDE --labels FILE "
-    "-o FILE\n"
-    "       simile-scenes export --number N --seed S -o FOLDER\n"
-    "         (both: --held-out none|only|any)\n"
-    "       simile-scenes draw --place PLACE [--time day|night]\n"
-    "         [--kind KIND [--colour COLOUR] [--count N]]... [--seed S]\n"
-    "         [--size WxH] -o FILE.jpg|FILE.png\n"
-    "       simile-scenes list\n";
+static const char usage[] = "usage: simile-scenes render --number N --seed S --size SIDE --labels FILE "
+                            "-o FILE\n"
+                            "       simile-scenes export --number N --seed S -o FOLDER\n"
+                            "         (both: --held-out none|only|any)\n"
+                            "       simile-scenes draw --place PLACE [--time day|night]\n"
+                            "         [--kind KIND [--colour COLOUR] [--count N]]... [--seed S]\n"
+                            "         [--size WxH] -o FILE.jpg|FILE.png\n"
+                            "       simile-scenes list\n";
 
 static _Noreturn void fail(const char *what, const char *detail)
 {
-    fprintf(stderr, "simile-scenes: %s%s%s\n", what, detail ? ": " : "",
-            detail ? detail : "");
+    fprintf(stderr, "simile-scenes: %s%s%s\n", what, detail ? ": " : "", detail ? detail : "");
     exit(2);
 }
 
 /* Pictures of one set must not depend on those before them: every scene has
  * its own stream of random numbers. */
-static void next_scene(const struct options *o, uint64_t *index,
-                       struct rng *rng, struct scene *scene)
+static void next_scene(const struct options *o, uint64_t *index, struct rng *rng, struct scene *scene)
 {
     for (;;) {
         bool out;
@@ -54,8 +47,7 @@ static void next_scene(const struct options *o, uint64_t *index,
         rng_seed(rng, o->seed, (*index)++);
         scene_random(rng, scene);
         out = scene_held_out(scene);
-        if (o->held_out == HELD_OUT_ANY ||
-            out == (o->held_out == HELD_OUT_ONLY)) {
+        if (o->held_out == HELD_OUT_ANY || out == (o->held_out == HELD_OUT_ONLY)) {
             return;
         }
     }
@@ -63,8 +55,7 @@ static void next_scene(const struct options *o, uint64_t *index,
 
 static void pick_shape(struct rng *rng, int *width, int *height)
 {
-    static const int shapes[6][2] = {{480, 360}, {320, 240}, {360, 480},
-                                     {400, 400}, {480, 320}, {320, 427}};
+    static const int shapes[6][2] = {{480, 360}, {320, 240}, {360, 480}, {400, 400}, {480, 320}, {320, 427}};
     int i = rng_below(rng, 6);
 
     *width = shapes[i][0];
@@ -79,8 +70,7 @@ static int render(const struct options *o)
     size_t bytes = (size_t)side * (size_t)side * 3;
     uint8_t *big = malloc(bytes);
     uint8_t *small = malloc(bytes / 4);
-    cairo_surface_t *surface =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, side, side);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, side, side);
     cairo_t *cr = cairo_create(surface);
     FILE *pixels = fopen(o->out, "wb");
     FILE *labels = fopen(o->labels, "w");
@@ -125,11 +115,9 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static void write_picture(struct rng *rng, const struct scene *scene, int width,
-                          int height, const char *path)
+static void write_picture(struct rng *rng, const struct scene *scene, int width, int height, const char *path)
 {
-    cairo_surface_t *surface =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     cairo_t *cr = cairo_create(surface);
     uint8_t *rgb = malloc((size_t)width * (size_t)height * 3);
     bool done;
@@ -140,8 +128,7 @@ static void write_picture(struct rng *rng, const struct scene *scene, int width,
     scene_draw(cr, rng, scene, width, height);
     cairo_surface_flush(surface);
     if (ends_with(path, ".png")) {
-        done = cairo_surface_write_to_png(surface, path) ==
-               CAIRO_STATUS_SUCCESS;
+        done = cairo_surface_write_to_png(surface, path) == CAIRO_STATUS_SUCCESS;
     } else {
         picture_rgb(surface, rgb);
         done = picture_write_jpeg(path, rgb, width, height, 85);
@@ -252,8 +239,7 @@ static bool scene_option(struct options *o, const char *name, const char *value)
         if (o->scene.subjects == MAX_SUBJECTS) {
             fail("too many kinds", value);
         }
-        o->scene.subject[o->scene.subjects++] =
-            (struct subject){found(find_kind(value), value), NO_COLOUR, 1};
+        o->scene.subject[o->scene.subjects++] = (struct subject){found(find_kind(value), value), NO_COLOUR, 1};
     } else if (strcmp(name, "--colour") == 0) {
         last_subject(o)->colour = found(find_colour(value), value);
     } else if (strcmp(name, "--count") == 0) {
@@ -294,8 +280,7 @@ static void parse_option(struct options *o, const char *name, const char *value)
         int n = sscanf(value, "%dx%d", &o->width, &o->height);
 
         o->height = n == 1 ? o->width : o->height;
-        if (n < 1 || o->width < 16 || o->height < 16 || o->width > 4096 ||
-            o->height > 4096) {
+        if (n < 1 || o->width < 16 || o->height < 16 || o->width > 4096 || o->height > 4096) {
             fail("bad size", value);
         }
     } else if (strcmp(name, "--held-out") == 0) {

@@ -42,8 +42,7 @@ bool rng_chance(struct rng *rng, double probability)
 
 struct rgb rgb_mix(struct rgb a, struct rgb b, double t)
 {
-    return RGB(a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t,
-               a.b + (b.b - a.b) * t);
+    return RGB(a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t);
 }
 
 struct rgb rgb_light(struct rgb c, double t)
@@ -76,20 +75,15 @@ double rgb_luma(struct rgb c)
 
 void pen_source(struct pen *p, struct rgb c, double alpha)
 {
-    cairo_set_source_rgba(p->cr, c.r * p->tone.r, c.g * p->tone.g,
-                          c.b * p->tone.b, alpha);
+    cairo_set_source_rgba(p->cr, c.r * p->tone.r, c.g * p->tone.g, c.b * p->tone.b, alpha);
 }
 
-void pen_vertical(struct pen *p, struct rgb top, struct rgb bottom, double y0,
-                  double y1)
+void pen_vertical(struct pen *p, struct rgb top, struct rgb bottom, double y0, double y1)
 {
     cairo_pattern_t *shade = cairo_pattern_create_linear(0, y0, 0, y1);
 
-    cairo_pattern_add_color_stop_rgb(shade, 0, top.r * p->tone.r,
-                                     top.g * p->tone.g, top.b * p->tone.b);
-    cairo_pattern_add_color_stop_rgb(shade, 1, bottom.r * p->tone.r,
-                                     bottom.g * p->tone.g,
-                                     bottom.b * p->tone.b);
+    cairo_pattern_add_color_stop_rgb(shade, 0, top.r * p->tone.r, top.g * p->tone.g, top.b * p->tone.b);
+    cairo_pattern_add_color_stop_rgb(shade, 1, bottom.r * p->tone.r, bottom.g * p->tone.g, bottom.b * p->tone.b);
     cairo_set_source(p->cr, shade);
     cairo_pattern_destroy(shade);
 }
@@ -174,12 +168,10 @@ void pen_poly(struct pen *p, const double *xy, int n)
 }
 
 /* One Catmull-Rom piece from b to c, as a Bezier curve. */
-static void spline_piece(cairo_t *cr, const double *a, const double *b,
-                         const double *c, const double *d)
+static void spline_piece(cairo_t *cr, const double *a, const double *b, const double *c, const double *d)
 {
-    cairo_curve_to(cr, b[0] + (c[0] - a[0]) / 6, b[1] + (c[1] - a[1]) / 6,
-                   c[0] - (d[0] - b[0]) / 6, c[1] - (d[1] - b[1]) / 6, c[0],
-                   c[1]);
+    cairo_curve_to(cr, b[0] + (c[0] - a[0]) / 6, b[1] + (c[1] - a[1]) / 6, c[0] - (d[0] - b[0]) / 6,
+                   c[1] - (d[1] - b[1]) / 6, c[0], c[1]);
 }
 
 void pen_blob(struct pen *p, const double *xy, int n)
@@ -187,8 +179,7 @@ void pen_blob(struct pen *p, const double *xy, int n)
     cairo_new_sub_path(p->cr);
     cairo_move_to(p->cr, xy[0], xy[1]);
     for (int i = 0; i < n; i++) {
-        spline_piece(p->cr, xy + 2 * ((i + n - 1) % n), xy + 2 * i,
-                     xy + 2 * ((i + 1) % n), xy + 2 * ((i + 2) % n));
+        spline_piece(p->cr, xy + 2 * ((i + n - 1) % n), xy + 2 * i, xy + 2 * ((i + 1) % n), xy + 2 * ((i + 2) % n));
     }
     cairo_close_path(p->cr);
 }
@@ -200,13 +191,11 @@ void pen_curve(struct pen *p, const double *xy, int n)
         int before = i > 0 ? i - 1 : 0;
         int after = i + 2 < n ? i + 2 : n - 1;
 
-        spline_piece(p->cr, xy + 2 * before, xy + 2 * i, xy + 2 * (i + 1),
-                     xy + 2 * after);
+        spline_piece(p->cr, xy + 2 * before, xy + 2 * i, xy + 2 * (i + 1), xy + 2 * after);
     }
 }
 
-void pen_line(struct pen *p, struct rgb c, double w, double x0, double y0,
-              double x1, double y1)
+void pen_line(struct pen *p, struct rgb c, double w, double x0, double y0, double x1, double y1)
 {
     cairo_move_to(p->cr, x0, y0);
     cairo_line_to(p->cr, x1, y1);
@@ -258,8 +247,7 @@ void pen_window(struct pen *p, double x, double y, double w, double h)
     cairo_fill(p->cr);
 }
 
-void pen_glow(struct pen *p, struct rgb c, double x, double y, double r,
-              double alpha)
+void pen_glow(struct pen *p, struct rgb c, double x, double y, double r, double alpha)
 {
     cairo_pattern_t *glow = cairo_pattern_create_radial(x, y, 0, x, y, r);
 

@@ -19,16 +19,14 @@ struct rgb {
 struct pen {
     cairo_t *cr;
     struct rng *rng;
-    struct rgb main;  /* the colour that the label names */
-    struct rgb tone;  /* every colour is multiplied by this (night is dark blue) */
-    double line;      /* outline width */
+    struct rgb main; /* the colour that the label names */
+    struct rgb tone; /* every colour is multiplied by this (night is dark blue) */
+    double line;     /* outline width */
     bool night;
 };
 
 /* A list of x, y pairs written in place. */
-#define PTS(...)                                                               \
-    (const double[]){__VA_ARGS__},                                             \
-        (int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double) / 2)
+#define PTS(...) (const double[]){__VA_ARGS__}, (int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double) / 2)
 
 #define RGB(r, g, b) ((struct rgb){(r), (g), (b)})
 
@@ -46,8 +44,7 @@ struct rgb rgb_jitter(struct rng *rng, struct rgb c, double amount);
 double rgb_luma(struct rgb c);
 
 void pen_source(struct pen *p, struct rgb c, double alpha);
-void pen_vertical(struct pen *p, struct rgb top, struct rgb bottom, double y0,
-                  double y1);
+void pen_vertical(struct pen *p, struct rgb top, struct rgb bottom, double y0, double y1);
 /* Fill the current path: shaded with an outline, shaded only, or one colour. */
 void pen_fill(struct pen *p, struct rgb c);
 void pen_soft(struct pen *p, struct rgb c);
@@ -63,14 +60,12 @@ void pen_blob(struct pen *p, const double *xy, int n);
 void pen_curve(struct pen *p, const double *xy, int n);
 
 /* Whole shapes. */
-void pen_line(struct pen *p, struct rgb c, double w, double x0, double y0,
-              double x1, double y1);
+void pen_line(struct pen *p, struct rgb c, double w, double x0, double y0, double x1, double y1);
 void pen_limb(struct pen *p, struct rgb c, double w, const double *xy, int n);
 void pen_eye(struct pen *p, double x, double y, double r);
 void pen_wheel(struct pen *p, double x, double y, double r);
 void pen_window(struct pen *p, double x, double y, double w, double h);
-void pen_glow(struct pen *p, struct rgb c, double x, double y, double r,
-              double alpha);
+void pen_glow(struct pen *p, struct rgb c, double x, double y, double r, double alpha);
 void pen_shadow(struct pen *p, double x, double rx);
 
 #endif

@@ -16,8 +16,7 @@ void picture_rgb(cairo_surface_t *surface, uint8_t *rgb)
     const unsigned char *data = cairo_image_surface_get_data(surface);
 
     for (int y = 0; y < height; y++) {
-        const uint32_t *row =
-            (const uint32_t *)(const void *)(data + (ptrdiff_t)y * stride);
+        const uint32_t *row = (const uint32_t *)(const void *)(data + (ptrdiff_t)y * stride);
 
         for (int x = 0; x < width; x++) {
             *rgb++ = (uint8_t)(row[x] >> 16);
@@ -37,9 +36,8 @@ static double cubic(double x)
 }
 
 /* One pass: `pixels` runs along the halved axis, `lines` across it. */
-static void halve_pass(const uint8_t *in, ptrdiff_t in_step, ptrdiff_t in_line,
-                       uint8_t *out, ptrdiff_t out_step, ptrdiff_t out_line,
-                       int pixels, int lines)
+static void halve_pass(const uint8_t *in, ptrdiff_t in_step, ptrdiff_t in_line, uint8_t *out, ptrdiff_t out_step,
+                       ptrdiff_t out_line, int pixels, int lines)
 {
     double taps[8];
     double sum = 0;
@@ -62,8 +60,7 @@ static void halve_pass(const uint8_t *in, ptrdiff_t in_step, ptrdiff_t in_line,
                     at = at < 0 ? 0 : at >= pixels ? pixels - 1 : at;
                     v += taps[j] * in[line * in_line + at * in_step + c];
                 }
-                out[line * out_line + i * out_step + c] =
-                    (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+                out[line * out_line + i * out_step + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
             }
         }
     }
@@ -83,8 +80,7 @@ void picture_halve(const uint8_t *rgb, int side, uint8_t *half)
     free(middle);
 }
 
-bool picture_write_jpeg(const char *path, const uint8_t *rgb, int width,
-                        int height, int quality)
+bool picture_write_jpeg(const char *path, const uint8_t *rgb, int width, int height, int quality)
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr error;

@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-void stage_put(struct pen *p, draw_fn *draw, double x, double y, double height,
-               struct rgb colour, bool mirror)
+void stage_put(struct pen *p, draw_fn *draw, double x, double y, double height, struct rgb colour, bool mirror)
 {
     struct pen local = *p;
 
@@ -27,9 +26,7 @@ double stage_x(struct pen *p, const struct frame *f)
 static void cloud(struct pen *p, double x, double y, double r, double alpha)
 {
     for (int i = 0; i < 4; i++) {
-        pen_ellipse(p, x + (i - 1.5) * r * 0.8,
-                    y + rng_range(p->rng, -0.25, 0.1) * r, r * 0.75,
-                    r * 0.45);
+        pen_ellipse(p, x + (i - 1.5) * r * 0.8, y + rng_range(p->rng, -0.25, 0.1) * r, r * 0.75, r * 0.45);
     }
     pen_alpha(p, RGB(1, 1, 1), alpha);
 }
@@ -44,9 +41,7 @@ static void night_sky(struct pen *p, const struct frame *f, double horizon)
     pen_vertical(p, top, low, f->y0, horizon);
     cairo_fill(p->cr);
     for (int i = 0; i < 46; i++) {
-        pen_ellipse(p, stage_x(p, f),
-                    rng_range(p->rng, f->y0, horizon * 0.95),
-                    0.0035, 0.0035);
+        pen_ellipse(p, stage_x(p, f), rng_range(p->rng, f->y0, horizon * 0.95), 0.0035, 0.0035);
         pen_alpha(p, RGB(1, 1, 0.9), rng_range(p->rng, 0.4, 1));
     }
 }
@@ -54,10 +49,8 @@ static void night_sky(struct pen *p, const struct frame *f, double horizon)
 void stage_sky(struct pen *p, const struct frame *f, double horizon)
 {
     static const struct rgb skies[][2] = {
-        {{0.35, 0.62, 0.92}, {0.78, 0.9, 0.98}},
-        {{0.45, 0.75, 0.95}, {0.88, 0.95, 0.98}},
-        {{0.55, 0.68, 0.82}, {0.86, 0.88, 0.9}},
-        {{0.4, 0.6, 0.88}, {0.98, 0.86, 0.72}},
+        {{0.35, 0.62, 0.92}, {0.78, 0.9, 0.98}}, {{0.45, 0.75, 0.95}, {0.88, 0.95, 0.98}},
+        {{0.55, 0.68, 0.82}, {0.86, 0.88, 0.9}}, {{0.4, 0.6, 0.88}, {0.98, 0.86, 0.72}},
         {{0.3, 0.7, 0.9}, {0.75, 0.92, 0.9}},
     };
     int which = rng_below(p->rng, 5);
@@ -71,33 +64,29 @@ void stage_sky(struct pen *p, const struct frame *f, double horizon)
         return;
     }
     cairo_rectangle(p->cr, f->x0, f->y0, f->x1 - f->x0, horizon + 0.02 - f->y0);
-    pen_vertical(p, rgb_jitter(p->rng, skies[which][0], 0.04),
-                 rgb_jitter(p->rng, skies[which][1], 0.03), f->y0, horizon);
+    pen_vertical(p, rgb_jitter(p->rng, skies[which][0], 0.04), rgb_jitter(p->rng, skies[which][1], 0.03), f->y0,
+                 horizon);
     cairo_fill(p->cr);
     for (int i = 0; i < clouds; i++) {
-        cloud(p, stage_x(p, f), rng_range(p->rng, 0.06, horizon * 0.7),
-              rng_range(p->rng, 0.05, 0.1), rng_range(p->rng, 0.5, 0.9));
+        cloud(p, stage_x(p, f), rng_range(p->rng, 0.06, horizon * 0.7), rng_range(p->rng, 0.05, 0.1),
+              rng_range(p->rng, 0.5, 0.9));
     }
 }
 
-void stage_ground(struct pen *p, const struct frame *f, double y,
-                  struct rgb top, struct rgb bottom)
+void stage_ground(struct pen *p, const struct frame *f, double y, struct rgb top, struct rgb bottom)
 {
     double bump = rng_range(p->rng, -0.015, 0.015);
 
     cairo_move_to(p->cr, f->x0, f->y1);
     cairo_line_to(p->cr, f->x0, y);
-    cairo_curve_to(p->cr, f->x0 + (f->x1 - f->x0) * 0.3, y - bump,
-                   f->x0 + (f->x1 - f->x0) * 0.7, y + bump, f->x1, y);
+    cairo_curve_to(p->cr, f->x0 + (f->x1 - f->x0) * 0.3, y - bump, f->x0 + (f->x1 - f->x0) * 0.7, y + bump, f->x1, y);
     cairo_line_to(p->cr, f->x1, f->y1);
     cairo_close_path(p->cr);
-    pen_vertical(p, rgb_jitter(p->rng, top, 0.04),
-                 rgb_jitter(p->rng, bottom, 0.04), y, f->y1);
+    pen_vertical(p, rgb_jitter(p->rng, top, 0.04), rgb_jitter(p->rng, bottom, 0.04), y, f->y1);
     cairo_fill(p->cr);
 }
 
-void stage_hills(struct pen *p, const struct frame *f, double y, double height,
-                 struct rgb c)
+void stage_hills(struct pen *p, const struct frame *f, double y, double height, struct rgb c)
 {
     double span = f->x1 - f->x0;
     int humps = 2 + rng_below(p->rng, 3);
@@ -108,16 +97,14 @@ void stage_hills(struct pen *p, const struct frame *f, double y, double height,
         double x1 = f->x0 - 0.2 + (span + 0.4) * (i + 1) / humps;
         double top = y - height * rng_range(p->rng, 0.5, 1.2);
 
-        cairo_curve_to(p->cr, x0 + (x1 - x0) * 0.3, top, x0 + (x1 - x0) * 0.7,
-                       top, x1, y - height * 0.2);
+        cairo_curve_to(p->cr, x0 + (x1 - x0) * 0.3, top, x0 + (x1 - x0) * 0.7, top, x1, y - height * 0.2);
     }
     cairo_line_to(p->cr, f->x1 + 0.2, y + 0.02);
     cairo_close_path(p->cr);
     pen_soft(p, rgb_jitter(p->rng, c, 0.05));
 }
 
-void stage_specks(struct pen *p, const struct frame *f, double y0, struct rgb c,
-                  int n, double size)
+void stage_specks(struct pen *p, const struct frame *f, double y0, struct rgb c, int n, double size)
 {
     for (int i = 0; i < n; i++) {
         double y = rng_range(p->rng, y0, f->y1);
@@ -128,24 +115,21 @@ void stage_specks(struct pen *p, const struct frame *f, double y0, struct rgb c,
     }
 }
 
-void stage_waves(struct pen *p, const struct frame *f, double y0, double y1,
-                 struct rgb c, int n)
+void stage_waves(struct pen *p, const struct frame *f, double y0, double y1, struct rgb c, int n)
 {
     for (int i = 0; i < n; i++) {
         double y = rng_range(p->rng, y0, y1);
         double w = 0.03 + 0.06 * (y - y0) / (y1 - y0 + 0.01);
         double x = stage_x(p, f);
 
-        pen_curve(p, PTS(x - w, y, x - w / 2, y - w * 0.16, x, y, x + w / 2,
-                         y - w * 0.16, x + w, y));
+        pen_curve(p, PTS(x - w, y, x - w / 2, y - w * 0.16, x, y, x + w / 2, y - w * 0.16, x + w, y));
         pen_source(p, c, 0.65);
         cairo_set_line_width(p->cr, 0.006);
         cairo_stroke(p->cr);
     }
 }
 
-static void grass_tufts(struct pen *p, const struct frame *f, double y0,
-                        struct rgb c, int n)
+static void grass_tufts(struct pen *p, const struct frame *f, double y0, struct rgb c, int n)
 {
     for (int i = 0; i < n; i++) {
         double x = stage_x(p, f);
@@ -183,8 +167,7 @@ static void far_gulls(struct pen *p, const struct frame *f, double horizon)
         double x = stage_x(p, f);
         double y = rng_range(p->rng, 0.05, horizon * 0.6);
 
-        pen_curve(p, PTS(x - 0.02, y - 0.006, x - 0.01, y - 0.01, x, y,
-                         x + 0.01, y - 0.01, x + 0.02, y - 0.006));
+        pen_curve(p, PTS(x - 0.02, y - 0.006, x - 0.01, y - 0.01, x, y, x + 0.01, y - 0.01, x + 0.02, y - 0.006));
         pen_stroke(p, RGB(0.35, 0.38, 0.45), 0.005);
     }
 }
@@ -212,8 +195,8 @@ static void place_snow(struct pen *p, struct frame *f)
     for (int i = 0; i < trees; i++) {
         double h = rng_range(p->rng, 0.1, 0.2);
 
-        stage_put(p, draw_pine, stage_x(p, f), horizon + 0.03, h,
-                  rgb_mix(RGB(0.3, 0.48, 0.4), RGB(0.95, 0.97, 1), 0.5), false);
+        stage_put(p, draw_pine, stage_x(p, f), horizon + 0.03, h, rgb_mix(RGB(0.3, 0.48, 0.4), RGB(0.95, 0.97, 1), 0.5),
+                  false);
     }
     stage_ground(p, f, horizon, RGB(0.92, 0.95, 0.99), RGB(0.97, 0.98, 1.0));
     for (int i = 0; i < 4; i++) {
@@ -226,8 +209,7 @@ static void place_snow(struct pen *p, struct frame *f)
         for (int i = 0; i < 60; i++) {
             double r = rng_range(p->rng, 0.003, 0.008);
 
-            pen_ellipse(p, stage_x(p, f), rng_range(p->rng, f->y0, f->y1), r,
-                        r);
+            pen_ellipse(p, stage_x(p, f), rng_range(p->rng, f->y0, f->y1), r, r);
             pen_alpha(p, RGB(1, 1, 1), 0.9);
         }
     }
@@ -249,12 +231,10 @@ static void place_beach(struct pen *p, struct frame *f)
     if (rng_chance(p->rng, 0.45)) {
         double x = rng_chance(p->rng, 0.5) ? f->x0 + 0.08 : f->x1 - 0.08;
 
-        stage_put(p, draw_palm, x, shore + 0.06, 0.5, RGB(0.3, 0.6, 0.2),
-                  false);
+        stage_put(p, draw_palm, x, shore + 0.06, 0.5, RGB(0.3, 0.6, 0.2), false);
     }
     if (rng_chance(p->rng, 0.3)) {
-        pen_ellipse(p, stage_x(p, f), rng_range(p->rng, shore + 0.08, 1), 0.022,
-                    0.018);
+        pen_ellipse(p, stage_x(p, f), rng_range(p->rng, shore + 0.08, 1), 0.022, 0.018);
         pen_soft(p, RGB(0.97, 0.7, 0.6));
     }
 }
@@ -268,8 +248,7 @@ static void place_meadow(struct pen *p, struct frame *f)
     stage_ground(p, f, horizon, RGB(0.5, 0.76, 0.33), RGB(0.38, 0.68, 0.26));
     grass_tufts(p, f, horizon + 0.03, RGB(0.24, 0.52, 0.18), 60);
     for (int i = 0; i < 26; i++) {
-        static const struct rgb petals[3] = {
-            {0.99, 0.97, 0.95}, {0.99, 0.87, 0.3}, {0.95, 0.6, 0.75}};
+        static const struct rgb petals[3] = {{0.99, 0.97, 0.95}, {0.99, 0.87, 0.3}, {0.95, 0.6, 0.75}};
         double y = rng_range(p->rng, horizon + 0.05, f->y1);
         double r = 0.004 + 0.006 * (y - horizon);
 
@@ -287,8 +266,8 @@ static void place_desert(struct pen *p, struct frame *f)
     if (rng_chance(p->rng, 0.5)) {
         double x = stage_x(p, f);
 
-        pen_poly(p, PTS(x - 0.17, horizon + 0.01, x - 0.14, horizon - 0.14,
-                        x + 0.1, horizon - 0.15, x + 0.15, horizon + 0.01));
+        pen_poly(p, PTS(x - 0.17, horizon + 0.01, x - 0.14, horizon - 0.14, x + 0.1, horizon - 0.15, x + 0.15,
+                        horizon + 0.01));
         pen_soft(p, RGB(0.78, 0.42, 0.25));
     }
     stage_hills(p, f, horizon, 0.1, RGB(0.88, 0.6, 0.32));
@@ -328,27 +307,21 @@ static void place_lake(struct pen *p, struct frame *f)
     for (int i = 0; i < 7; i++) {
         double h = rng_range(p->rng, 0.07, 0.13);
 
-        stage_put(p, draw_pine, stage_x(p, f), horizon + 0.015, h,
-                  RGB(0.2, 0.45, 0.28), false);
+        stage_put(p, draw_pine, stage_x(p, f), horizon + 0.015, h, RGB(0.2, 0.45, 0.28), false);
     }
     stage_ground(p, f, horizon, RGB(0.4, 0.66, 0.72), RGB(0.55, 0.8, 0.86));
     for (int i = 0; i < 5; i++) {
-        pen_ellipse(p, stage_x(p, f),
-                    rng_range(p->rng, horizon + 0.01, horizon + 0.08), 0.15,
-                    0.01);
+        pen_ellipse(p, stage_x(p, f), rng_range(p->rng, horizon + 0.01, horizon + 0.08), 0.15, 0.01);
         pen_alpha(p, RGB(0.25, 0.5, 0.42), 0.6);
     }
     stage_waves(p, f, horizon + 0.06, shore, RGB(0.88, 0.97, 0.98), 14);
     stage_ground(p, f, shore, RGB(0.45, 0.66, 0.28), RGB(0.36, 0.58, 0.22));
     grass_tufts(p, f, shore, RGB(0.25, 0.48, 0.16), 40);
     for (int i = 0; i < 6; i++) {
-        double x = rng_chance(p->rng, 0.5) ? rng_range(p->rng, f->x0, 0.1)
-                                           : rng_range(p->rng, 0.9, f->x1);
+        double x = rng_chance(p->rng, 0.5) ? rng_range(p->rng, f->x0, 0.1) : rng_range(p->rng, 0.9, f->x1);
 
-        pen_line(p, RGB(0.35, 0.55, 0.2), 0.008, x, shore + 0.02, x + 0.01,
-                 shore - 0.12);
-        pen_line(p, RGB(0.45, 0.28, 0.14), 0.018, x + 0.009, shore - 0.1,
-                 x + 0.012, shore - 0.15);
+        pen_line(p, RGB(0.35, 0.55, 0.2), 0.008, x, shore + 0.02, x + 0.01, shore - 0.12);
+        pen_line(p, RGB(0.45, 0.28, 0.14), 0.018, x + 0.009, shore - 0.1, x + 0.012, shore - 0.15);
     }
     f->far_y = shore + 0.04;
     f->water_y0 = horizon + 0.12;
@@ -363,21 +336,17 @@ static void place_forest(struct pen *p, struct frame *f)
     for (int i = 0; i < 14; i++) {
         double x = f->x0 + (f->x1 - f->x0) * (i + 0.5) / 14;
 
-        stage_put(p, draw_pine, x, horizon + 0.03,
-                  rng_range(p->rng, 0.34, 0.55),
+        stage_put(p, draw_pine, x, horizon + 0.03, rng_range(p->rng, 0.34, 0.55),
                   rgb_jitter(p->rng, RGB(0.2, 0.42, 0.27), 0.05), false);
     }
-    stage_ground(p, f, horizon + 0.01, RGB(0.38, 0.44, 0.22),
-                 RGB(0.34, 0.36, 0.18));
+    stage_ground(p, f, horizon + 0.01, RGB(0.38, 0.44, 0.22), RGB(0.34, 0.36, 0.18));
     stage_specks(p, f, horizon + 0.03, RGB(0.5, 0.36, 0.18), 50, 0.008);
     grass_tufts(p, f, horizon + 0.03, RGB(0.22, 0.38, 0.14), 30);
     for (int side = 0; side < 2; side++) {
-        double x = side == 0 ? rng_range(p->rng, f->x0, 0.04)
-                             : rng_range(p->rng, 0.96, f->x1);
+        double x = side == 0 ? rng_range(p->rng, f->x0, 0.04) : rng_range(p->rng, 0.96, f->x1);
 
         if (rng_chance(p->rng, 0.7)) {
-            stage_put(p, draw_pine, x, rng_range(p->rng, 0.6, 0.75), 0.75,
-                      RGB(0.16, 0.38, 0.22), false);
+            stage_put(p, draw_pine, x, rng_range(p->rng, 0.6, 0.75), 0.75, RGB(0.16, 0.38, 0.22), false);
         }
     }
 }
@@ -388,20 +357,17 @@ static void place_mountains(struct pen *p, struct frame *f)
     int peaks = 3 + rng_below(p->rng, 2);
 
     for (int i = 0; i < peaks; i++) {
-        double x = f->x0 + (f->x1 - f->x0) * (i + rng_range(p->rng, 0.2, 0.8)) /
-                               peaks;
+        double x = f->x0 + (f->x1 - f->x0) * (i + rng_range(p->rng, 0.2, 0.8)) / peaks;
         double h = rng_range(p->rng, 0.24, 0.4);
         double w = h * rng_range(p->rng, 0.7, 0.95);
         double top = horizon - h + 0.02;
 
         pen_poly(p, PTS(x - w, horizon + 0.02, x, top, x + w, horizon + 0.02));
         pen_soft(p, rgb_jitter(p->rng, RGB(0.46, 0.48, 0.56), 0.05));
-        pen_poly(p, PTS(x, top, x + w, horizon + 0.02, x + w * 0.2,
-                        horizon + 0.02));
+        pen_poly(p, PTS(x, top, x + w, horizon + 0.02, x + w * 0.2, horizon + 0.02));
         pen_alpha(p, RGB(0.2, 0.22, 0.3), 0.35);
-        pen_poly(p, PTS(x - w * 0.33, top + h * 0.33, x, top, x + w * 0.33,
-                        top + h * 0.33, x + w * 0.16, top + h * 0.26, x,
-                        top + h * 0.37, x - w * 0.15, top + h * 0.27));
+        pen_poly(p, PTS(x - w * 0.33, top + h * 0.33, x, top, x + w * 0.33, top + h * 0.33, x + w * 0.16,
+                        top + h * 0.26, x, top + h * 0.37, x - w * 0.15, top + h * 0.27));
         pen_flat(p, RGB(0.97, 0.98, 1));
     }
     stage_ground(p, f, horizon, RGB(0.45, 0.6, 0.36), RGB(0.4, 0.52, 0.3));
@@ -422,19 +388,16 @@ static void place_road(struct pen *p, struct frame *f)
         double x = f->x0 + (f->x1 - f->x0) * (i + 0.2) / 5;
 
         pen_line(p, RGB(0.75, 0.66, 0.52), 0.012, x, top - 0.1, x, top - 0.02);
-        pen_line(p, RGB(0.75, 0.66, 0.52), 0.008, x, top - 0.075, x + 0.4,
-                 top - 0.075);
+        pen_line(p, RGB(0.75, 0.66, 0.52), 0.008, x, top - 0.075, x + 0.4, top - 0.075);
     }
     cairo_rectangle(p->cr, f->x0, top, f->x1 - f->x0, f->y1 - top);
     pen_vertical(p, RGB(0.4, 0.4, 0.43), RGB(0.3, 0.3, 0.33), top, f->y1);
     cairo_fill(p->cr);
-    pen_line(p, RGB(0.85, 0.85, 0.82), 0.01, f->x0, top + 0.02, f->x1,
-             top + 0.02);
+    pen_line(p, RGB(0.85, 0.85, 0.82), 0.01, f->x0, top + 0.02, f->x1, top + 0.02);
     for (int i = 0; i < 10; i++) {
         double x = f->x0 + i * 0.26;
 
-        pen_line(p, RGB(0.97, 0.93, 0.7), 0.02, x, (top + 1.02) / 2, x + 0.14,
-                 (top + 1.02) / 2);
+        pen_line(p, RGB(0.97, 0.93, 0.7), 0.02, x, (top + 1.02) / 2, x + 0.14, (top + 1.02) / 2);
     }
     f->far_y = top + 0.08;
 }
@@ -447,13 +410,11 @@ static void room_window(struct pen *p, double x, double y)
     if (p->night) {
         cairo_set_source_rgb(p->cr, 0.05, 0.06, 0.2);
     } else {
-        pen_vertical(p, RGB(0.5, 0.75, 0.95), RGB(0.85, 0.94, 0.98), y,
-                     y + 0.2);
+        pen_vertical(p, RGB(0.5, 0.75, 0.95), RGB(0.85, 0.94, 0.98), y, y + 0.2);
     }
     cairo_fill(p->cr);
     for (int i = 0; p->night && i < 6; i++) {
-        pen_ellipse(p, x + rng_range(p->rng, 0.02, 0.2),
-                    y + rng_range(p->rng, 0.02, 0.18), 0.005, 0.005);
+        pen_ellipse(p, x + rng_range(p->rng, 0.02, 0.2), y + rng_range(p->rng, 0.02, 0.18), 0.005, 0.005);
         cairo_set_source_rgb(p->cr, 1, 1, 0.85);
         cairo_fill(p->cr);
     }
@@ -466,9 +427,8 @@ static void room_window(struct pen *p, double x, double y)
 /* The wall, its paper, one window and perhaps a painting. */
 static void room_wall(struct pen *p, struct frame *f, double floor)
 {
-    static const struct rgb papers[6] = {
-        {0.93, 0.86, 0.72}, {0.75, 0.85, 0.82}, {0.9, 0.78, 0.76},
-        {0.78, 0.82, 0.92}, {0.88, 0.88, 0.86}, {0.86, 0.9, 0.72}};
+    static const struct rgb papers[6] = {{0.93, 0.86, 0.72}, {0.75, 0.85, 0.82}, {0.9, 0.78, 0.76},
+                                         {0.78, 0.82, 0.92}, {0.88, 0.88, 0.86}, {0.86, 0.9, 0.72}};
     struct rgb wall = rgb_jitter(p->rng, papers[rng_below(p->rng, 6)], 0.04);
     bool left = rng_chance(p->rng, 0.5);
 
@@ -480,12 +440,9 @@ static void room_wall(struct pen *p, struct frame *f, double floor)
 
         pen_line(p, rgb_dark(wall, 0.06), 0.02, x, f->y0, x, floor);
     }
-    room_window(p, left ? rng_range(p->rng, 0.02, 0.12)
-                        : rng_range(p->rng, 0.66, 0.76),
-                rng_range(p->rng, 0.06, 0.14));
+    room_window(p, left ? rng_range(p->rng, 0.02, 0.12) : rng_range(p->rng, 0.66, 0.76), rng_range(p->rng, 0.06, 0.14));
     if (rng_chance(p->rng, 0.6)) {
-        double x = left ? rng_range(p->rng, 0.6, 0.75)
-                        : rng_range(p->rng, 0.05, 0.25);
+        double x = left ? rng_range(p->rng, 0.6, 0.75) : rng_range(p->rng, 0.05, 0.25);
 
         cairo_rectangle(p->cr, x, 0.1, 0.16, 0.12);
         pen_fill(p, RGB(0.62, 0.45, 0.25));
@@ -542,8 +499,8 @@ static void place_table(struct pen *p, struct frame *f)
         cairo_rectangle(p->cr, x - 0.03, top + 0.1, 0.06, 0.9 - top);
         pen_fill(p, front);
     }
-    pen_poly(p, PTS(0.5 - half, top + 0.1, 0.5 - half + 0.07, top - 0.06,
-                    0.5 + half - 0.07, top - 0.06, 0.5 + half, top + 0.1));
+    pen_poly(p, PTS(0.5 - half, top + 0.1, 0.5 - half + 0.07, top - 0.06, 0.5 + half - 0.07, top - 0.06, 0.5 + half,
+                    top + 0.1));
     pen_fill(p, rgb_light(wood, 0.12));
     for (int i = 0; i < 4; i++) {
         double x = rng_range(p->rng, 0.15, 0.6);
@@ -566,14 +523,13 @@ static void place_underwater(struct pen *p, struct frame *f)
     double floor = rng_range(p->rng, 0.82, 0.9);
 
     cairo_rectangle(p->cr, f->x0, f->y0, f->x1 - f->x0, f->y1 - f->y0);
-    pen_vertical(p, rgb_jitter(p->rng, RGB(0.25, 0.72, 0.82), 0.04),
-                 rgb_jitter(p->rng, RGB(0.05, 0.3, 0.5), 0.04), f->y0, f->y1);
+    pen_vertical(p, rgb_jitter(p->rng, RGB(0.25, 0.72, 0.82), 0.04), rgb_jitter(p->rng, RGB(0.05, 0.3, 0.5), 0.04),
+                 f->y0, f->y1);
     cairo_fill(p->cr);
     for (int i = 0; i < 3; i++) {
         double x = stage_x(p, f);
 
-        pen_poly(p, PTS(x, f->y0, x + 0.08, f->y0, x + 0.3, 0.85, x + 0.1,
-                        0.85));
+        pen_poly(p, PTS(x, f->y0, x + 0.08, f->y0, x + 0.3, 0.85, x + 0.1, 0.85));
         pen_alpha(p, RGB(0.9, 1, 1), 0.14);
     }
     stage_ground(p, f, floor, RGB(0.75, 0.7, 0.5), RGB(0.6, 0.56, 0.4));
@@ -582,8 +538,7 @@ static void place_underwater(struct pen *p, struct frame *f)
         double h = rng_range(p->rng, 0.1, 0.28);
         double s = rng_range(p->rng, 0.01, 0.03);
 
-        pen_curve(p, PTS(x, f->y1, x + s, floor, x - s, floor - h / 2, x + s,
-                         floor - h));
+        pen_curve(p, PTS(x, f->y1, x + s, floor, x - s, floor - h / 2, x + s, floor - h));
         pen_stroke(p, rgb_jitter(p->rng, RGB(0.2, 0.55, 0.32), 0.08), 0.016);
     }
     for (int i = 0; i < 14; i++) {

@@ -59,8 +59,7 @@ static bool fits(const struct kind *kind, const struct scene *scene)
     if ((kind->places >> scene->place & 1) == 0) {
         return false;
     }
-    return kind->hours == ANY_TIME ||
-           (kind->hours == BY_NIGHT) == scene->night;
+    return kind->hours == ANY_TIME || (kind->hours == BY_NIGHT) == scene->night;
 }
 
 static bool add_subject(struct rng *rng, struct scene *scene, int most)
@@ -68,14 +67,11 @@ static bool add_subject(struct rng *rng, struct scene *scene, int most)
     struct subject *s = &scene->subject[scene->subjects];
 
     s->kind = rng_below(rng, kind_count);
-    if (!fits(&kinds[s->kind], scene) ||
-        (scene->subjects > 0 && scene->subject[0].kind == s->kind)) {
+    if (!fits(&kinds[s->kind], scene) || (scene->subjects > 0 && scene->subject[0].kind == s->kind)) {
         return false;
     }
     s->colour = random_colour(rng, &kinds[s->kind]);
-    s->count = random_count(rng, most < kinds[s->kind].most
-                                     ? most
-                                     : kinds[s->kind].most);
+    s->count = random_count(rng, most < kinds[s->kind].most ? most : kinds[s->kind].most);
     scene->subjects++;
     return true;
 }
@@ -97,8 +93,7 @@ void scene_random(struct rng *rng, struct scene *scene)
     while (scene->subjects < wanted) {
         int most = wanted == 1 ? MAX_COUNT : scene->subjects == 0 ? 2 : 1;
 
-        if (!add_subject(rng, scene, most) && !place_first &&
-            scene->subjects == 0) {
+        if (!add_subject(rng, scene, most) && !place_first && scene->subjects == 0) {
             scene->place = (enum place)rng_below(rng, PLACE_COUNT);
             scene->night = rng_chance(rng, 0.4);
         }
@@ -121,13 +116,11 @@ static uint32_t name_hash(const char *a, const char *b, int number)
     return hash * 2246822519u >> 8;
 }
 
-static bool subject_held_out(const struct scene *scene,
-                             const struct subject *s)
+static bool subject_held_out(const struct scene *scene, const struct subject *s)
 {
     const char *name = kinds[s->kind].name;
 
-    if (strcmp(name, "dog") == 0 && s->count == 2 &&
-        scene->place == PLACE_SNOW) {
+    if (strcmp(name, "dog") == 0 && s->count == 2 && scene->place == PLACE_SNOW) {
         return true;
     }
     if (strcmp(name, "cat") == 0 && scene->place == PLACE_TABLE) {
@@ -136,8 +129,8 @@ static bool subject_held_out(const struct scene *scene,
     if (name_hash(name, place_names[scene->place], 0) % 100 < 8) {
         return true;
     }
-    return s->colour != NO_COLOUR && kinds[s->kind].colours !=
-               (kinds[s->kind].colours & (0u - kinds[s->kind].colours)) &&
+    return s->colour != NO_COLOUR &&
+           kinds[s->kind].colours != (kinds[s->kind].colours & (0u - kinds[s->kind].colours)) &&
            name_hash(name, colours[s->colour].name, s->count) % 100 < 8;
 }
 
@@ -156,8 +149,7 @@ bool scene_held_out(const struct scene *scene)
 
 static bool same_subject(const struct subject *a, const struct subject *b)
 {
-    return a->kind == b->kind && a->colour == b->colour &&
-           a->count == b->count;
+    return a->kind == b->kind && a->colour == b->colour && a->count == b->count;
 }
 
 bool scene_same(const struct scene *a, const struct scene *b)
@@ -165,15 +157,12 @@ bool scene_same(const struct scene *a, const struct scene *b)
     const struct subject *x = a->subject;
     const struct subject *y = b->subject;
 
-    if (a->place != b->place || a->night != b->night ||
-        a->subjects != b->subjects) {
+    if (a->place != b->place || a->night != b->night || a->subjects != b->subjects) {
         return false;
     }
     switch (a->subjects) {
-    case 0:
-        return true;
-    case 1:
-        return same_subject(&x[0], &y[0]);
+    case 0: return true;
+    case 1: return same_subject(&x[0], &y[0]);
     default:
         return (same_subject(&x[0], &y[0]) && same_subject(&x[1], &y[1])) ||
                (same_subject(&x[0], &y[1]) && same_subject(&x[1], &y[0]));
@@ -186,13 +175,12 @@ void scene_print(FILE *out, const struct scene *scene, const char *file)
     if (file != NULL) {
         fprintf(out, "\"file\":\"%s\",", file);
     }
-    fprintf(out, "\"place\":\"%s\",\"time\":\"%s\",\"subjects\":[",
-            place_names[scene->place], scene->night ? "night" : "day");
+    fprintf(out, "\"place\":\"%s\",\"time\":\"%s\",\"subjects\":[", place_names[scene->place],
+            scene->night ? "night" : "day");
     for (int i = 0; i < scene->subjects; i++) {
         const struct subject *s = &scene->subject[i];
 
-        fprintf(out, "%s{\"kind\":\"%s\",\"colour\":", i > 0 ? "," : "",
-                kinds[s->kind].name);
+        fprintf(out, "%s{\"kind\":\"%s\",\"colour\":", i > 0 ? "," : "", kinds[s->kind].name);
         if (s->colour == NO_COLOUR) {
             fprintf(out, "null");
         } else {
@@ -200,6 +188,5 @@ void scene_print(FILE *out, const struct scene *scene, const char *file)
         }
         fprintf(out, ",\"count\":%d}", s->count);
     }
-    fprintf(out, "],\"held_out\":%s}\n",
-            scene_held_out(scene) ? "true" : "false");
+    fprintf(out, "],\"held_out\":%s}\n", scene_held_out(scene) ? "true" : "false");
 }

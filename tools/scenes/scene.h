@@ -8,11 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum {
-    MAX_SUBJECTS = 2,
-    MAX_COUNT = 4,
-    NO_COLOUR = -1
-};
+enum { MAX_SUBJECTS = 2, MAX_COUNT = 4, NO_COLOUR = -1 };
 
 struct subject {
     int kind;
@@ -27,28 +23,20 @@ struct scene {
     struct subject subject[MAX_SUBJECTS];
 };
 
-enum layer {
-    ON_GROUND = 1,
-    IN_AIR = 2,
-    ON_WATER = 4
-};
+enum layer { ON_GROUND = 1, IN_AIR = 2, ON_WATER = 4 };
 
-enum hours {
-    ANY_TIME,
-    BY_DAY,
-    BY_NIGHT
-};
+enum hours { ANY_TIME, BY_DAY, BY_NIGHT };
 
 /* One row of the table that maps names to drawings. */
 struct kind {
     const char *name;
     draw_fn *draw;
-    double aspect;     /* width of the drawing for a height of 1 */
-    double scale;      /* share of the space that it usually fills */
-    unsigned layers;   /* set of enum layer */
-    unsigned places;   /* set of 1 << enum place */
-    unsigned colours;  /* set of 1 << colour; 0: the kind has one look */
-    int most;          /* largest count */
+    double aspect;    /* width of the drawing for a height of 1 */
+    double scale;     /* share of the space that it usually fills */
+    unsigned layers;  /* set of enum layer */
+    unsigned places;  /* set of 1 << enum place */
+    unsigned colours; /* set of 1 << colour; 0: the kind has one look */
+    int most;         /* largest count */
     enum hours hours;
 };
 
@@ -75,7 +63,6 @@ void scene_print(FILE *out, const struct scene *scene, const char *file);
 
 /* compose.c: draws into a picture of width x height pixels whose middle square
  * is the part that counts. */
-void scene_draw(cairo_t *cr, struct rng *rng, const struct scene *scene,
-                double width, double height);
+void scene_draw(cairo_t *cr, struct rng *rng, const struct scene *scene, double width, double height);
 
 #endif

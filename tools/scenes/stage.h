@@ -36,20 +36,15 @@ enum place {
 typedef void draw_fn(struct pen *p);
 
 /* Draw a thing with its feet at (x, y); a negative width mirrors it. */
-void stage_put(struct pen *p, draw_fn *draw, double x, double y, double height,
-               struct rgb colour, bool mirror);
+void stage_put(struct pen *p, draw_fn *draw, double x, double y, double height, struct rgb colour, bool mirror);
 void stage_place(struct pen *p, struct frame *f, enum place place);
 
 /* Pieces that places.c and cities.c share. */
 void stage_sky(struct pen *p, const struct frame *f, double horizon);
-void stage_ground(struct pen *p, const struct frame *f, double y,
-                  struct rgb top, struct rgb bottom);
-void stage_hills(struct pen *p, const struct frame *f, double y, double height,
-                 struct rgb c);
-void stage_specks(struct pen *p, const struct frame *f, double y0, struct rgb c,
-                  int n, double size);
-void stage_waves(struct pen *p, const struct frame *f, double y0, double y1,
-                 struct rgb c, int n);
+void stage_ground(struct pen *p, const struct frame *f, double y, struct rgb top, struct rgb bottom);
+void stage_hills(struct pen *p, const struct frame *f, double y, double height, struct rgb c);
+void stage_specks(struct pen *p, const struct frame *f, double y0, struct rgb c, int n, double size);
+void stage_waves(struct pen *p, const struct frame *f, double y0, double y1, struct rgb c, int n);
 double stage_x(struct pen *p, const struct frame *f);
 
 /* cities.c */

@@ -18,18 +18,14 @@ void draw_car(struct pen *p)
     double roof = rng_range(p->rng, -0.06, 0.05);
 
     pen_shadow(p, 0, 0.95);
-    pen_blob(p, PTS(-0.55, -0.42, -0.42, -0.8 + roof, -0.1, -0.9 + roof, 0.22,
-                    -0.86 + roof, 0.46, -0.5, 0.3, -0.4));
+    pen_blob(p, PTS(-0.55, -0.42, -0.42, -0.8 + roof, -0.1, -0.9 + roof, 0.22, -0.86 + roof, 0.46, -0.5, 0.3, -0.4));
     pen_fill(p, p->main);
-    pen_blob(p, PTS(-0.9, -0.2, -0.9, -0.42, -0.7, -0.53, 0.0, -0.54, 0.5,
-                    -0.52, 0.88, -0.42, 0.94, -0.22, 0.7, -0.14, 0.0, -0.12,
-                    -0.7, -0.13));
+    pen_blob(p, PTS(-0.9, -0.2, -0.9, -0.42, -0.7, -0.53, 0.0, -0.54, 0.5, -0.52, 0.88, -0.42, 0.94, -0.22, 0.7, -0.14,
+                    0.0, -0.12, -0.7, -0.13));
     pen_fill(p, p->main);
     cairo_save(p->cr);
-    pen_poly(p, PTS(-0.44, -0.52, -0.33, -0.76 + roof, -0.04, -0.8 + roof,
-                    -0.04, -0.52));
-    pen_poly(p, PTS(0.03, -0.52, 0.03, -0.8 + roof, 0.18, -0.77 + roof, 0.36,
-                    -0.52));
+    pen_poly(p, PTS(-0.44, -0.52, -0.33, -0.76 + roof, -0.04, -0.8 + roof, -0.04, -0.52));
+    pen_poly(p, PTS(0.03, -0.52, 0.03, -0.8 + roof, 0.18, -0.77 + roof, 0.36, -0.52));
     cairo_clip(p->cr);
     pen_window(p, -0.5, -0.9, 1, 0.5);
     cairo_restore(p->cr);
@@ -71,8 +67,7 @@ static void spokes(struct pen *p, double x, double y, double r)
         double dx = (i == 0 || i == 3) ? r : (i == 1 ? 0 : r * 0.7);
         double dy = i == 0 ? 0 : (i == 1 ? r : (i == 2 ? r * 0.7 : -r * 0.4));
 
-        pen_line(p, RGB(0.75, 0.75, 0.78), 0.014, x - dx, y - dy, x + dx,
-                 y + dy);
+        pen_line(p, RGB(0.75, 0.75, 0.78), 0.014, x - dx, y - dy, x + dx, y + dy);
     }
     pen_ellipse(p, x, y, r, r);
     pen_stroke(p, RGB(0.12, 0.12, 0.14), 0.06);
@@ -109,8 +104,7 @@ static void sailing_boat(struct pen *p)
     pen_fill(p, sail);
     pen_poly(p, PTS(-0.05, -0.34, lean - 0.04, -0.88, -0.42, -0.36));
     pen_fill(p, rgb_mix(sail, p->main, 0.55));
-    pen_blob(p, PTS(-0.62, -0.26, -0.5, -0.06, -0.3, 0.0, 0.3, 0.0, 0.52,
-                    -0.08, 0.66, -0.28, 0.0, -0.22));
+    pen_blob(p, PTS(-0.62, -0.26, -0.5, -0.06, -0.3, 0.0, 0.3, 0.0, 0.52, -0.08, 0.66, -0.28, 0.0, -0.22));
     pen_fill(p, p->main);
     pen_line(p, rgb_light(p->main, 0.7), 0.03, -0.52, -0.15, 0.54, -0.15);
 }
@@ -123,8 +117,7 @@ static void motor_boat(struct pen *p)
     pen_window(p, 0.0, -0.55, 0.13, 0.14);
     pen_round(p, -0.2, -0.9, 0.16, 0.3, 0.02);
     pen_fill(p, p->main);
-    pen_poly(p, PTS(-0.68, -0.32, -0.56, 0.0, 0.46, 0.0, 0.74, -0.36, 0.5,
-                    -0.3));
+    pen_poly(p, PTS(-0.68, -0.32, -0.56, 0.0, 0.46, 0.0, 0.74, -0.36, 0.5, -0.3));
     pen_fill(p, p->main);
     pen_line(p, rgb_light(p->main, 0.7), 0.045, -0.62, -0.2, 0.6, -0.2);
     for (int i = 0; i < 3; i++) {
@@ -152,8 +145,7 @@ void draw_airplane(struct pen *p)
     pen_fill(p, wing);
     pen_poly(p, PTS(-0.7, -0.06, -0.96, -0.5, -0.76, -0.5, -0.5, -0.1));
     pen_fill(p, wing);
-    pen_blob(p, PTS(-0.9, -0.04, -0.6, -0.14, 0.3, -0.17, 0.72, -0.13, 0.94,
-                    0.02, 0.72, 0.15, 0.2, 0.17, -0.5, 0.12));
+    pen_blob(p, PTS(-0.9, -0.04, -0.6, -0.14, 0.3, -0.17, 0.72, -0.13, 0.94, 0.02, 0.72, 0.15, 0.2, 0.17, -0.5, 0.12));
     pen_fill(p, p->main);
     pen_poly(p, PTS(-0.8, 0.02, -1.0, 0.16, -0.84, 0.16, -0.58, 0.04));
     pen_fill(p, wing);
@@ -171,8 +163,7 @@ void draw_airplane(struct pen *p)
 static void smoke(struct pen *p, double x, double y)
 {
     for (int i = 0; i < 4; i++) {
-        pen_ellipse(p, x - i * 0.14 + rng_range(p->rng, -0.03, 0.03),
-                    y - i * 0.03, 0.06 + 0.02 * i, 0.05 + 0.015 * i);
+        pen_ellipse(p, x - i * 0.14 + rng_range(p->rng, -0.03, 0.03), y - i * 0.03, 0.06 + 0.02 * i, 0.05 + 0.015 * i);
         pen_alpha(p, RGB(0.93, 0.93, 0.95), 0.75 - 0.15 * i);
     }
 }
@@ -194,8 +185,7 @@ void draw_train(struct pen *p)
     pen_round(p, 0.2, -0.58, 0.78, 0.36, 0.12);
     pen_fill(p, p->main);
     for (int i = 0; i < 2; i++) {
-        pen_line(p, RGB(0.92, 0.78, 0.35), 0.03, 0.46 + 0.24 * i, -0.57,
-                 0.46 + 0.24 * i, -0.23);
+        pen_line(p, RGB(0.92, 0.78, 0.35), 0.03, 0.46 + 0.24 * i, -0.57, 0.46 + 0.24 * i, -0.23);
     }
     pen_poly(p, PTS(0.62, -0.58, 0.57, -0.84, 0.83, -0.84, 0.78, -0.58));
     pen_fill(p, dark);
@@ -220,14 +210,12 @@ void draw_truck(struct pen *p)
     cairo_rectangle(p->cr, -0.94, -0.26, 1.84, 0.1);
     pen_fill(p, RGB(0.3, 0.3, 0.33));
     cairo_rectangle(p->cr, -0.94, -0.95, 1.26, 0.71);
-    pen_fill(p, rgb_mix(p->main, RGB(0.96, 0.95, 0.93),
-                        rng_chance(p->rng, 0.4) ? 0.25 : 0));
+    pen_fill(p, rgb_mix(p->main, RGB(0.96, 0.95, 0.93), rng_chance(p->rng, 0.4) ? 0.25 : 0));
     for (int i = 0; i < 4; i++) {
-        pen_line(p, rgb_dark(p->main, 0.3), 0.014, -0.7 + 0.25 * i, -0.93,
-                 -0.7 + 0.25 * i, -0.26);
+        pen_line(p, rgb_dark(p->main, 0.3), 0.014, -0.7 + 0.25 * i, -0.93, -0.7 + 0.25 * i, -0.26);
     }
-    pen_blob(p, PTS(0.36, -0.2, 0.36, -0.68, 0.46, -0.74, 0.68, -0.72, 0.82,
-                    -0.48, 0.93, -0.42, 0.93, -0.2, 0.64, -0.18));
+    pen_blob(p,
+             PTS(0.36, -0.2, 0.36, -0.68, 0.46, -0.74, 0.68, -0.72, 0.82, -0.48, 0.93, -0.42, 0.93, -0.2, 0.64, -0.18));
     pen_fill(p, p->main);
     pen_window(p, 0.5, -0.64, 0.2, 0.2);
     headlight(p, 0.9, -0.32, 0.05);

@@ -126,6 +126,12 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(file_map_open(empty, &map, &err), SIMILE_OK);
     assert_int_equal(map.len, 0);
     file_map_close(&map);
+    char *link = path_join(folder, "link");
+    assert_int_equal(symlink("x", link), 0);
+    assert_int_equal(file_replace(link, "third", 5, &err), SIMILE_E_IO);
+    assert_int_equal(file_replace("/dev/null", "", 0, &err), SIMILE_E_IO);
+    unlink(link);
+    mem_free(link);
     unlink(path);
     unlink(empty);
     assert_int_equal(rmdir(folder), 0); /* nothing half-written was left behind */
