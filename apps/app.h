@@ -66,7 +66,7 @@ char *app_beside(const char *relative);
 /* ---- output ----
  * A command writes into a buf and hands it over line by line or all at once. */
 enum { OUTPUT_MAX = 1 << 30 };
-bool app_write(buf *out);   /* to stdout; clears it; false when stdout is gone or memory was short */
+bool app_write(buf *out); /* to stdout; clears it; false when stdout is gone or memory was short */
 /* Into a file of that name: whole or not at all where it is an ordinary file, written through where it is a device, a
  * pipe or a link (-o /dev/null). */
 simile_status app_save(const char *path, const buf *out, simile_error *err);
