@@ -17,7 +17,7 @@ usage() {
 usage: tools/debian_roots.sh [options]
   --suite NAME    bookworm, trixie, or any other suite; may be repeated       [bookworm, trixie]
   --dir DIR       where roots, tar files and logs go                          [a new folder below $TMPDIR]
-  --mirror URL    Debian mirror                       [this machine's own, else http://deb.debian.org/debian]
+  --mirror URL    Debian mirror                       [this machine's own, else debootstrap's]
   --step NAME     a `./run` command to try; may be repeated                   [demo, test]
   --shell         open a shell in the root of the first suite instead of running anything
   --bases         only make the tar files of the bare roots
@@ -41,9 +41,9 @@ host_mirror() {
 # base_of SUITE: makes DIR/SUITE.tar, a bare root.
 base_of() {
     [ -s "$dir/$1.tar" ] && return 0
-    echo "debian_roots: making a bare root of $1 from $mirror"
+    echo "debian_roots: making a bare root of $1 from ${mirror:-the usual mirror}"
     rm -rf "$dir/$1.new"
-    debootstrap --variant=minbase "$1" "$dir/$1.new" "$mirror" >"$dir/$1.debootstrap.log" 2>&1 ||
+    debootstrap --variant=minbase "$1" "$dir/$1.new" ${mirror:+"$mirror"} >"$dir/$1.debootstrap.log" 2>&1 ||
         die "debootstrap failed, see $dir/$1.debootstrap.log"
     # Only the archive's own configuration stays: no lists, no downloaded packages.
     rm -rf "$dir/$1.new"/var/cache/apt/archives/*.deb "$dir/$1.new"/var/lib/apt/lists/*
@@ -128,7 +128,6 @@ done
 suites=${suites:-bookworm trixie}
 steps=${steps:-demo test}
 mirror=${mirror:-$(host_mirror)}
-mirror=${mirror:-http://deb.debian.org/debian}
 made_dir=
 if [ -z "$dir" ]; then
     dir=$(mktemp -d "${TMPDIR:-/tmp}/simile-roots.XXXXXX")
