@@ -118,7 +118,8 @@ SIMILE_API void simile_model_close(simile_model *model);
 SIMILE_API const simile_model_info *simile_model_get_info(const simile_model *model);
 
 /* The model's identity, 64 hex digits and NUL: SHA-256 over weights, configuration, tokenizer and preprocessing. It is
- * computed at the first call, which reads every weight. */
+ * computed at the first call, which reads every weight. For models of more than 64 MiB it is remembered in
+ * $XDG_CACHE_HOME/simile/digests, as long as no file of the model changes. */
 SIMILE_API simile_status simile_model_digest(const simile_model *model, char out[65], simile_error *err);
 
 /* Tokens of a text as the network sees them, the two special tokens included. Writes at most cap ids, and their number

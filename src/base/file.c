@@ -15,6 +15,8 @@ static void facts_of(const struct stat *st, file_facts *out)
 {
     out->size = (int64_t)st->st_size;
     out->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    out->ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+    out->inode = (int64_t)st->st_ino;
     out->is_directory = S_ISDIR(st->st_mode);
     out->is_regular = S_ISREG(st->st_mode);
 }

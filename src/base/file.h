@@ -27,6 +27,7 @@ simile_status file_replace(const char *path, const void *data, size_t len, simil
 
 typedef struct {
     int64_t size, mtime_ns;
+    int64_t ctime_ns, inode; /* what identifies a version of a file */
     bool is_directory, is_regular;
 } file_facts;
 /* Follows links. */

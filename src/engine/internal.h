@@ -22,6 +22,9 @@ struct simile_model {
     char digest[DIGEST_HEX]; /* "" until it was asked for */
 };
 
+/* model_digest(), remembered between runs for large models: digest_cache.c. */
+simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
+
 struct simile_image {
     image pixels;
     simile_image_info info;

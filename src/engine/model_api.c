@@ -116,7 +116,7 @@ simile_status simile_model_digest(const simile_model *handle, char out[65], simi
     out[0] = 0;
     pthread_mutex_lock(&own->lock);
     if (!own->digest[0]) {
-        status = model_digest(own->m, digest_text, err);
+        status = cached_model_digest(own->m, digest_text, err);
         if (!status) memcpy(own->digest, digest_text, sizeof digest_text);
     }
     if (!status) memcpy(out, own->digest, sizeof own->digest);

@@ -80,6 +80,53 @@ static void the_digest_is_that_of_the_files(void **state)
     simile_model_close(model);
 }
 
+/* A model folder that is large on paper: a hole of 70 MB lies beside the weights. */
+static void large_copy_of_the_model(const char *folder)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "cp -r '%s' '%s' && truncate -s 70000000 '%s/hole'", bench_model_path("tiny-f16"),
+             folder, folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void digest_of(const char *folder, char out[65])
+{
+    simile_model *model;
+    assert_ok(simile_model_open(folder, NULL, &model, &err));
+    assert_ok(simile_model_digest(model, out, &err));
+    simile_model_close(model);
+}
+
+static void digests_of_large_models_are_remembered(void **state)
+{
+    char folder[256], first[65], again[65], command[1024];
+    setenv("XDG_CACHE_HOME", lab.folder, 1);
+    snprintf(folder, sizeof folder, "%s/large", lab.folder);
+    large_copy_of_the_model(folder);
+    digest_of(bench_model_path("tiny-f16"), again); /* small: not remembered */
+    snprintf(command, sizeof command, "test ! -e '%s/simile'", lab.folder);
+    assert_int_equal(system(command), 0);
+    digest_of(folder, first);
+    assert_string_equal(first, again);
+    /* What is remembered is what is answered ... */
+    snprintf(command, sizeof command, "sed -i 's/.*/%064d/' '%s'/simile/digests/*", 7, lab.folder);
+    assert_int_equal(system(command), 0);
+    digest_of(folder, again);
+    assert_string_not_equal(again, first);
+    assert_string_equal(again + 60, "0007");
+    /* ... unless it is damaged, or a file of the model changed. */
+    snprintf(command, sizeof command, "sed -i 's/0007/007/' '%s'/simile/digests/*", lab.folder);
+    assert_int_equal(system(command), 0);
+    digest_of(folder, again);
+    assert_string_equal(again, first);
+    snprintf(command, sizeof command, "sed -i 's/.*/%064d/' '%s'/simile/digests/* && touch '%s/config.json'", 7,
+             lab.folder, folder);
+    assert_int_equal(system(command), 0);
+    digest_of(folder, again);
+    assert_string_equal(again, first);
+    unsetenv("XDG_CACHE_HOME");
+}
+
 static void tokens_are_counted_even_without_room(void **state)
 {
     int32_t ids[512], few[2] = {-1, -1};
@@ -305,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_bare_name_is_looked_for),
         cmocka_unit_test(options_of_other_versions_are_understood),
         cmocka_unit_test(the_digest_is_that_of_the_files),
+        cmocka_unit_test(digests_of_large_models_are_remembered),
         cmocka_unit_test(tokens_are_counted_even_without_room),
         cmocka_unit_test(pixels_and_files_make_the_same_picture),
         cmocka_unit_test(impossible_pictures_are_refused),
