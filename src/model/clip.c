@@ -3,6 +3,7 @@
  *
  * Opening checks every tensor's name and shape and copies nothing. A tower is packed at its first use: `lock` guards
  * the packing alone, and `packed` is read with acquire order, so that encoders on many threads share the result. */
+#include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/towers.h"
@@ -14,7 +15,7 @@
 
 struct model {
     simile_model_info info;
-    char *name, *directory;
+    char *name, *directory, *folder; /* directory: as it was named, a directory or a single file; folder: around that */
     clip_config config;
     weights *files;
     param_list params;
@@ -44,6 +45,7 @@ void model_close(model *m)
     pthread_mutex_destroy(&m->lock);
     mem_free(m->name);
     mem_free(m->directory);
+    mem_free(m->folder);
     mem_free(m);
 }
 
@@ -87,14 +89,62 @@ static void fill_info(model *m)
     for (size_t k = 0; k < m->params.n; k++) i->parameters += nn_tensor_count(&m->params.items[k].tensor);
 }
 
+/* ---- what the network is: from the file that says so ---- */
+
+static simile_status look_for(const char *folder, const char *name, bool *there, simile_error *err)
+{
+    char *path = path_join(folder, name);
+    if (!path) return err_nomem(err);
+    *there = file_exists(path);
+    mem_free(path);
+    return SIMILE_OK;
+}
+
+static simile_status describe_from_weights(model *m, simile_error *err)
+{
+    m->image_spec = clip_preprocess(224);
+    switch (weights_kind(m->files)) {
+    case WEIGHTS_GGUF: return describe_gguf(m->files, &m->config, &m->image_spec, err);
+    case WEIGHTS_TORCHSCRIPT:
+        RETURN_IF_ERROR(describe_openai(m->files, &m->config, err));
+        m->image_spec = clip_preprocess(m->config.vision.image_size);
+        return SIMILE_OK;
+    default:
+        return err_set(
+            err, SIMILE_E_NOT_FOUND,
+            "cannot open the model '%s': neither config.json nor open_clip_config.json is beside its weights",
+            m->directory);
+    }
+}
+
+/* A single file that describes itself is believed before what lies beside it. */
+static simile_status describe(model *m, bool single, simile_error *err)
+{
+    const char *folder = m->folder;
+    bool usual = false, open_clip = false;
+    RETURN_IF_ERROR(look_for(folder, "config.json", &usual, err));
+    RETURN_IF_ERROR(look_for(folder, "open_clip_config.json", &open_clip, err));
+    if (single || !(usual || open_clip)) RETURN_IF_ERROR(weights_open(m->directory, &m->files, err));
+    const bool itself =
+        m->files && (weights_kind(m->files) == WEIGHTS_GGUF || weights_kind(m->files) == WEIGHTS_TORCHSCRIPT);
+    if (itself || !(usual || open_clip)) return describe_from_weights(m, err);
+    if (!usual) return open_clip_read(folder, &m->config, &m->image_spec, err);
+    RETURN_IF_ERROR(clip_config_read(folder, &m->config, err));
+    return preprocess_read(folder, m->config.vision.image_size, &m->image_spec, err);
+}
+
 static simile_status open_parts(model *m, simile_error *err)
 {
-    RETURN_IF_ERROR(clip_config_read(m->directory, &m->config, err));
-    RETURN_IF_ERROR(preprocess_read(m->directory, m->config.vision.image_size, &m->image_spec, err));
-    RETURN_IF_ERROR(tokenizer_open(m->directory, &m->tok, err));
+    file_facts facts = {0};
+    if (file_stat(m->directory, &facts, NULL)) return clip_config_read(m->directory, &m->config, err);
+    m->folder = facts.is_directory ? mem_strdup(m->directory) : path_folder(m->directory);
+    if (!m->folder) return err_nomem(err);
+    RETURN_IF_ERROR(describe(m, !facts.is_directory, err));
+    RETURN_IF_ERROR(tokenizer_open(m->folder, &m->tok, err));
     RETURN_IF_ERROR(check_vocabulary(m, err));
-    RETURN_IF_ERROR(weights_open(m->directory, &m->files, err));
+    if (!m->files) RETURN_IF_ERROR(weights_open(m->directory, &m->files, err));
     RETURN_IF_ERROR(load_towers(m, err));
+    RETURN_IF_ERROR(weights_all_used(m->files, err));
     fill_info(m);
     return SIMILE_OK;
 }

@@ -87,6 +87,27 @@ static simile_status sub_config(json_from root, const char *name, const char *ol
     return out->object ? SIMILE_OK : json_get_object(root, name, &out->object, err);
 }
 
+simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err)
+{
+    const tower_config *towers[2] = {&c->vision.tower, &c->text.tower};
+    bool fits = c->dim >= 1 && c->dim <= MAX_WIDTH && c->vision.image_size >= 1 && c->vision.image_size <= 8192 &&
+                c->vision.patch >= 1 && c->vision.patch <= c->vision.image_size && c->text.vocab >= 1 &&
+                c->text.vocab <= MAX_VOCAB && c->text.context >= 2 && c->text.context <= MAX_SIZE;
+    for (int i = 0; i < 2; i++) {
+        const tower_config *t = towers[i];
+        fits = fits && t->width >= 1 && t->width <= MAX_WIDTH && t->layers >= 1 && t->layers <= MAX_LAYERS &&
+               t->heads >= 1 && t->heads <= MAX_WIDTH && t->width % t->heads == 0 && t->mlp >= 1 &&
+               t->mlp <= 4 * MAX_WIDTH && t->eps > 0 && t->eps < 1;
+    }
+    if (fits) {
+        const int64_t grid = c->vision.image_size / c->vision.patch;
+        fits = grid * grid < MAX_SIZE;
+    }
+    return fits
+               ? SIMILE_OK
+               : err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it describes a network of impossible sizes", subject);
+}
+
 static simile_status parse_root(json_from root, clip_config *out, simile_error *err)
 {
     const char *type = "";
@@ -126,7 +147,7 @@ simile_status clip_config_read(const char *directory, clip_config *out, simile_e
 
 /* ---- preprocessing ---- */
 
-static image_prepare_spec clip_preprocess(int64_t image_size)
+image_prepare_spec clip_preprocess(int64_t image_size)
 {
     const int32_t size = (int32_t)image_size;
     return (image_prepare_spec){

@@ -42,28 +42,6 @@ static const dtype_row *find_dtype(const char *name)
     return NULL;
 }
 
-void weight_table_release(weight_table *t)
-{
-    for (size_t i = 0; i < t->n; i++) mem_free(t->entries[i].name);
-    mem_free(t->entries);
-    *t = (weight_table){0};
-}
-
-/* Appends an empty entry; NULL when memory is short. */
-static weight_entry *table_add(weight_table *t)
-{
-    if (t->n == t->capacity) {
-        const size_t capacity = t->capacity ? t->capacity * 2 : 64;
-        weight_entry *entries = mem_grow(t->entries, capacity, sizeof *entries);
-        if (!entries) return NULL;
-        t->entries = entries;
-        t->capacity = capacity;
-    }
-    weight_entry *e = &t->entries[t->n++];
-    *e = (weight_entry){0};
-    return e;
-}
-
 /* What the three keys of an entry said. */
 typedef struct {
     bool dtype, shape, offsets;
@@ -136,9 +114,8 @@ static void read_key(jscan *s, const char *key, weight_entry *e, seen_keys *seen
 /* One "name": {...}; the name is in *key and is copied. */
 static void read_entry(jscan *s, weight_table *out, buf *key, buf *scratch)
 {
-    weight_entry *e = table_add(out);
-    if (e) e->name = mem_strndup(key->data, key->len);
-    if (!e || !e->name) {
+    weight_entry *e = weight_table_add(out, key->data, key->len);
+    if (!e) {
         s->no_memory = true;
         jscan_fail(s, "out of memory");
         return;
@@ -216,11 +193,6 @@ static int by_begin(const void *a, const void *b)
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const weight_entry *)a)->name, ((const weight_entry *)b)->name);
-}
-
 /* Tensors must cover the data behind the header without a hole or an overlap. `total` bytes at `data`. */
 static simile_status place_entries(weight_table *t, const uint8_t *data, uint64_t total, const char *subject,
                                    simile_error *err)
@@ -260,12 +232,7 @@ simile_status safetensors_read(const uint8_t *data, size_t len, const char *subj
     simile_status status = read_header((const char *)data + 8, (size_t)header, subject, out, err);
     for (size_t i = 0; !status && i < out->n; i++) status = check_entry(&out->entries[i], subject, err);
     if (!status) status = place_entries(out, data + 8 + header, len - 8 - header, subject, err);
-    if (!status && out->n) qsort(out->entries, out->n, sizeof *out->entries, by_name);
-    for (size_t i = 1; !status && i < out->n; i++) {
-        if (!strcmp(out->entries[i - 1].name, out->entries[i].name))
-            status = err_set(err, SIMILE_E_CORRUPT, "cannot read '%s': tensor '%s' stands twice", subject,
-                             out->entries[i].name);
-    }
+    if (!status) status = weight_table_sort(out, subject, err);
     if (status) weight_table_release(out);
     return status;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights.c - the weight files of a model directory: see weights.h.
+ * weights.c - the weight files of a model: see weights.h.
  *
- * A sharded checkpoint lists its tensors in model.safetensors.index.json: {"weight_map": {"tensor": "file"}}. A file
- * name there is foreign: it must be a plain name within the directory. */
+ * The format of a file is told from its first bytes, never from its name; names only decide which file of a directory
+ * is read. A sharded checkpoint lists its tensors in an index: {"weight_map": {"tensor": "file"}}. A file name there is
+ * foreign: it must be a plain name within the directory. */
 #include "model/weights.h"
 
 #include "base/jscan.h"
 #include "base/mem.h"
+#include "model/names.h"
 
+#include <dirent.h>
 #include <stdio.h>
 
 enum { MAX_SHARDS = 1024, MAX_INDEX = 64 << 20 };
@@ -19,9 +22,11 @@ typedef struct {
 } shard;
 
 struct weights {
-    char *directory;
+    char *path, *directory; /* as given; where the files are */
     shard *shards;
     size_t n_shards;
+    weights_format format; /* of the first shard */
+    gguf_facts gguf;
 };
 
 void weights_close(weights *w)
@@ -33,9 +38,12 @@ void weights_close(weights *w)
         mem_free(w->shards[i].name);
     }
     mem_free(w->shards);
+    mem_free(w->path);
     mem_free(w->directory);
     mem_free(w);
 }
+
+/* ---- which files ---- */
 
 static simile_status add_shard(weights *w, const char *name, simile_error *err)
 {
@@ -43,7 +51,7 @@ static simile_status add_shard(weights *w, const char *name, simile_error *err)
         if (!strcmp(w->shards[i].name, name)) return SIMILE_OK;
     }
     if (w->n_shards == MAX_SHARDS)
-        return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': more than %d weight files", w->directory, MAX_SHARDS);
+        return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': more than %d weight files", w->path, MAX_SHARDS);
     shard *shards = mem_grow(w->shards, w->n_shards + 1, sizeof *shards);
     if (!shards) return err_nomem(err);
     w->shards = shards;
@@ -98,32 +106,131 @@ static simile_status read_index(weights *w, const char *path, simile_error *err)
     return status;
 }
 
+static bool has_ending(const char *name)
+{
+    static const char *const endings[] = {".safetensors", ".bin", ".pt", ".pth", ".gguf"};
+    const size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t n = strlen(endings[i]);
+        if (len > n && !strcmp(name + len - n, endings[i])) return name[0] != '.';
+    }
+    return false;
+}
+
+/* A directory in which no file has one of the usual names: its only weight file. */
+static simile_status add_only_file(weights *w, simile_error *err)
+{
+    DIR *folder = opendir(w->directory);
+    if (!folder) return err_errno(err, "cannot open the model '%s'", w->path);
+    simile_status status = SIMILE_OK;
+    for (const struct dirent *d = readdir(folder); !status && d; d = readdir(folder)) {
+        if (!has_ending(d->d_name)) continue;
+        if (w->n_shards)
+            status = err_set(err, SIMILE_E_FORMAT,
+                             "cannot open the model '%s': '%s' and '%s' are both in it; name the one that is meant",
+                             w->path, w->shards[0].name, d->d_name);
+        else
+            status = add_shard(w, d->d_name, err);
+    }
+    closedir(folder);
+    if (!status && !w->n_shards)
+        status = err_set(err, SIMILE_E_NOT_FOUND,
+                         "cannot open the model '%s': no weight file in it (model.safetensors, pytorch_model.bin or "
+                         "open_clip_pytorch_model.bin, *.pt, *.gguf)",
+                         w->path);
+    return status;
+}
+
+static simile_status list_directory(weights *w, simile_error *err)
+{
+    static const struct {
+        const char *name;
+        bool index;
+    } usual[] = {{"model.safetensors", false},           {"model.safetensors.index.json", true},
+                 {"open_clip_model.safetensors", false}, {"pytorch_model.bin", false},
+                 {"pytorch_model.bin.index.json", true}, {"open_clip_pytorch_model.bin", false}};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        char *path = path_join(w->directory, usual[i].name);
+        if (!path) return err_nomem(err);
+        const bool there = file_exists(path);
+        simile_status status = SIMILE_OK;
+        if (there) status = usual[i].index ? read_index(w, path, err) : add_shard(w, usual[i].name, err);
+        mem_free(path);
+        if (there) return status;
+    }
+    return add_only_file(w, err);
+}
+
 static simile_status list_shards(weights *w, simile_error *err)
 {
-    char *whole = path_join(w->directory, "model.safetensors");
-    char *index = path_join(w->directory, "model.safetensors.index.json");
-    simile_status status;
-    if (!whole || !index)
-        status = err_nomem(err);
-    else if (file_exists(whole))
-        status = add_shard(w, "model.safetensors", err);
-    else if (file_exists(index))
-        status = read_index(w, index, err);
-    else
-        status = err_set(err, SIMILE_E_NOT_FOUND,
-                         "cannot open the model '%s': no model.safetensors or model.safetensors.index.json in it",
-                         w->directory);
-    mem_free(whole);
-    mem_free(index);
+    file_facts facts;
+    RETURN_IF_ERROR(file_stat(w->path, &facts, err));
+    w->directory = facts.is_directory ? mem_strdup(w->path) : path_folder(w->path);
+    if (!w->directory) return err_nomem(err);
+    if (facts.is_directory) return list_directory(w, err);
+    char *name = path_name(w->path);
+    const simile_status status = name ? add_shard(w, name, err) : err_nomem(err);
+    mem_free(name);
     return status;
+}
+
+/* ---- what is in them ---- */
+
+static bool starts(const file_map *map, const char *bytes, size_t len)
+{
+    return map->len >= len && !memcmp(map->data, bytes, len);
+}
+
+/* Bytes that are no weights, though their file has such a name. */
+static simile_status refuse_known(const file_map *map, const char *path, simile_error *err)
+{
+    if (map->len > 262 && !memcmp(map->data + 257, "ustar", 5))
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': a tar archive, which torch wrote before 0.1.10",
+                       path);
+    if (starts(map, "\x80", 1) && map->len > 1 && map->data[1] < 6)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': a pickle, but not one of torch", path);
+    if (starts(map, "version https://git-lfs", 23))
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it only points to a file that git-lfs has not fetched",
+                       path);
+    if (starts(map, "<", 1)) return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': a web page, not weights", path);
+    return SIMILE_OK;
+}
+
+static simile_status read_tables(weights *w, shard *sh, const char *path, weights_format *format, simile_error *err)
+{
+    static const char legacy[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e";
+    const file_map *map = &sh->map;
+    if (starts(map, "PK", 2)) {
+        bool script = false;
+        const simile_status status = torch_zip_read(map->data, map->len, path, &sh->table, &script, err);
+        *format = script ? WEIGHTS_TORCHSCRIPT : WEIGHTS_TORCH;
+        return status;
+    }
+    if (starts(map, "GGUF", 4)) {
+        *format = WEIGHTS_GGUF;
+        return gguf_read(map->data, map->len, path, &sh->table, &w->gguf, err);
+    }
+    if (starts(map, legacy, sizeof legacy - 1)) {
+        *format = WEIGHTS_TORCH;
+        return torch_legacy_read(map->data, map->len, path, &sh->table, err);
+    }
+    RETURN_IF_ERROR(refuse_known(map, path, err));
+    *format = WEIGHTS_SAFETENSORS;
+    return safetensors_read(map->data, map->len, path, &sh->table, err);
 }
 
 static simile_status open_shard(weights *w, shard *sh, simile_error *err)
 {
     char *path = path_join(w->directory, sh->name);
     if (!path) return err_nomem(err);
+    weights_format format = WEIGHTS_SAFETENSORS;
     simile_status status = file_map_open(path, &sh->map, err);
-    if (!status) status = safetensors_read(sh->map.data, sh->map.len, path, &sh->table, err);
+    if (!status) status = read_tables(w, sh, path, &format, err);
+    if (!status && sh == w->shards) w->format = format;
+    if (!status && format != w->format)
+        status = err_set(err, SIMILE_E_FORMAT, "cannot open the model '%s': its weight files are of several formats",
+                         w->path);
+    if (!status) status = names_canonical(&sh->table, path, sh->map.len, err);
     mem_free(path);
     return status;
 }
@@ -136,7 +243,7 @@ static simile_status check_overlap(const weights *w, const shard *a, const shard
         const int order = strcmp(a->table.entries[i].name, b->table.entries[j].name);
         if (order == 0)
             return err_set(err, SIMILE_E_CORRUPT, "cannot open the model '%s': tensor '%s' is in '%s' and in '%s'",
-                           w->directory, a->table.entries[i].name, a->name, b->name);
+                           w->path, a->table.entries[i].name, a->name, b->name);
         if (order < 0)
             i++;
         else
@@ -145,14 +252,14 @@ static simile_status check_overlap(const weights *w, const shard *a, const shard
     return SIMILE_OK;
 }
 
-simile_status weights_open(const char *directory, weights **out, simile_error *err)
+simile_status weights_open(const char *path, weights **out, simile_error *err)
 {
     *out = NULL;
     weights *w = mem_new(weights);
     if (!w) return err_nomem(err);
     simile_status status = SIMILE_OK;
-    w->directory = mem_strdup(directory);
-    if (!w->directory) status = err_nomem(err);
+    w->path = mem_strdup(path);
+    if (!w->path) status = err_nomem(err);
     if (!status) status = list_shards(w, err);
     for (size_t i = 0; !status && i < w->n_shards; i++) {
         status = open_shard(w, &w->shards[i], err);
@@ -166,16 +273,10 @@ simile_status weights_open(const char *directory, weights **out, simile_error *e
     return SIMILE_OK;
 }
 
-static int compare_name(const void *key, const void *entry)
-{
-    return strcmp(key, ((const weight_entry *)entry)->name);
-}
-
 const weight_entry *weights_find(const weights *w, const char *name)
 {
     for (size_t i = 0; i < w->n_shards; i++) {
-        const weight_table *t = &w->shards[i].table;
-        const weight_entry *e = t->n ? bsearch(name, t->entries, t->n, sizeof *e, compare_name) : NULL;
+        const weight_entry *e = weight_table_find(&w->shards[i].table, name);
         if (e) return e;
     }
     return NULL;
@@ -199,8 +300,7 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
                           simile_error *err)
 {
     const weight_entry *e = weights_find(w, name);
-    if (!e)
-        return err_set(err, SIMILE_E_FORMAT, "cannot open the model '%s': tensor '%s' is missing", w->directory, name);
+    if (!e) return err_set(err, SIMILE_E_FORMAT, "cannot open the model '%s': tensor '%s' is missing", w->path, name);
     bool same = e->tensor.rank == rank;
     for (int i = 0; same && i < rank; i++) same = e->tensor.dim[i] == dim[i];
     if (!same) {
@@ -209,29 +309,50 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
         shape_text(wants, rank, dim);
         return err_set(err, SIMILE_E_FORMAT,
                        "cannot open the model '%s': tensor '%s' has the shape %s, but the configuration needs %s",
-                       w->directory, name, has, wants);
+                       w->path, name, has, wants);
     }
     if (!e->usable || e->tensor.dtype == NN_I64)
         return err_set(err, SIMILE_E_UNSUPPORTED,
-                       "cannot open the model '%s': tensor '%s' is of dtype %s, not F32, F16 or BF16", w->directory,
-                       name, e->dtype);
+                       "cannot open the model '%s': tensor '%s' is of dtype %s, not F32, F16, BF16 or a block of them",
+                       w->path, name, e->dtype);
     *out = e->tensor;
+    ((weight_entry *)(uintptr_t)e)->used = true; /* while a model is opened, by one thread */
     return SIMILE_OK;
+}
+
+simile_status weights_all_used(const weights *w, simile_error *err)
+{
+    for (size_t i = 0; i < w->n_shards; i++) {
+        for (size_t j = 0; j < w->shards[i].table.n; j++) {
+            const weight_entry *e = &w->shards[i].table.entries[j];
+            if (!e->used && !names_ignored(e->name))
+                return err_set(err, SIMILE_E_UNSUPPORTED,
+                               "cannot open the model '%s': its network has no place for the tensor '%s'", w->path,
+                               e->name);
+        }
+    }
+    return SIMILE_OK;
+}
+
+/* Bytes of the tensors with this dtype, or with any of floats when it is NULL. */
+static uint64_t bytes_of(const weights *w, const char *dtype)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < w->n_shards; i++) {
+        for (size_t j = 0; j < w->shards[i].table.n; j++) {
+            const weight_entry *e = &w->shards[i].table.entries[j];
+            if (!e->usable || e->tensor.dtype == NN_I64) continue;
+            if (!dtype || !strcmp(e->dtype, dtype)) sum += e->end - e->begin;
+        }
+    }
+    return sum;
 }
 
 const char *weights_dtype(const weights *w)
 {
-    uint64_t bytes[3] = {0}, all = 0;
-    for (size_t i = 0; i < w->n_shards; i++) {
-        for (size_t j = 0; j < w->shards[i].table.n; j++) {
-            const weight_entry *e = &w->shards[i].table.entries[j];
-            if (!e->usable || e->tensor.dtype > NN_BF16) continue;
-            bytes[e->tensor.dtype] += e->end - e->begin;
-            all += e->end - e->begin;
-        }
-    }
-    for (int d = NN_F32; d <= NN_BF16; d++) {
-        if (bytes[d] > all - all / 20) return nn_dtype_name((nn_dtype)d);
+    const uint64_t all = bytes_of(w, NULL);
+    for (int d = NN_F32; d <= NN_Q8_0; d++) {
+        if (bytes_of(w, nn_dtype_name((nn_dtype)d)) > all - all / 20) return nn_dtype_name((nn_dtype)d);
     }
     return "mixed";
 }
@@ -239,4 +360,14 @@ const char *weights_dtype(const weights *w)
 const char *weights_directory(const weights *w)
 {
     return w->directory;
+}
+
+weights_format weights_kind(const weights *w)
+{
+    return w->format;
+}
+
+const gguf_facts *weights_gguf(const weights *w)
+{
+    return w->format == WEIGHTS_GGUF ? &w->gguf : NULL;
 }

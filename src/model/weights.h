@@ -1,48 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights.h - named tensors of a checkpoint, wherever its files keep them.
+ * weights.h - named tensors of a checkpoint, whatever file they lie in.
  *
- * weights.c finds the files of a directory and looks names up; safetensors.c reads one file's table. Every tensor is a
- * borrowed view into a mapping that lives as long as the weights. */
+ *     weights.c       finds the files, recognises their format by content, looks names up
+ *     safetensors.c   safetensors
+ *     torch_zip.c     what torch.save and torch.jit.save write (zip.c: the archive, pickle.c: its data.pkl)
+ *     torch_legacy.c  what torch.save wrote before 1.6
+ *     gguf.c          GGUF
+ *     names.c         from the names of a file's layout to those of Hugging Face, by which networks ask
+ *
+ * A tensor is a view into a mapping that lives as long as the weights. One that does not lie there row by row (it was
+ * saved transposed, say) is copied into memory that the table owns, in the type in which it is stored: all such copies
+ * together are never larger than the file and COPY_ROOM. */
 #ifndef SIMILE_MODEL_WEIGHTS_H
 #define SIMILE_MODEL_WEIGHTS_H
 
 #include "base/file.h"
 #include "nn/nn.h"
 
+enum { MAX_TENSORS = 65536, MAX_TENSOR_NAME = 255, COPY_ROOM = 16 << 20 };
+
 typedef struct {
     char *name; /* owned by the table */
     nn_tensor tensor;
-    uint64_t begin, end; /* byte range behind the header of its file */
+    uint64_t begin, end; /* byte range within the file, or within what lies behind its header */
     bool usable;         /* its dtype is one that networks use */
+    bool used;           /* a network has asked for it */
     char dtype[12];      /* as the file spells it */
 } weight_entry;
 
 typedef struct {
     weight_entry *entries; /* sorted by name */
     size_t n, capacity;
+    void **copies; /* tensors that do not lie in the file */
+    size_t n_copies, copied, copy_max;
 } weight_table;
 
+/* ---- table.c ---- */
+
+/* Appends an empty entry of that name; NULL when memory is short. */
+weight_entry *weight_table_add(weight_table *t, const char *name, size_t len);
+/* Memory of the table's own for a tensor that has to be copied. */
+simile_status weight_table_copy(weight_table *t, size_t size, const char *subject, const char *name, void **out,
+                                simile_error *err);
+/* Sorts by name; a name that stands twice is an error. */
+simile_status weight_table_sort(weight_table *t, const char *subject, simile_error *err);
+const weight_entry *weight_table_find(const weight_table *t, const char *name); /* once it is sorted */
 void weight_table_release(weight_table *t);
 
-/* Parses the bytes of one safetensors file and appends its tensors, which point into `data`. Enforces every rule of the
- * format (github.com/huggingface/safetensors, safetensors/src/tensor.rs): see safetensors.c. */
+/* ---- formats: each appends its tensors, which point into `data`, to *out, which it first empties ---- */
+
+/* Enforces every rule of the format (github.com/huggingface/safetensors, safetensors/src/tensor.rs): see safetensors.c.
+ */
 simile_status safetensors_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
                                simile_error *err);
+simile_status torch_zip_read(const uint8_t *data, size_t len, const char *subject, weight_table *out, bool *script,
+                             simile_error *err);
+simile_status torch_legacy_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
+                                simile_error *err);
+
+/* What a GGUF file says of its network, under the keys of clip.cpp; 0 where it is silent. */
+typedef struct {
+    bool clip, text, vision, gelu, projector; /* what its architecture is and holds */
+    int64_t image_size, patch, context;
+    struct {
+        int64_t width, mlp, dim, heads, layers;
+        double eps;
+    } tower[2]; /* vision, text */
+    float mean[3], std[3];
+    bool has_mean, has_std;
+} gguf_facts;
+simile_status gguf_read(const uint8_t *data, size_t len, const char *subject, weight_table *out, gguf_facts *facts,
+                        simile_error *err);
+
+/* ---- a checkpoint ---- */
 
 typedef struct weights weights;
 
-/* model.safetensors, or the shards that model.safetensors.index.json names. */
-simile_status weights_open(const char *directory, weights **out, simile_error *err);
+typedef enum { WEIGHTS_SAFETENSORS, WEIGHTS_TORCH, WEIGHTS_TORCHSCRIPT, WEIGHTS_GGUF } weights_format;
+
+/* A directory or a single file. In a directory: the first there is of the names in weights.c, or else the only file
+ * with the ending of one. Names are canonical afterwards: those of Hugging Face. */
+simile_status weights_open(const char *path, weights **out, simile_error *err);
 void weights_close(weights *w);
 
 const weight_entry *weights_find(const weights *w, const char *name); /* NULL: not there */
 
-/* The tensor of that name and exactly that shape (rank dims), F32, F16 or BF16; an error names what is wrong with it.
- */
+/* The tensor of that name and exactly that shape (rank dims), of a float type; an error names what is wrong with it. */
 simile_status weights_get(const weights *w, const char *name, int rank, const int64_t *dim, nn_tensor *out,
                           simile_error *err);
+/* An error names a tensor that no network asked for. */
+simile_status weights_all_used(const weights *w, simile_error *err);
 bool weights_has(const weights *w, const char *name);
-const char *weights_dtype(const weights *w); /* of the largest part: "F32", "F16", "BF16" or "mixed" */
-const char *weights_directory(const weights *w);
+const char *weights_dtype(const weights *w);     /* of the largest part, as files spell it, or "mixed" */
+const char *weights_directory(const weights *w); /* where its other files lie */
+weights_format weights_kind(const weights *w);
+const gguf_facts *weights_gguf(const weights *w); /* NULL: not a GGUF file */
 
 #endif

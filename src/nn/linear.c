@@ -26,7 +26,7 @@ struct nn_matrix {
 
 static bool is_float(nn_dtype dtype)
 {
-    return dtype == NN_F32 || dtype == NN_F16 || dtype == NN_BF16;
+    return nn_dtype_name(dtype)[0] != '?' && dtype != NN_I64;
 }
 
 static int64_t part_rows(const nn_matrix_spec *spec, int i)

@@ -21,9 +21,12 @@
 
 /* ---- tensors as they lie in a weight file ---- */
 
-typedef enum { NN_F32, NN_F16, NN_BF16, NN_I64 } nn_dtype;
-size_t nn_dtype_size(nn_dtype dtype);
-const char *nn_dtype_name(nn_dtype dtype); /* "F32", as safetensors spells it */
+/* The last five hold 32 values a block with a scale of their own (ggml's formats, see tensor.c). */
+typedef enum { NN_F32, NN_F16, NN_BF16, NN_I64, NN_Q4_0, NN_Q4_1, NN_Q5_0, NN_Q5_1, NN_Q8_0 } nn_dtype;
+enum { NN_BLOCK = 32 };
+size_t nn_dtype_size(nn_dtype dtype);      /* of one element, or of one block */
+int64_t nn_dtype_block(nn_dtype dtype);    /* elements that are stored together: 1 or NN_BLOCK */
+const char *nn_dtype_name(nn_dtype dtype); /* "F32", as the files spell it */
 
 enum { NN_MAX_RANK = 8 };
 typedef struct { /* a borrowed view; data need not be aligned */
@@ -34,7 +37,8 @@ typedef struct { /* a borrowed view; data need not be aligned */
 } nn_tensor;
 
 int64_t nn_tensor_count(const nn_tensor *t);
-/* Widens count elements, from element `first` on, to float32. Exact for every dtype but I64. */
+/* Widens count elements, from element `first` on, to float32. Exact for F32, F16 and BF16; a value out of a block is
+ * one product, and one sum where the block has a minimum, in float32. */
 void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *out);
 
 /* ---- contexts ---- */

@@ -4,6 +4,12 @@
  * Data may begin at any byte, so every element is read through memcpy(); compilers turn that into plain loads.
  * binary16 is widened with integer arithmetic and one subtraction: subnormals are rebuilt as the difference of two
  * normal numbers, which is exact, and NaN keeps its payload bits. bfloat16 is the upper half of a float32.
+ *
+ * Blocks of 32 values (ggml-org/ggml, src/ggml-common.h and src/ggml-quants.c); d and m are binary16, q are nibbles of
+ * which the lower halves of the bytes are values 0 to 15 and the upper ones 16 to 31, h holds a fifth bit for each:
+ *     Q4_0  d q[16]          (q - 8) d                Q5_0  d h[4] q[16]      (q + 16h - 16) d
+ *     Q4_1  d m q[16]        q d + m                  Q5_1  d m h[4] q[16]    (q + 16h) d + m
+ *     Q8_0  d q[32]          q d, signed bytes
  * Everything here only reads its arguments: any thread. */
 #include "nn/nn.h"
 
@@ -16,8 +22,18 @@ size_t nn_dtype_size(nn_dtype dtype)
     case NN_F16:
     case NN_BF16: return 2;
     case NN_I64: return 8;
+    case NN_Q4_0: return 2 + 16;
+    case NN_Q4_1: return 4 + 16;
+    case NN_Q5_0: return 2 + 4 + 16;
+    case NN_Q5_1: return 4 + 4 + 16;
+    case NN_Q8_0: return 2 + 32;
     default: return 0;
     }
+}
+
+int64_t nn_dtype_block(nn_dtype dtype)
+{
+    return dtype >= NN_Q4_0 ? NN_BLOCK : 1;
 }
 
 const char *nn_dtype_name(nn_dtype dtype)
@@ -27,6 +43,11 @@ const char *nn_dtype_name(nn_dtype dtype)
     case NN_F16: return "F16";
     case NN_BF16: return "BF16";
     case NN_I64: return "I64";
+    case NN_Q4_0: return "Q4_0";
+    case NN_Q4_1: return "Q4_1";
+    case NN_Q5_0: return "Q5_0";
+    case NN_Q5_1: return "Q5_1";
+    case NN_Q8_0: return "Q8_0";
     default: return "?";
     }
 }
@@ -84,14 +105,63 @@ static void round_i64(const uint8_t *in, int64_t count, float *out)
     }
 }
 
+static float read_half(const uint8_t *at)
+{
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    return widen_half(half);
+}
+
+static void widen_block(nn_dtype dtype, const uint8_t *in, float out[NN_BLOCK])
+{
+    const float scale = read_half(in);
+    if (dtype == NN_Q8_0) {
+        for (int i = 0; i < NN_BLOCK; i++) out[i] = (float)(int8_t)in[2 + i] * scale;
+        return;
+    }
+    const bool least = dtype == NN_Q4_1 || dtype == NN_Q5_1, fifth = dtype == NN_Q5_0 || dtype == NN_Q5_1;
+    const float minimum = least ? read_half(in + 2) : 0;
+    const uint8_t *at = in + (least ? 4 : 2);
+    uint32_t high = 0;
+    if (fifth) memcpy(&high, at, sizeof high);
+    if (fifth) at += sizeof high;
+    const int middle = least ? 0 : fifth ? 16 : 8;
+    for (int i = 0; i < NN_BLOCK; i++) {
+        const int nibble = i < 16 ? at[i] & 15 : at[i - 16] >> 4;
+        const int q = (nibble | (int)(high >> i & 1) << 4) - middle;
+        out[i] = least ? (float)q * scale + minimum : (float)q * scale;
+    }
+}
+
+static void widen_blocks(const nn_tensor *t, int64_t first, int64_t count, float *out)
+{
+    const uint8_t *in = (const uint8_t *)t->data + (size_t)(first / NN_BLOCK) * nn_dtype_size(t->dtype);
+    int64_t skip = first % NN_BLOCK;
+    while (count > 0) {
+        float values[NN_BLOCK];
+        const int64_t len = NN_BLOCK - skip < count ? NN_BLOCK - skip : count;
+        widen_block(t->dtype, in, values);
+        memcpy(out, values + skip, (size_t)len * sizeof *out);
+        in += nn_dtype_size(t->dtype);
+        out += len;
+        count -= len;
+        skip = 0;
+    }
+}
+
 void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *out)
 {
     if (count <= 0) return;
+    if (nn_dtype_block(t->dtype) > 1) {
+        widen_blocks(t, first, count, out);
+        return;
+    }
     const uint8_t *in = (const uint8_t *)t->data + (size_t)first * nn_dtype_size(t->dtype);
     switch (t->dtype) {
     case NN_F32: memcpy(out, in, (size_t)count * sizeof *out); break;
     case NN_F16: widen_f16(in, count, out); break;
     case NN_BF16: widen_bf16(in, count, out); break;
     case NN_I64: round_i64(in, count, out); break;
+    default: break;
     }
 }

@@ -68,9 +68,49 @@ static void any_byte_may_be_the_first(void **state)
     }
 }
 
+/* One block of each format written out by hand: scale 0.5, minimum -1.25, quants that run through all nibbles. */
+static void widens_blocks(void **state)
+{
+    static const nn_dtype dtypes[] = {NN_Q4_0, NN_Q4_1, NN_Q5_0, NN_Q5_1, NN_Q8_0};
+    static const size_t sizes[] = {18, 20, 22, 24, 34};
+    const uint16_t scale = 0x3800, minimum = 0xbd00; /* 0.5, -1.25 */
+    const uint32_t high = 0xa5a50ff0;
+    for (size_t k = 0; k < 5; k++) {
+        const bool least = k == 1 || k == 3, fifth = k == 2 || k == 3;
+        uint8_t bytes[3 * 34 + 1] = {0};
+        for (size_t b = 0; b < 3; b++) {
+            uint8_t *at = bytes + 1 + b * sizes[k]; /* at an odd address */
+            memcpy(at, &scale, 2);
+            at += 2;
+            if (least) memcpy(at, &minimum, 2);
+            if (least) at += 2;
+            if (fifth) memcpy(at, &high, 4);
+            if (fifth) at += 4;
+            for (size_t i = 0; i < (k == 4 ? 32 : 16); i++)
+                at[i] = (uint8_t)(k == 4 ? i * 8 + b : (i ^ b) | (15 - i) << 4);
+        }
+        const nn_tensor t = {.data = bytes + 1, .dtype = dtypes[k], .rank = 1, .dim = {96}};
+        float all[96], some[50];
+        assert_int_equal(nn_dtype_size(dtypes[k]), sizes[k]);
+        assert_int_equal(nn_dtype_block(dtypes[k]), 32);
+        nn_tensor_to_f32(&t, 0, 96, all);
+        for (size_t j = 0; j < 96; j++) {
+            const size_t b = j / 32, i = j % 32;
+            int q = k == 4 ? (int8_t)(uint8_t)(i * 8 + b) : i < 16 ? (int)(i ^ b) : (int)(15 - (i - 16));
+            if (fifth) q += 16 * (int)(high >> i & 1);
+            if (k == 0) q -= 8;
+            if (k == 2) q -= 16;
+            assert_float_equal(all[j], (float)q * 0.5f + (least ? -1.25f : 0), 0);
+        }
+        nn_tensor_to_f32(&t, 41, 50, some);
+        assert_memory_equal(some, all + 41, sizeof some);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(widens_blocks),
         cmocka_unit_test(sizes_and_names),
         cmocka_unit_test(every_half_is_exact),
         cmocka_unit_test(upper_half_of_a_float_is_bfloat16),

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz_gguf.c - any bytes as a GGUF file: refused, or every tensor lies within the bytes and can be widened. */
+#include "base/mem.h"
+#include "model/names.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    weight_table t;
+    gguf_facts facts;
+    simile_error err;
+    if (gguf_read(data, size, "fuzz", &t, &facts, &err)) return 0;
+    const simile_status status = names_canonical(&t, "fuzz", size, &err);
+    for (size_t i = 0; !status && i < t.n; i++) {
+        const nn_tensor *tensor = &t.entries[i].tensor;
+        float values[4096];
+        if (nn_tensor_count(tensor) <= 4096) nn_tensor_to_f32(tensor, 0, nn_tensor_count(tensor), values);
+    }
+    weight_table_release(&t);
+    return 0;
+}
