@@ -363,6 +363,7 @@ static void refuses_archives_that_lie(void **state)
     refuse_change(zip, "PK\3\4", 0, 'x', "no header");
     refuse_change(zip, "PK\3\4", 29, 0xff, "another name");
     refuse_change(zip, "PK\5\6", 20, 1, "directory is missing");
+    refuse_change(zip, "\0cpu", 7, 2, "another size than its pickle says");
     blob b = zip_of("\x80\2}.", 4);
     const size_t central = find_last(&b, "PK\1\2", 4);
     b.bytes[central + 5] = 3;
@@ -377,12 +378,48 @@ static void refuses_archives_that_lie(void **state)
     mem_free(b.bytes);
 }
 
+static void refuse_blob(const blob *b, const char *part)
+{
+    simile_error err = {0};
+    if (!read_any(b->bytes, b->len, &err)) fail_msg("accepted, though it wants '%s'", part);
+    if (!strstr(err.message, part)) fail_msg("'%s' lacks '%s'", err.message, part);
+}
+
+/* A directory that names one entry twice, a locator that points nowhere, counts that nothing backs. */
+static void refuses_directories_that_lie(void **state)
+{
+    blob b = zip_of("\x80\2}.", 4), twice = {mem_zero(b.len + 56), b.len + 56},
+         far = {mem_zero(b.len + 20), b.len + 20};
+    const size_t end = b.len - 22;
+    memcpy(twice.bytes, b.bytes, end);
+    memcpy(twice.bytes + end, b.bytes + end - 56, 56);
+    memcpy(twice.bytes + end + 56, b.bytes + end, 22);
+    twice.bytes[end + 56 + 8] = twice.bytes[end + 56 + 10] = 2;
+    twice.bytes[end + 56 + 12] = 112;
+    refuse_blob(&twice, "overlaps");
+    memcpy(far.bytes, b.bytes, end);
+    memcpy(far.bytes + end, "PK\6\7\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\1", 17);
+    memcpy(far.bytes + end + 20, b.bytes + end, 22);
+    refuse_blob(&far, "ZIP64 record");
+    b.bytes[end + 9] = b.bytes[end + 11] = 0xff;
+    refuse_blob(&b, "shorter than its entries");
+    b.bytes[end + 19] = 0x7f;
+    refuse_blob(&b, "beyond the end");
+    mem_free(b.bytes);
+    mem_free(twice.bytes);
+    mem_free(far.bytes);
+}
+
 static void refuses_gguf_that_lies(void **state)
 {
     static const char gguf[] = "same/gguf/tiny-f16.gguf";
     refuse_change(gguf, "GGUF", 4, 1, "version");
     refuse_change(gguf, "GGUF", 15, 0xff, "more than");
     refuse_change(gguf, "GGUF", 23, 0xff, "more than");
+    refuse_change(gguf, "bias", 20, 1, "begins where it may not");
+    refuse_change(gguf, "bias", 15, 0x7f, "too large");
+    refuse_change(gguf, "bias", 4, 5, "four dimensions");
+    refuse_change(gguf, "bias", 16, 99, "unknown type 99");
 }
 
 static void survives_short_memory(void **state)
@@ -419,6 +456,7 @@ int main(void)
         cmocka_unit_test(deep_values_cost_no_stack),
         cmocka_unit_test(ways_through_objects_are_counted),
         cmocka_unit_test(refuses_archives_that_lie),
+        cmocka_unit_test(refuses_directories_that_lie),
         cmocka_unit_test(refuses_gguf_that_lies),
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(survives_short_memory),
