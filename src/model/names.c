@@ -186,9 +186,9 @@ static simile_status split(const renamer *r, size_t at, const name_rule *rule, c
                        r->subject, whole.name);
     const uint64_t bytes = (whole.end - whole.begin) / 3;
     for (int i = 0; i < 3; i++) {
-        char *name = canonical(rule->to, m, "qkv"[i]);
-        if (!name) return err_nomem(r->err);
-        weight_entry *e = i ? weight_table_add(r->t, name, strlen(name)) : &r->t->entries[at];
+        char *name = canonical(rule->to, m, "qkv"[i]); /* m points into the whole's name until the last is made */
+        weight_entry *e = NULL;
+        if (name) e = i < 2 ? weight_table_add(r->t, name, strlen(name)) : &r->t->entries[at];
         if (!e) {
             mem_free(name);
             return err_nomem(r->err);
@@ -199,10 +199,9 @@ static simile_status split(const renamer *r, size_t at, const name_rule *rule, c
         part.tensor.dim[0] = rows / 3;
         part.begin = whole.begin + (uint64_t)i * bytes;
         part.end = part.begin + bytes;
-        if (i) mem_free(e->name);
+        mem_free(e->name);
         *e = part;
     }
-    mem_free(whole.name);
     return SIMILE_OK;
 }
 
