@@ -185,6 +185,14 @@ const image_prepare_spec *model_image_spec(const model *m)
  * Over what decides the vectors, and in a form that does not depend on how files store it: each parameter's canonical
  * name, shape and values as float32; the vocabulary; the numbers of the preprocessing and of the configuration. */
 
+/* Older configurations (2) pool at the first largest id. Where that is the end-of-text token the rule is the same as
+ * naming it, and so is the identity. */
+static int64_t pooled_token(const model *m)
+{
+    const int64_t end = tokenizer_end_id(m->tok), last = (int64_t)tokenizer_vocab_size(m->tok) - 1;
+    return m->config.text.eos == 2 && end == last ? end : m->config.text.eos;
+}
+
 static void digest_numbers(digest *d, const model *m)
 {
     const image_prepare_spec *p = &m->image_spec;
@@ -201,7 +209,7 @@ static void digest_numbers(digest *d, const model *m)
                                (int)towers[i]->act, (double)towers[i]->eps);
         digest_add_part(d, text, (size_t)k);
     }
-    const int k = snprintf(text, sizeof text, "eos %lld context %lld", (long long)m->config.text.eos,
+    const int k = snprintf(text, sizeof text, "eos %lld context %lld", (long long)pooled_token(m),
                            (long long)m->config.text.context);
     digest_add_part(d, text, (size_t)k);
 }

@@ -92,6 +92,48 @@ static void an_archive_of_openai_describes_itself(void **state)
     expect_same("openai/safetensors", "openai/script/tiny.pt");
 }
 
+/* OpenAI's models as Hugging Face publishes them say eos_token_id 2, which means the largest id. */
+static void the_older_rule_of_pooling_is_the_same_model(void **state)
+{
+    static const char *const names[] = {"model.safetensors", "vocab.json", "merges.txt"};
+    char folder[] = "/tmp/simile-archives-XXXXXX", digest_a[DIGEST_HEX], digest_b[DIGEST_HEX];
+    char *source = fixture("same/safetensors"), *config = path_join(source, "config.json"), *text;
+    size_t len;
+    simile_error err;
+    model *a = open_model("same/safetensors"), *b;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(file_read(config, 1 << 20, &text, &len, NULL), 0);
+    char *eos = strstr(text, "\"eos_token_id\": ");
+    assert_non_null(eos);
+    eos[16] = '2';
+    eos[17] = ' '; /* it had two digits */
+    mem_free(config);
+    config = path_join(folder, "config.json");
+    assert_int_equal(file_replace(config, text, len, NULL), 0);
+    for (size_t i = 0; i < 3; i++) {
+        char *from = path_join(source, names[i]), *to = path_join(folder, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+        mem_free(from);
+        mem_free(to);
+    }
+    if (model_open(folder, &b, &err)) fail_msg("%s", err.message);
+    assert_int_equal(model_digest(a, digest_a, NULL), 0);
+    assert_int_equal(model_digest(b, digest_b, NULL), 0);
+    assert_string_equal(digest_a, digest_b);
+    model_close(a);
+    model_close(b);
+    unlink(config);
+    for (size_t i = 0; i < 3; i++) {
+        char *path = path_join(folder, names[i]);
+        unlink(path);
+        mem_free(path);
+    }
+    rmdir(folder);
+    mem_free(source);
+    mem_free(config);
+    mem_free(text);
+}
+
 /* 8 bits of 127 levels: each component of a vector of 24 moves by little. */
 static void blocks_of_eight_bits_come_close(void **state)
 {
@@ -450,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_is_the_same_model),
         cmocka_unit_test(an_archive_of_openai_describes_itself),
+        cmocka_unit_test(the_older_rule_of_pooling_is_the_same_model),
         cmocka_unit_test(blocks_of_eight_bits_come_close),
         cmocka_unit_test(refuses_files_that_were_made_to_do_harm),
         cmocka_unit_test(refuses_pickles_that_were_made_to_do_harm),
