@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct {
     const char *directory;
-    text_file tokenizer_json, vocab_json, merges_txt, tokenizer_config, special_tokens_map;
+    text_file tokenizer_json, vocab_json, merges_txt, vocab_txt, tokenizer_config, special_tokens_map;
 } tokenizer_files;
 
 /* tokenizer_open() on files that were read already. */

@@ -2,7 +2,7 @@
  * tokenizer.c - see tokenizer.h.
  *
  * Reads whatever tokenizer files a directory holds and lets the first kind that they describe open them. As in the
- * Hugging Face libraries, tokenizer.json goes before vocab.json + merges.txt, and what it says is done to the letter
+ * Hugging Face libraries, tokenizer.json goes before the older files, and what it says is done to the letter
  * or refused by name.
  *
  * Encoding: each maximal ill-formed part of the text becomes U+FFFD, as with Python's errors="replace"; the kind gives
@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "text/clip_bpe.h"
 #include "text/kind.h"
+#include "text/wordpiece.h"
 
 /* ---- opening ---- */
 
@@ -39,7 +40,12 @@ static simile_status from_json(const text_file *file, tokenizer **out, simile_er
 {
     json_t *root;
     RETURN_IF_ERROR(json_parse_object(file->data, file->len, file->path, &root, err));
-    const simile_status status = clip_bpe_from_json(file, root, out, err);
+    const char *type = json_string_value(json_object_get(json_object_get(root, "model"), "type"));
+    simile_status status = SIMILE_OK;
+    if (type && strcmp(type, "WordPiece") == 0)
+        status = wordpiece_from_json(file, root, out, err);
+    else
+        status = clip_bpe_from_json(file, root, out, err);
     json_decref(root);
     return status;
 }
@@ -49,8 +55,10 @@ simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out
     *out = NULL;
     if (files->tokenizer_json.data) return from_json(&files->tokenizer_json, out, err);
     if (files->vocab_json.data && files->merges_txt.data) return clip_bpe_from_vocab(files, out, err);
+    if (files->vocab_txt.data) return wordpiece_from_vocab(files, out, err);
     return err_set(err, SIMILE_E_NOT_FOUND,
-                   "cannot open the tokenizer in '%s': neither tokenizer.json nor vocab.json and merges.txt are there",
+                   "cannot open the tokenizer in '%s': neither tokenizer.json nor vocab.json and merges.txt nor "
+                   "vocab.txt are there",
                    files->directory);
 }
 
@@ -65,6 +73,7 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
             text_file *file;
         } others[] = {{"vocab.json", &files.vocab_json},
                       {"merges.txt", &files.merges_txt},
+                      {"vocab.txt", &files.vocab_txt},
                       {"tokenizer_config.json", &files.tokenizer_config},
                       {"special_tokens_map.json", &files.special_tokens_map}};
         for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
@@ -74,6 +83,7 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     release(&files.tokenizer_json);
     release(&files.vocab_json);
     release(&files.merges_txt);
+    release(&files.vocab_txt);
     release(&files.tokenizer_config);
     release(&files.special_tokens_map);
     return status;

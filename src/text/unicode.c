@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "text/bert_tables.h"
 
 #include <utf8proc.h>
 
@@ -171,7 +172,7 @@ size_t unicode_lower(uint32_t c, uint32_t out[2])
     return 1;
 }
 
-/* ---- normalization form C ---- */
+/* ---- normalization forms C and D ---- */
 
 /* Whether a text of characters for which this is false is in form C already: it holds no mark, no conjoining jamo and
  * nothing that decomposes. Hangul syllables do decompose, but come back unless a jamo follows. */
@@ -229,6 +230,7 @@ static void order_all(int32_t *chars, size_t n, int32_t *spare)
 typedef struct {
     int32_t *chars;
     size_t n, capacity;
+    bool compose; /* otherwise the output stays decomposed */
     buf *out;
 } composer;
 
@@ -243,8 +245,8 @@ static void flush(composer *w)
 {
     if (w->n == 0) return;
     order_all(w->chars, w->n, w->chars + w->capacity);
-    const utf8proc_ssize_t left =
-        utf8proc_normalize_utf32(w->chars, (utf8proc_ssize_t)w->n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t left = (utf8proc_ssize_t)w->n;
+    if (w->compose) left = utf8proc_normalize_utf32(w->chars, left, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     for (utf8proc_ssize_t i = 0; i < left; i++) put_char(w->out, (uint32_t)w->chars[i]);
     w->n = 0;
 }
@@ -278,13 +280,9 @@ static void gather(composer *w, uint32_t c)
         w->chars[w->n++] = (int32_t)c;
 }
 
-void unicode_nfc(const char *text, size_t len, buf *out)
+static void normalize(const char *text, size_t len, bool compose, buf *out)
 {
-    if (unicode_is_nfc(text, len)) {
-        buf_append(out, text, len);
-        return;
-    }
-    composer w = {.out = out};
+    composer w = {.compose = compose, .out = out};
     for (size_t at = 0; at < len && make_room(&w);) {
         const uint32_t c = utf8_next(text, len, &at);
         /* Nothing below U+0300 composes with what precedes it. */
@@ -298,4 +296,66 @@ void unicode_nfc(const char *text, size_t len, buf *out)
     }
     flush(&w);
     mem_free(w.chars);
+}
+
+void unicode_nfc(const char *text, size_t len, buf *out)
+{
+    if (unicode_is_nfc(text, len))
+        buf_append(out, text, len);
+    else
+        normalize(text, len, true, out);
+}
+
+void unicode_nfd(const char *text, size_t len, buf *out)
+{
+    size_t at = 0;
+    while (at < len && (uint8_t)text[at] < 0x80) at++;
+    if (at == len)
+        buf_append(out, text, len);
+    else
+        normalize(text, len, false, out);
+}
+
+/* ---- what BERT's cleaning asks for ---- */
+
+#define IN_PAIRS(table, c) in_pairs(table, sizeof(table) / sizeof *(table), c)
+
+static bool in_pairs(const uint32_t (*table)[2], size_t n, uint32_t c)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (c > table[middle][1])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && c >= table[low][0];
+}
+
+bool unicode_is_dropped(uint32_t c)
+{
+    if (c < 0x7f && c >= 0x20) return false;
+    return IN_PAIRS(bert_dropped, c);
+}
+
+bool unicode_is_punctuation(uint32_t c)
+{
+    if (c < 0x80) return c > ' ' && c < 0x7f && unicode_class(c) == CLASS_OTHER;
+    if ((c >= 0x3400 && c < 0xa000) || (c >= 0xac00 && c < 0xe000)) return false;
+    return IN_PAIRS(bert_punctuation, c);
+}
+
+bool unicode_is_nonspacing(uint32_t c)
+{
+    return c >= 0x300 && IN_PAIRS(bert_nonspacing, c);
+}
+
+/* The last but two range begins at U+2B920 in that library where the block of ideographs begins at U+2B820. */
+bool unicode_is_han(uint32_t c)
+{
+    if (c < 0x3400) return false;
+    if (c < 0x20000) return c <= 0x4dbf || (c >= 0x4e00 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff);
+    return c <= 0x2a6df || (c >= 0x2a700 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) ||
+           (c >= 0x2f800 && c <= 0x2fa1f);
 }

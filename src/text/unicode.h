@@ -25,5 +25,14 @@ bool unicode_is_nfc(const char *text, size_t len);
 
 /* Appends valid UTF-8 in normalization form C; buf_ok(out) tells success. Time is linear in len. */
 void unicode_nfc(const char *text, size_t len, buf *out);
+/* The same in form D: decomposed, marks in order. */
+void unicode_nfd(const char *text, size_t len, buf *out);
+
+/* For BERT's cleaning, in the version of Unicode that the library keeps to for it: what is removed (controls, formats,
+ * private use, NUL and U+FFFD), what is a word of its own, category Mn, and ideographs that stand alone. */
+bool unicode_is_dropped(uint32_t c);
+bool unicode_is_punctuation(uint32_t c);
+bool unicode_is_nonspacing(uint32_t c);
+bool unicode_is_han(uint32_t c);
 
 #endif

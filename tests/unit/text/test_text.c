@@ -317,7 +317,7 @@ static void check_json_refused(const char *old, const char *new, const char *mes
 
 static void parts_of_another_kind_are_refused_by_name(void **state)
 {
-    check_json_refused("\"type\":\"BPE\"", "\"type\":\"WordPiece\"", AT "the model 'WordPiece' is not supported");
+    check_json_refused("\"type\":\"BPE\"", "\"type\":\"WordLevel\"", AT "the model 'WordLevel' is not supported");
     check_json_refused("\"type\":\"NFC\"", "\"type\":\"NFKC\"", AT "the normalizer 'NFKC' is not supported");
     check_json_refused("\"type\":\"NFC\"", "\"type\":\"Lowercase\"",
                        AT "the order of normalizers with 'Replace' is not supported");
@@ -362,7 +362,7 @@ static void a_folder_without_a_tokenizer_is_named(void **state)
     assert_int_equal(tokenizer_open("/nonexistent", &t, &err), SIMILE_E_NOT_FOUND);
     assert_string_equal(err.message,
                         "cannot open the tokenizer in '/nonexistent': neither tokenizer.json nor vocab.json "
-                        "and merges.txt are there");
+                        "and merges.txt nor vocab.txt are there");
     assert_null(t);
 }
 
