@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     const char *directory;
     text_file tokenizer_json, vocab_json, merges_txt, vocab_txt, tokenizer_config, special_tokens_map;
+    text_file spm; /* sentencepiece.bpe.model, spiece.model or source.spm */
 } tokenizer_files;
 
 /* tokenizer_open() on files that were read already. */

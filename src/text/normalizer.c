@@ -22,6 +22,7 @@ static void release_step(norm_step *step)
 {
     mem_free(step->from);
     mem_free(step->to);
+    charsmap_release(&step->map);
     *step = (norm_step){0};
 }
 
@@ -182,6 +183,16 @@ static simile_status read_prepend(const reader *r, const json_t *part)
     return normalizer_add(r->z, step, r->path, r->err);
 }
 
+static simile_status read_precompiled(const reader *r, const json_t *part)
+{
+    norm_step step = {.kind = NORM_CHARSMAP};
+    const json_t *map = json_object_get(part, "precompiled_charsmap");
+    if (!map || json_is_null(map)) return SIMILE_OK;
+    if (!json_is_string(map)) return wrong(r, "a Precompiled normalizer has no map");
+    RETURN_IF_ERROR(charsmap_init_base64(&step.map, json_string_value(map), r->path, r->err));
+    return normalizer_add(r->z, step, r->path, r->err);
+}
+
 static simile_status read_step(const reader *r, const json_t *part)
 {
     static const struct {
@@ -196,6 +207,7 @@ static simile_status read_step(const reader *r, const json_t *part)
     if (strcmp(type, "BertNormalizer") == 0) return read_bert(r, part);
     if (strcmp(type, "Strip") == 0) return read_strip(r, part);
     if (strcmp(type, "Replace") == 0) return read_replace(r, part);
+    if (strcmp(type, "Precompiled") == 0) return read_precompiled(r, part);
     if (strcmp(type, "Prepend") == 0) return read_prepend(r, part);
     return refuse(r, type);
 }
@@ -327,10 +339,26 @@ static void run_step(const norm_step *step, const char *text, size_t len, buf *o
         break;
     case NORM_REPLACE: replace(step, text, len, out); break;
     case NORM_RUNS: replace_runs(step, text, len, out); break;
+    case NORM_CHARSMAP: charsmap_run(&step->map, text, len, out); break;
     }
 }
 
-simile_status normalizer_run(const normalizer *z, const char *text, size_t len, buf *out, simile_error *err)
+/* Whether a step leaves anything of the first character. */
+static bool keeps_front(const norm_step *step, const char *text, size_t len)
+{
+    buf out;
+    size_t at = 0;
+    if (len == 0) return true;
+    buf_init(&out, TEXT_FILE_MAX);
+    utf8_next(text, len, &at);
+    run_step(step, text, at, &out);
+    const bool kept = out.len > 0;
+    buf_release(&out);
+    return kept;
+}
+
+simile_status normalizer_run(const normalizer *z, const char *text, size_t len, buf *out, bool *front,
+                             simile_error *err)
 {
     buf spare;
     buf_init(&spare, out->max);
@@ -340,7 +368,12 @@ simile_status normalizer_run(const normalizer *z, const char *text, size_t len, 
         spare = *out;
         *out = swap;
         buf_clear(out);
-        run_step(&z->steps[i], i == 0 ? text : spare.data, i == 0 ? len : spare.len, out);
+        if (i > 0) {
+            text = spare.data;
+            len = spare.len;
+        }
+        if (front && *front) *front = keeps_front(&z->steps[i], text, len);
+        run_step(&z->steps[i], text, len, out);
     }
     buf_release(&spare);
     return buf_ok(out) ? SIMILE_OK : err_nomem(err);

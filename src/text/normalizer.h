@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "text/charsmap.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@ typedef enum {
     NORM_PREPEND,    /* `to` in front of a text that is not empty */
     NORM_REPLACE,    /* each `from` by `to` */
     NORM_RUNS,       /* each run of characters of a set by `to` */
+    NORM_CHARSMAP,   /* SentencePiece's precompiled map */
 } norm_kind;
 
 typedef struct {
@@ -34,6 +36,7 @@ typedef struct {
     bool set[128], spaces; /* NORM_RUNS: ASCII characters; all white space */
     size_t least;          /* a shorter run stays... */
     bool many;             /* ...and without this a run ends at `least` */
+    charsmap map;          /* NORM_CHARSMAP */
 } norm_step;
 
 typedef struct {
@@ -54,7 +57,9 @@ simile_status normalizer_add_bert(normalizer *z, bert_cleaning flags, const char
 /* The steps of tokenizer.json's "normalizer", which may be absent or null; an unknown one is refused by name. */
 simile_status normalizer_from_json(normalizer *z, const json_t *part, const char *subject, simile_error *err);
 
-/* Appends the cleaned text, valid UTF-8 in and out, to an empty buffer. */
-simile_status normalizer_run(const normalizer *z, const char *text, size_t len, buf *out, simile_error *err);
+/* Appends the cleaned text, valid UTF-8 in and out, to an empty buffer. front, unless NULL: becomes false when the
+ * first character was removed. */
+simile_status normalizer_run(const normalizer *z, const char *text, size_t len, buf *out, bool *front,
+                             simile_error *err);
 
 #endif

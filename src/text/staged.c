@@ -60,7 +60,8 @@ static simile_status put_raw(encoder *e, const char *text, size_t len, bool firs
 {
     buf cleaned;
     buf_init(&cleaned, CLEANED_MAX);
-    simile_status status = normalizer_run(&e->t->clean, text, len, &cleaned, e->err);
+    simile_status status =
+        normalizer_run(&e->t->clean, text, len, &cleaned, e->t->wants_first && first ? &first : NULL, e->err);
     if (!status && cleaned.len > 0) status = split(e, &e->t->normalized, cleaned.data, cleaned.len, first, put_words);
     buf_release(&cleaned);
     return status;
@@ -82,7 +83,7 @@ simile_status staged_add_token(staged *t, const added_token *token, bool normali
     if (!normalized) return added_put(&t->raw, token, err);
     buf cleaned;
     buf_init(&cleaned, TEXT_FILE_MAX);
-    simile_status status = normalizer_run(&t->clean, token->content, token->len, &cleaned, err);
+    simile_status status = normalizer_run(&t->clean, token->content, token->len, &cleaned, NULL, err);
     if (!status) {
         added_token copy = *token;
         copy.content = cleaned.data;

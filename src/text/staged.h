@@ -13,6 +13,7 @@ struct staged {
     tokenizer base;
     added_set raw, normalized; /* looked for before cleaning, after it */
     normalizer clean;
+    bool wants_first; /* words() looks at `first` */
     /* The ids of cleaned text without added tokens; first: it stands at the beginning of the whole text. */
     simile_status (*words)(const staged *t, const char *text, size_t len, bool first, id_list *out, simile_error *err);
 };

@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "text/clip_bpe.h"
 #include "text/kind.h"
+#include "text/sentencepiece.h"
 #include "text/wordpiece.h"
 
 /* ---- opening ---- */
@@ -34,6 +35,7 @@ static void release(text_file *file)
     char *path = (char *)(uintptr_t)file->path;
     mem_free(path);
     mem_free(file->data);
+    *file = (text_file){0};
 }
 
 static simile_status from_json(const text_file *file, tokenizer **out, simile_error *err)
@@ -44,10 +46,57 @@ static simile_status from_json(const text_file *file, tokenizer **out, simile_er
     simile_status status = SIMILE_OK;
     if (type && strcmp(type, "WordPiece") == 0)
         status = wordpiece_from_json(file, root, out, err);
+    else if (type && strcmp(type, "Unigram") == 0)
+        status = unigram_from_json(file, root, out, err);
     else
         status = clip_bpe_from_json(file, root, out, err);
     json_decref(root);
     return status;
+}
+
+/* Which family uses the SentencePiece model, by its name. */
+static const struct {
+    const char *name;
+    spm_wrapper wrapper;
+} spm_names[] = {{"sentencepiece.bpe.model", SPM_XLMR}, {"spiece.model", SPM_SIGLIP}, {"source.spm", SPM_MARIAN}};
+
+static bool ends_with(const char *path, const char *name)
+{
+    const size_t len = strlen(path), n = strlen(name);
+    return len > n && path[len - n - 1] == '/' && strcmp(path + len - n, name) == 0;
+}
+
+/* Other families use the same names for other ids: T5 has a spiece.model, CamemBERT a sentencepiece.bpe.model. */
+static simile_status check_class(const tokenizer_files *files, spm_wrapper wrapper, simile_error *err)
+{
+    static const char *const classes[] = {
+        [SPM_XLMR] = "XLMRobertaTokenizer", [SPM_SIGLIP] = "SiglipTokenizer", [SPM_MARIAN] = "MarianTokenizer"};
+    const text_file *config = &files->tokenizer_config;
+    const char *name = classes[wrapper];
+    json_t *root = NULL;
+    if (!config->data) return SIMILE_OK;
+    RETURN_IF_ERROR(json_parse_object(config->data, config->len, config->path, &root, err));
+    simile_status status =
+        json_get_string((json_from){.object = root, .subject = config->path}, "tokenizer_class", &name, err);
+    const size_t n = strlen(classes[wrapper]);
+    if (!status && (strncmp(name, classes[wrapper], n) != 0 || (name[n] && strcmp(name + n, "Fast") != 0)))
+        status = err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': a tokenizer of class '%s' is not supported",
+                         config->path, name);
+    json_decref(root);
+    return status;
+}
+
+static simile_status from_spm(const tokenizer_files *files, tokenizer **out, simile_error *err)
+{
+    spm_wrapper wrapper = SPM_XLMR;
+    for (size_t i = 0; i < sizeof spm_names / sizeof *spm_names; i++) {
+        if (ends_with(files->spm.path, spm_names[i].name)) wrapper = spm_names[i].wrapper;
+    }
+    RETURN_IF_ERROR(check_class(files, wrapper, err));
+    if (wrapper == SPM_MARIAN && !files->vocab_json.data)
+        return err_set(err, SIMILE_E_NOT_FOUND,
+                       "cannot open the tokenizer in '%s': source.spm is there, vocab.json is not", files->directory);
+    return sentencepiece_from_model(files, wrapper, out, err);
 }
 
 simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out, simile_error *err)
@@ -55,11 +104,32 @@ simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out
     *out = NULL;
     if (files->tokenizer_json.data) return from_json(&files->tokenizer_json, out, err);
     if (files->vocab_json.data && files->merges_txt.data) return clip_bpe_from_vocab(files, out, err);
+    if (files->spm.data) return from_spm(files, out, err);
     if (files->vocab_txt.data) return wordpiece_from_vocab(files, out, err);
     return err_set(err, SIMILE_E_NOT_FOUND,
                    "cannot open the tokenizer in '%s': neither tokenizer.json nor vocab.json and merges.txt nor "
-                   "vocab.txt are there",
+                   "vocab.txt nor a SentencePiece model is there",
                    files->directory);
+}
+
+/* The files that matter without tokenizer.json. */
+static simile_status read_others(const char *directory, tokenizer_files *files, simile_error *err)
+{
+    const struct {
+        const char *name;
+        text_file *file;
+    } others[] = {{"vocab.json", &files->vocab_json},
+                  {"merges.txt", &files->merges_txt},
+                  {"vocab.txt", &files->vocab_txt},
+                  {"tokenizer_config.json", &files->tokenizer_config},
+                  {"special_tokens_map.json", &files->special_tokens_map}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        RETURN_IF_ERROR(read_optional(directory, others[i].name, others[i].file, err));
+    for (size_t i = 0; i < sizeof spm_names / sizeof *spm_names && !files->spm.data; i++) {
+        release(&files->spm);
+        RETURN_IF_ERROR(read_optional(directory, spm_names[i].name, &files->spm, err));
+    }
+    return SIMILE_OK;
 }
 
 simile_status tokenizer_open(const char *directory, tokenizer **out, simile_error *err)
@@ -67,18 +137,7 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     *out = NULL;
     tokenizer_files files = {.directory = directory};
     simile_status status = read_optional(directory, "tokenizer.json", &files.tokenizer_json, err);
-    if (!status && !files.tokenizer_json.data) {
-        const struct {
-            const char *name;
-            text_file *file;
-        } others[] = {{"vocab.json", &files.vocab_json},
-                      {"merges.txt", &files.merges_txt},
-                      {"vocab.txt", &files.vocab_txt},
-                      {"tokenizer_config.json", &files.tokenizer_config},
-                      {"special_tokens_map.json", &files.special_tokens_map}};
-        for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
-            status = read_optional(directory, others[i].name, others[i].file, err);
-    }
+    if (!status && !files.tokenizer_json.data) status = read_others(directory, &files, err);
     if (!status) status = tokenizer_from_files(&files, out, err);
     release(&files.tokenizer_json);
     release(&files.vocab_json);
@@ -86,6 +145,7 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     release(&files.vocab_txt);
     release(&files.tokenizer_config);
     release(&files.special_tokens_map);
+    release(&files.spm);
     return status;
 }
 

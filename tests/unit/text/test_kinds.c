@@ -261,6 +261,133 @@ static void other_parts_of_wordpiece_are_refused_by_name(void **state)
 
 #undef AT
 
+/* ---- SentencePiece ---- */
+
+static void unigram_ids_equal_the_reference(void **state)
+{
+    static const char *const names[] = {"unigram-xlmr",       "unigram-siglip",       "unigram-marian",
+                                        "unigram-bytes-xlmr", "unigram-bytes-siglip", "unigram-bytes-marian",
+                                        "unigram-json-0",     "unigram-json-1",       "unigram-json-2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_pairs(names[i], "sentencepiece-unigram");
+}
+
+/* A model file in memory. */
+typedef struct {
+    char data[4096];
+    size_t len;
+} model_bytes;
+
+static void put_bytes(model_bytes *m, const void *bytes, size_t len)
+{
+    assert_true(m->len + len <= sizeof m->data);
+    memcpy(m->data + m->len, bytes, len);
+    m->len += len;
+}
+
+static void put_piece(model_bytes *m, const char *piece, float score, char type)
+{
+    const char n = (char)strlen(piece), head[] = {0x0a, (char)(n + 9), 0x0a, n}, tail[] = {0x18, type};
+    put_bytes(m, head, 4);
+    put_bytes(m, piece, strlen(piece));
+    put_bytes(m, "\x15", 1);
+    put_bytes(m, &score, 4);
+    put_bytes(m, tail, 2);
+}
+
+static simile_status open_model(const char *path, const char *bytes, size_t len, const char *config, tokenizer **out,
+                                simile_error *err)
+{
+    tokenizer_files files = {.directory = "d", .spm = {.path = path, .data = mem_alloc(len), .len = len}};
+    assert_non_null(files.spm.data);
+    memcpy(files.spm.data, bytes, len);
+    put(&files.tokenizer_config, "d/tokenizer_config.json", config);
+    const simile_status status = tokenizer_from_files(&files, out, err);
+    mem_free(files.spm.data);
+    mem_free(files.tokenizer_config.data);
+    return status;
+}
+
+static model_bytes small_model(void)
+{
+    model_bytes m = {.len = 0};
+    put_piece(&m, "<unk>", 0, 2);
+    put_piece(&m, "<s>", 0, 3);
+    put_piece(&m, "</s>", 0, 3);
+    put_piece(&m, "\u2581a", -1, 1);
+    put_piece(&m, "b", -2, 1);
+    put_piece(&m, "ab", -5, 1);
+    put_piece(&m, "\u2581", -3, 1);
+    put_piece(&m, "xy", 0, 4);
+    put_piece(&m, "c", -9, 5);
+    return m;
+}
+
+static void ids_are_those_of_the_family(void **state)
+{
+    tokenizer *t;
+    simile_error err;
+    const model_bytes m = small_model();
+    if (open_model("d/sentencepiece.bpe.model", m.data, m.len, NULL, &t, &err)) fail_msg("%s", err.message);
+    assert_int_equal(tokenizer_vocab_size(t), 11);
+    assert_string_equal(tokenizer_piece(t, 10), "<mask>");
+    assert_string_equal(tokenizer_piece(t, 4), "\u2581a");
+    check_ids(t, "ab  a", "0 4 5 4 2");
+    check_ids(t, "bqq", "0 7 5 3 2");
+    check_ids(t, "xyc", "0 7 8 3 2");
+    check_ids(t, "", "0 2");
+    check_ids(t, "  ", "0 2");
+    tokenizer_close(t);
+    if (open_model("d/spiece.model", m.data, m.len, "{\"tokenizer_class\":\"SiglipTokenizer\"}", &t, &err))
+        fail_msg("%s", err.message);
+    check_ids(t, " A-B.\tA!", "3 4 3 2");
+    check_ids(t, "AB</S>", "3 4 0 2");
+    tokenizer_close(t);
+}
+
+static void check_model_refused(const char *path, const char *bytes, size_t len, const char *config,
+                                const char *message)
+{
+    tokenizer *t;
+    simile_error err;
+    assert_int_not_equal(open_model(path, bytes, len, config, &t, &err), SIMILE_OK);
+    assert_null(t);
+    assert_string_equal(err.message, message);
+}
+
+#define PATH "d/spiece.model"
+#define AT   "cannot read 'd/spiece.model': "
+
+static void damaged_models_are_refused(void **state)
+{
+    model_bytes m = small_model();
+    check_model_refused(PATH, m.data, m.len - 1, NULL, AT "not a SentencePiece model, or damaged");
+    check_model_refused(PATH, "\x0b", 1, NULL, AT "not a SentencePiece model, or damaged");
+    check_model_refused(PATH, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, NULL,
+                        AT "not a SentencePiece model, or damaged");
+    check_model_refused(PATH, m.data, 16, NULL, AT "no token '</s>' is in the vocabulary");
+    check_model_refused(PATH, m.data + 16, m.len - 16, NULL, AT "it has 0 unknown pieces, not one");
+    check_model_refused(PATH, m.data, m.len, "{\"tokenizer_class\":\"T5Tokenizer\"}",
+                        "cannot read 'd/tokenizer_config.json': a tokenizer of class 'T5Tokenizer' is not supported");
+    check_model_refused("d/source.spm", m.data, m.len, NULL,
+                        "cannot open the tokenizer in 'd': source.spm is there, vocab.json is not");
+    put_piece(&m, "b", 0, 1);
+    check_model_refused(PATH, m.data, m.len, NULL, AT "'b' has the ids 4 and 9");
+    m = small_model();
+    put_piece(&m, "\xff", 0, 1);
+    check_model_refused(PATH, m.data, m.len, NULL, AT "piece 9 is not a text");
+    m = small_model();
+    put_bytes(&m, "\x12\x02\x18\x02", 4);
+    check_model_refused(PATH, m.data, m.len, NULL, AT "a model of type 2 is not supported");
+    m = small_model();
+    put_bytes(&m, "\x12\x03\x98\x02\x01", 5);
+    check_model_refused(PATH, m.data, m.len, NULL, AT "it has 0 of 256 bytes to fall back to");
+    m = small_model();
+    put_bytes(&m, "\x1a\x08\x12\x06\x04\x00\x00\x00zz", 10);
+    check_model_refused(PATH, m.data, m.len, NULL, AT "its precompiled map of characters is damaged");
+}
+
+#undef AT
+
 /* ---- short memory ---- */
 
 static void open_and_encode(const char *folder, bool *done)
@@ -284,7 +411,8 @@ static void open_and_encode(const char *folder, bool *done)
 
 static void each_failing_allocation_is_reported(void **state)
 {
-    static const char *const forms[] = {"wordpiece-uncased", "wordpiece-json"};
+    static const char *const forms[] = {"wordpiece-uncased", "wordpiece-json", "unigram-siglip", "unigram-marian",
+                                        "unigram-json-2"};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         char *folder = fixture(forms[i], "");
         bool done = false;
@@ -308,6 +436,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(special_tokens_come_from_the_small_files),
         cmocka_unit_test(damaged_line_vocabularies_are_refused),
         cmocka_unit_test(other_parts_of_wordpiece_are_refused_by_name),
+        cmocka_unit_test(unigram_ids_equal_the_reference),
+        cmocka_unit_test(ids_are_those_of_the_family),
+        cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(each_failing_allocation_is_reported),
     };
     if (argc > 1) root = argv[1];

@@ -362,7 +362,7 @@ static void a_folder_without_a_tokenizer_is_named(void **state)
     assert_int_equal(tokenizer_open("/nonexistent", &t, &err), SIMILE_E_NOT_FOUND);
     assert_string_equal(err.message,
                         "cannot open the tokenizer in '/nonexistent': neither tokenizer.json nor vocab.json "
-                        "and merges.txt nor vocab.txt are there");
+                        "and merges.txt nor vocab.txt nor a SentencePiece model is there");
     assert_null(t);
 }
 
