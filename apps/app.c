@@ -119,11 +119,16 @@ simile_status app_catalog_path(app *a, simile_error *err)
 
 /* ---- handles ---- */
 
+simile_status app_search_path(app *a, simile_error *err)
+{
+    if (!a->model_path) a->model_path = model_search_path();
+    return a->model_path ? SIMILE_OK : err_nomem(err);
+}
+
 simile_status app_model(app *a, simile_error *err)
 {
     if (a->model) return SIMILE_OK;
-    if (!a->model_path) a->model_path = model_search_path();
-    if (!a->model_path) return err_nomem(err);
+    RETURN_IF_ERROR(app_search_path(a, err));
     const simile_model_options options = {.struct_size = sizeof options, .search_path = a->model_path};
     return simile_model_open(a->model_name, &options, &a->model, err);
 }

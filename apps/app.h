@@ -51,6 +51,7 @@ int app_usage(const app *a, const char *format, ...) __attribute__((format(print
 
 /* ---- handles: NULL and a filled-in err when it cannot be had ---- */
 
+simile_status app_search_path(app *a, simile_error *err); /* fills in model_path */
 simile_status app_model(app *a, simile_error *err);
 simile_status app_encoder(app *a, simile_error *err); /* and the model */
 
@@ -82,6 +83,7 @@ int interrupt_status(void); /* 128 + the signal */
 /* ---- the commands ---- */
 
 extern const command command_add, command_classify, command_compare, command_demo, command_embed, command_help,
-    command_info, command_preprocess, command_remove, command_search, command_tokenize, command_verify, command_version;
+    command_info, command_models, command_preprocess, command_pull, command_remove, command_rm, command_search,
+    command_tokenize, command_verify, command_version;
 
 #endif

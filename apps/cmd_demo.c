@@ -170,12 +170,12 @@ static void tell_more(const app *a)
     headline(a, "Now your own");
     printf("  %s add ~/Pictures\n"
            "  %s search \"a red boat\"\n\n"
-           "The bundled model was trained on drawn scenes and knows little else. For photographs put a published CLIP\n"
-           "model in the Hugging Face layout (openai/clip-vit-base-patch32, say: config.json,\n"
-           "preprocessor_config.json, tokenizer.json, model.safetensors) into a folder and name it:\n\n"
-           "  export SIMILE_MODEL=/path/to/clip-vit-base-patch32\n"
+           "The bundled model was trained on drawn scenes and knows little else. For photographs fetch a published "
+           "one:\n\n"
+           "  %s pull clip-vit-base-patch32\n"
+           "  export SIMILE_MODEL=clip-vit-base-patch32\n"
            "  %s --catalog photos.simile add ~/Pictures\n",
-           a->program, a->program, a->program);
+           a->program, a->program, a->program, a->program);
 }
 
 static int tour(demo *d)

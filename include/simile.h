@@ -341,6 +341,74 @@ SIMILE_API size_t simile_results_count(const simile_results *results);
 SIMILE_API const simile_hit *simile_results_at(const simile_results *results, size_t i); /* NULL beyond the end */
 SIMILE_API void simile_results_free(simile_results *results);
 
+/* ---- getting models ---- */
+
+typedef struct {
+    const char *name;      /* for simile_pull, and of the model afterwards */
+    const char *use;       /* what it is for, in a few words */
+    const char *languages; /* "unknown" where nobody published them */
+    const char *family;
+    const char *source;  /* owner/name on the Hugging Face Hub, or a URL */
+    const char *licence; /* "unknown" where it was not looked up; the publisher's own words count */
+    int32_t dim;
+    int32_t loads;      /* 0: it can be fetched, but needs a later version to be opened */
+    int64_t parameters; /* 0: unknown */
+    int64_t bytes;      /* of the download; 0: unknown */
+} simile_known_model;
+
+/* The table of models that simile_pull knows by name. NULL beyond the end. */
+SIMILE_API const simile_known_model *simile_known_model_at(size_t i);
+
+typedef struct {
+    size_t struct_size;
+    simile_progress_fn progress; /* bytes; non-zero interrupts, and the same call goes on from there */
+    void *user;
+    const char *name;      /* of the model afterwards; default: as known, or the last part of the repository */
+    const char *file;      /* the weights to take, where a repository has several */
+    int32_t replace;       /* 1: fetch it again and put it in the place of what is there */
+    int32_t retries;       /* further attempts when a connection fails; default 5, negative: none */
+    int32_t stall_seconds; /* without a byte, after which a connection is given up; default 30 */
+    int32_t backoff_ms;    /* pause before the second attempt, doubled from one to the next; default 1000 */
+} simile_pull_options;
+
+typedef struct {
+    int64_t files, bytes; /* of the model */
+    int64_t fetched;      /* bytes that came over the network */
+    int64_t resumed;      /* bytes that an earlier attempt had left */
+    int64_t cached;       /* bytes taken from the cache of the Hugging Face libraries */
+    char name[128];
+    char source[384]; /* "owner/name@commit", or a URL */
+    char directory[1024];
+} simile_pull_report;
+
+/* Fetches a model into $XDG_DATA_HOME/simile/models/<name>. what: a known name, "owner/name" or "owner/name@revision"
+ * of the Hugging Face Hub, or a URL with the SHA-256 of the file as its last part but one (as OpenAI's have). Only the
+ * files that a model needs are taken; each is checked against its length and checksum, and the model appears whole or
+ * not at all. What a failure or an interruption leaves is resumed by the next call. report may be NULL. Environment:
+ * HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, and libcurl's proxy variables. Errors: ARG, NOT_FOUND,
+ * EXISTS, BUSY (being pulled already, or the server wants to be asked less often), CANCELLED, IO, CORRUPT (wrong length
+ * or checksum), FORMAT, UNSUPPORTED, LIMIT, NOMEM. */
+SIMILE_API simile_status simile_pull(const char *what, const simile_pull_options *options, simile_pull_report *report,
+                                     simile_error *err);
+
+typedef struct {
+    const char *name, *directory;
+    const char *source; /* where simile_pull got it, or NULL */
+    int64_t bytes;      /* of its files */
+    int32_t partial;    /* 1: a pull that has not finished; the next one goes on from there */
+    int32_t removable;  /* 1: simile_model_remove takes it */
+} simile_installed_model;
+typedef int (*simile_installed_fn)(void *user, const simile_installed_model *model);
+
+/* Calls fn for each model that simile_model_open would find by name, until it returns non-zero. search_path: as in
+ * simile_model_options, may be NULL. */
+SIMILE_API simile_status simile_installed_models(const char *search_path, simile_installed_fn fn, void *user,
+                                                 simile_error *err);
+
+/* Deletes a model that simile_pull made, finished or not; nothing that it did not put there is ever deleted. *bytes may
+ * be NULL. Errors: NOT_FOUND, ARG (not made by simile_pull, or other files lie in it), BUSY, IO, NOMEM. */
+SIMILE_API simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,6 +25,16 @@ pattern pictures/dogs.ppm 1
 pattern pictures/cat.ppm 2
 pattern pictures/boat.ppm 3
 
+# What pull finds without a network: a model in the cache of the Hugging Face libraries.
+commit=3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268
+cached=$scratch/hf/hub/models--openai--clip-vit-base-patch32
+mkdir -p "$cached/refs" "$cached/snapshots/$commit"
+printf '%s' $commit >"$cached/refs/main"
+cp "$SOURCE"/tests/fixtures/models/tiny-quick/* "$cached/snapshots/$commit"
+HF_HUB_OFFLINE=1 HF_HOME=$scratch/hf
+export HF_HUB_OFFLINE HF_HOME
+unset HF_HUB_CACHE HF_TOKEN HF_TOKEN_PATH
+
 awk -v folder="$scratch" '
     /^    \$ / { n++; print substr($0, 7) > (folder "/" n ".command"); close(folder "/" n ".command"); next }
     /^    / && n { print substr($0, 5) > (folder "/" n ".wanted") }

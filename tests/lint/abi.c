@@ -23,5 +23,9 @@ int main(void)
     SIZE(simile_term);
     SIZE(simile_query);
     SIZE(simile_hit);
+    SIZE(simile_known_model);
+    SIZE(simile_pull_options);
+    SIZE(simile_pull_report);
+    SIZE(simile_installed_model);
     return 0;
 }

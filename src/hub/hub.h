@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * hub.h - fetching published models: the only door of this room.
+ *
+ * The structs are those of simile.h, already completed with defaults. The environment is read here: HF_ENDPOINT,
+ * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, XDG_CACHE_HOME, the proxy variables of libcurl. */
+#ifndef SIMILE_HUB_HUB_H
+#define SIMILE_HUB_HUB_H
+
+#include "base/err.h"
+
+/* models: the folder below which the model gets a folder of its own. It is made when it is not there. */
+simile_status hub_pull(const char *what, const char *models, const simile_pull_options *options,
+                       simile_pull_report *report, simile_error *err);
+
+const simile_known_model *hub_known_at(size_t i);
+
+/* Calls fn for each model right below a folder; nothing there is no failure. `own`: the folder of hub_pull, whose
+ * unfinished pulls are listed, too. */
+simile_status hub_installed(const char *models, int own, simile_installed_fn fn, void *user, simile_error *err);
+
+/* Takes away what hub_pull put below `models` under this name, finished or not, and nothing else. */
+simile_status hub_remove(const char *name, const char *models, int64_t *bytes, simile_error *err);
+
+#endif

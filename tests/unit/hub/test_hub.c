@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_hub.c - headers, addresses, names, lists; the table of known models. What needs a server is in tests/cli/hub.t.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "hub/http.h"
+#include "hub/hub.h"
+#include "hub/listing.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+static simile_error err;
+
+/* ---- headers ---- */
+
+static void line(http_head *head, const char *text)
+{
+    http_head_line(head, text, strlen(text));
+}
+
+static void headers_are_read(void **state)
+{
+    http_head h;
+    http_head_init(&h);
+    line(&h, "HTTP/1.1 206 Partial Content\r\n");
+    line(&h, "content-LENGTH:  100 \r\n");
+    line(&h, "Content-Range: bytes 10-109/110\r\n");
+    line(&h, "Content-Type: Text/HTML; charset=utf-8\r\n");
+    line(&h, "ETag: \"v1\"\r\n");
+    line(&h, "Retry-After: 7\r\n");
+    line(&h, "Link: <http://a/prev>; rel=\"prev\", <http://a/b?c=1>; rel=\"next\"\r\n");
+    assert_int_equal(h.status, 206);
+    assert_int_equal(h.content_length, 100);
+    assert_int_equal(h.range_first, 10);
+    assert_int_equal(h.range_total, 110);
+    assert_int_equal(h.retry_after, 7);
+    assert_string_equal(h.type, "text/html");
+    assert_string_equal(h.etag, "\"v1\"");
+    assert_string_equal(h.next, "http://a/b?c=1");
+}
+
+static void a_new_status_line_forgets_the_old_headers(void **state)
+{
+    http_head h;
+    http_head_init(&h);
+    line(&h, "HTTP/1.1 302 Found\r\n");
+    line(&h, "Location: /x\r\n");
+    assert_string_equal(h.location, "/x");
+    line(&h, "HTTP/1.1 200 OK\r\n");
+    assert_string_equal(h.location, "");
+    assert_int_equal(h.content_length, -1);
+}
+
+static void odd_headers_count_for_nothing(void **state)
+{
+    http_head h;
+    char huge[HTTP_URL + 64];
+    http_head_init(&h);
+    line(&h, "HTTP/1.1 99999\r\n");
+    assert_int_equal(h.status, 0);
+    line(&h, "ETag: W/\"weak\"\r\n");
+    assert_string_equal(h.etag, "");
+    line(&h, "Content-Length: 99999999999999999999\r\n");
+    assert_int_equal(h.content_length, -1);
+    line(&h, "Content-Length: -5\r\n");
+    assert_int_equal(h.content_length, -1);
+    line(&h, "Content-Range: bytes */12\r\n");
+    assert_int_equal(h.range_first, -1);
+    line(&h, "Location: http://x/\001\r\n");
+    assert_string_equal(h.location, "");
+    memset(huge, 'a', sizeof huge);
+    memcpy(huge, "Location: ", 10);
+    http_head_line(&h, huge, sizeof huge);
+    assert_string_equal(h.location, "");
+    http_head_line(&h, "", 0);
+    http_head_line(&h, ":", 1);
+    http_head_line(&h, "Link: <", 7);
+    assert_string_equal(h.next, "");
+}
+
+/* ---- addresses ---- */
+
+static bool is_private(const char *text)
+{
+    struct sockaddr_in in4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, text, &in4.sin_addr) == 1) return http_address_is_private((const struct sockaddr *)&in4);
+    assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
+    return http_address_is_private((const struct sockaddr *)&in6);
+}
+
+static void private_addresses_are_known(void **state)
+{
+    static const char *const inner[] = {
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "127.0.0.1",
+        "127.255.255.255",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:10.0.0.1",
+        "fc00::1",
+        "fd12::1",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2002:c0a8:101::",
+    };
+    static const char *const outer[] = {
+        "1.1.1.1",         "9.255.255.255", "11.0.0.0",       "100.63.255.255",   "100.128.0.0",    "126.255.255.255",
+        "128.0.0.1",       "172.15.0.1",    "172.32.0.1",     "192.167.1.1",      "192.169.1.1",    "223.255.255.255",
+        "2001:4860::8888", "2606:4700::1",  "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::",
+    };
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
+        if (!is_private(inner[i])) fail_msg("%s is private", inner[i]);
+    for (size_t i = 0; i < sizeof outer / sizeof *outer; i++)
+        if (is_private(outer[i])) fail_msg("%s is public", outer[i]);
+}
+
+static void references_are_resolved(void **state)
+{
+    static const char *const cases[][3] = {
+        {"http://a/b/c?d", "e", "http://a/b/e"},
+        {"https://a/b", "/x", "https://a/x"},
+        {"https://a/b", "//c/x", "https://c/x"},
+        {"https://a/b", "http://c/", "http://c/"},
+        {"https://a/b", "ftp://c/", NULL},
+        {"https://a/b", "file:///etc/passwd", NULL},
+        {"https://a/b", "https://user:word@c/", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *url = http_resolve(cases[i][0], cases[i][1]);
+        if (cases[i][2])
+            assert_string_equal(url, cases[i][2]);
+        else
+            assert_null(url);
+        mem_free(url);
+    }
+}
+
+/* ---- names ---- */
+
+static void names_are_judged(void **state)
+{
+    static const char *const good[] = {"config.json", "0_CLIPModel/model.safetensors", "a/b/c/d", "a b", "x+y@z"};
+    static const char *const bad[] = {"",        "/a",   "a/",   "a//b", ".",     "..",        "../a", "a/../b",
+                                      ".hidden", "a/.b", "a\nb", "a\\b", "a\x7f", "r\xc3\xa9", "a:b",  "a/b/c/d/e"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!hub_path_is_safe(good[i])) fail_msg("'%s' is good", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (hub_path_is_safe(bad[i])) fail_msg("'%s' is bad", bad[i]);
+    assert_true(hub_name_is_safe("ViT-L-14-336px"));
+    assert_false(hub_name_is_safe("a/b"));
+    assert_false(hub_name_is_safe("x.part"));
+    assert_false(hub_name_is_safe("a b"));
+}
+
+/* ---- choosing ---- */
+
+#define SUM "0123456789abcdef0123456789abcdef01234567"
+
+/* names: with blanks between them; wanted: in the order in which they are chosen. */
+static void check_choice(const char *names, const char *weights, const char *wanted)
+{
+    hub_files all = {0}, chosen = {0};
+    char text[1024] = "";
+    for (const char *p = names; *p;) {
+        const size_t n = strcspn(p, " ");
+        char *name = mem_strndup(p, n);
+        assert_int_equal(hub_files_add(&all, name, 1, SUM, &err), SIMILE_OK);
+        mem_free(name);
+        p += n + (p[n] == ' ');
+    }
+    assert_int_equal(hub_choose(&all, weights, "t", &chosen, &err), SIMILE_OK);
+    for (size_t i = 0; i < chosen.n; i++) {
+        const size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", chosen.items[i].path);
+    }
+    assert_string_equal(text, wanted);
+    hub_files_release(&all);
+    hub_files_release(&chosen);
+}
+
+static void weights_are_chosen(void **state)
+{
+    check_choice("pytorch_model.bin config.json model.safetensors README.md", NULL, "config.json model.safetensors");
+    check_choice("config.json pytorch_model.bin tf_model.h5", NULL, "config.json pytorch_model.bin");
+    check_choice("config.json model.safetensors open_clip_config.json open_clip_model.safetensors", NULL,
+                 "config.json model.safetensors");
+    check_choice("open_clip_config.json open_clip_pytorch_model.bin tokenizer.json", NULL,
+                 "open_clip_config.json tokenizer.json open_clip_pytorch_model.bin");
+    check_choice("config.json open_clip_config.json open_clip_model.safetensors", NULL,
+                 "open_clip_config.json open_clip_model.safetensors");
+    check_choice("pytorch_model.bin.index.json pytorch_model-00001-of-00002.bin pytorch_model-00002-of-00002.bin "
+                 "pytorch_model-x-of-00002.bin",
+                 NULL,
+                 "pytorch_model.bin.index.json pytorch_model-00001-of-00002.bin pytorch_model-00002-of-00002.bin");
+    check_choice("clip.gguf config.json", NULL, "config.json clip.gguf");
+    check_choice("config.json a.gguf b.gguf", "b.gguf", "config.json b.gguf");
+    check_choice("modules.json config.json 1_Pooling/config.json 2_Dense/config.json 2_Dense/model.safetensors "
+                 "model.safetensors onnx/model.onnx onnx/config.json 2_Dense/pytorch_model.bin",
+                 NULL,
+                 "modules.json config.json 1_Pooling/config.json 2_Dense/config.json model.safetensors "
+                 "2_Dense/model.safetensors");
+}
+
+/* ---- lists ---- */
+
+static const char list[] =
+    "[{\"type\":\"directory\",\"path\":\"d\"},"
+    "{\"type\":\"file\",\"oid\":\"" SUM "\",\"size\":5,\"path\":\"config.json\"},"
+    "{\"type\":\"file\",\"oid\":\"" SUM "\",\"size\":134,\"path\":\"model.safetensors\",\"lfs\":"
+    "{\"oid\":\"afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762\",\"size\":99}}]";
+
+static void lists_are_read(void **state)
+{
+    hub_files all = {0};
+    assert_int_equal(hub_tree_parse(list, sizeof list - 1, "t", &all, &err), SIMILE_OK);
+    assert_int_equal(all.n, 2);
+    assert_int_equal(hub_files_find(&all, "config.json")->size, 5);
+    assert_int_equal(hub_files_find(&all, "model.safetensors")->size, 99);
+    assert_int_equal(strlen(hub_files_find(&all, "model.safetensors")->oid), 64);
+    hub_files_release(&all);
+}
+
+static void a_list_without_memory_is_an_error(void **state)
+{
+    for (long n = 1;; n++) {
+        hub_files all = {0}, chosen = {0};
+        mem_fault_after(n, false);
+        simile_status status = hub_tree_parse(list, sizeof list - 1, "t", &all, &err);
+        if (!status) status = hub_choose(&all, NULL, "t", &chosen, &err);
+        const bool hit = mem_fault_hit();
+        mem_fault_after(0, false);
+        hub_files_release(&all);
+        hub_files_release(&chosen);
+        if (!hit) break;
+        if (status) assert_int_equal(err.status, status);
+    }
+}
+
+/* ---- known models ---- */
+
+static void known_models_are_sound(void **state)
+{
+    const simile_known_model *m;
+    size_t n = 0;
+    for (; (m = hub_known_at(n)); n++) {
+        assert_true(hub_name_is_safe(m->name));
+        assert_true(*m->use && *m->languages && *m->family && *m->source && *m->licence);
+        assert_true(m->dim > 0 && m->parameters >= 0 && m->bytes >= 0);
+        for (size_t i = 0; i < n; i++) assert_string_not_equal(hub_known_at(i)->name, m->name);
+    }
+    assert_true(n >= 15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_are_read),
+        cmocka_unit_test(a_new_status_line_forgets_the_old_headers),
+        cmocka_unit_test(odd_headers_count_for_nothing),
+        cmocka_unit_test(private_addresses_are_known),
+        cmocka_unit_test(references_are_resolved),
+        cmocka_unit_test(names_are_judged),
+        cmocka_unit_test(weights_are_chosen),
+        cmocka_unit_test(lists_are_read),
+        cmocka_unit_test(a_list_without_memory_is_an_error),
+        cmocka_unit_test(known_models_are_sound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
