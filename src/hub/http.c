@@ -77,28 +77,42 @@ static void url_release(url_parts *p)
     mem_free(p->whole);
 }
 
-/* reference may be NULL. False: no URL of ours, or memory is short. */
-static bool url_split(const char *base, const char *reference, url_parts *out)
+typedef enum { URL_GOOD, URL_BAD, URL_NO_MEMORY } url_verdict;
+
+static bool is_web(const char *scheme)
+{
+    return strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0;
+}
+
+/* The parts of what was parsed; a URL of the web has all of them. */
+static url_verdict url_take(CURLU *u, url_parts *out)
+{
+    curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
+    out->scheme = url_part(u, CURLUPART_SCHEME, 0);
+    if (!out->scheme) return URL_NO_MEMORY;
+    if (!is_web(out->scheme)) return URL_BAD;
+    out->host = url_part(u, CURLUPART_HOST, 0);
+    out->port = url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    out->whole = url_part(u, CURLUPART_URL, 0);
+    return out->host && out->port && out->whole ? URL_GOOD : URL_NO_MEMORY;
+}
+
+/* reference may be NULL. *out is empty unless it is good. */
+static url_verdict url_split(const char *base, const char *reference, url_parts *out)
 {
     *out = (url_parts){0};
     CURLU *u = curl_url();
-    bool good = u && !curl_url_set(u, CURLUPART_URL, base, CURLU_DISALLOW_USER) &&
-                (!reference || !curl_url_set(u, CURLUPART_URL, reference, CURLU_DISALLOW_USER | CURLU_URLENCODE));
-    if (good) {
-        curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
-        out->scheme = url_part(u, CURLUPART_SCHEME, 0);
-        out->host = url_part(u, CURLUPART_HOST, 0);
-        out->port = url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-        out->whole = url_part(u, CURLUPART_URL, 0);
-        good = out->scheme && out->host && out->port && out->whole &&
-               (strcmp(out->scheme, "https") == 0 || strcmp(out->scheme, "http") == 0);
-    }
+    if (!u) return URL_NO_MEMORY;
+    const bool parsed =
+        !curl_url_set(u, CURLUPART_URL, base, CURLU_DISALLOW_USER) &&
+        (!reference || !curl_url_set(u, CURLUPART_URL, reference, CURLU_DISALLOW_USER | CURLU_URLENCODE));
+    const url_verdict verdict = parsed ? url_take(u, out) : URL_BAD;
     curl_url_cleanup(u);
-    if (!good) {
+    if (verdict != URL_GOOD) {
         url_release(out);
         *out = (url_parts){0};
     }
-    return good;
+    return verdict;
 }
 
 static char *origin_of(const url_parts *p)
@@ -112,7 +126,7 @@ static char *origin_of(const url_parts *p)
 char *http_resolve(const char *base, const char *reference)
 {
     url_parts parts;
-    if (!url_split(base, reference, &parts)) return NULL;
+    if (url_split(base, reference, &parts) != URL_GOOD) return NULL;
     char *whole = parts.whole;
     parts.whole = NULL;
     url_release(&parts);
@@ -122,7 +136,7 @@ char *http_resolve(const char *base, const char *reference)
 bool http_same_origin(http *h, const char *url)
 {
     url_parts parts;
-    if (!url_split(url, NULL, &parts)) return false;
+    if (url_split(url, NULL, &parts) != URL_GOOD) return false;
     char *origin = origin_of(&parts);
     url_release(&parts);
     const bool same = origin && strcmp(origin, h->origin) == 0;
@@ -416,22 +430,30 @@ static bool is_redirect(long status)
 /* Where the response points to, in *url, which is replaced. */
 static simile_status follow(http *h, url_parts *url)
 {
-    url_parts next;
-    if (!h->head->location[0] || !url_split(url->whole, h->head->location, &next))
+    url_parts next = {0};
+    const url_verdict verdict = h->head->location[0] ? url_split(url->whole, h->head->location, &next) : URL_BAD;
+    if (verdict == URL_NO_MEMORY) return err_nomem(h->err);
+    if (verdict == URL_BAD)
         return err_set(h->err, SIMILE_E_UNSUPPORTED,
-                       "cannot fetch '%s': the server points to something that is no URL "
-                       "of the web",
-                       h->ask->subject);
-    const bool same = strcmp(next.scheme, url->scheme) == 0;
-    if (!same) {
-        const simile_status status =
-            err_set(h->err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': the server points from %s to %s", h->ask->subject,
-                    url->scheme, next.scheme);
+                       "cannot fetch '%s': the server points to something that is no URL of the web", h->ask->subject);
+    if (strcmp(next.scheme, url->scheme) != 0) {
+        err_set(h->err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': the server points from %s to %s", h->ask->subject,
+                url->scheme, next.scheme);
         url_release(&next);
-        return status;
+        return SIMILE_E_UNSUPPORTED;
     }
     url_release(url);
     *url = next;
+    return SIMILE_OK;
+}
+
+/* Is this the endpoint's own origin? Only there does the token go. */
+static simile_status look_whose(http *h, const url_parts *url)
+{
+    char *origin = origin_of(url);
+    if (!origin) return err_nomem(h->err);
+    h->own = strcmp(origin, h->origin) == 0;
+    mem_free(origin);
     return SIMILE_OK;
 }
 
@@ -452,12 +474,14 @@ static simile_status attempt(http *h, const char *first, int64_t from, const cha
 {
     url_parts url;
     h->again = false;
-    if (!url_split(first, NULL, &url))
+    const url_verdict verdict = url_split(first, NULL, &url);
+    if (verdict == URL_NO_MEMORY) return err_nomem(h->err);
+    if (verdict == URL_BAD)
         return err_set(h->err, SIMILE_E_ARG, "cannot fetch '%s': '%s' is no http or https URL", h->ask->subject, first);
     simile_status status = SIMILE_OK;
     for (int hop = 0; !status; hop++) {
-        h->own = http_same_origin(h, url.whole);
-        status = ask_url(h, &url, from, etag);
+        status = look_whose(h, &url);
+        if (!status) status = ask_url(h, &url, from, etag);
         if (status || !is_redirect(h->head->status)) break;
         status = hop < MAX_REDIRECTS
                      ? follow(h, &url)
@@ -521,8 +545,9 @@ simile_status http_open(const http_options *options, http **out, simile_error *e
     *out = NULL;
     pthread_once(&once, init_once);
     if (!ready) return err_set(err, SIMILE_E_INTERNAL, "libcurl cannot be initialised");
-    if (!url_split(options->endpoint, NULL, &parts))
-        return err_set(err, SIMILE_E_ARG, "'%s' is no http or https URL", options->endpoint);
+    const url_verdict verdict = url_split(options->endpoint, NULL, &parts);
+    if (verdict == URL_NO_MEMORY) return err_nomem(err);
+    if (verdict == URL_BAD) return err_set(err, SIMILE_E_ARG, "'%s' is no http or https URL", options->endpoint);
     http *h = mem_new(http);
     if (h) {
         h->options = *options;

@@ -274,6 +274,9 @@ static simile_status fetch_tree(pull *p, page *pg, http_head *head, hub_files *a
         status = fetch_page(p, url, pg, head, err);
         if (!status) status = hub_tree_parse(pg->text.data, pg->text.len, p->subject, all, err);
         char *next = !status && head->next[0] ? http_resolve(url, head->next) : NULL;
+        if (!status && head->next[0] && !next)
+            status = err_set(err, SIMILE_E_UNSUPPORTED,
+                             "cannot fetch '%s': its list goes on at what is no URL of the web", p->subject);
         if (next && !http_same_origin(p->h, next))
             status =
                 err_set(err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': its list goes on at another server", p->subject);
@@ -308,13 +311,15 @@ static simile_status cached_commit(pull *p, simile_error *err)
     char *path = p->cache ? mem_printf("%s/refs/%s", p->cache, p->revision) : NULL, *text = NULL;
     size_t len;
     if (p->cache && !path) return err_nomem(err);
-    if (path && file_exists(path) && !file_read(path, 256, &text, &len, NULL)) {
+    simile_status status = SIMILE_OK;
+    if (path && file_exists(path)) status = file_read(path, 256, &text, &len, err);
+    if (text) {
         text[strcspn(text, "\r\n ")] = 0;
         if (hub_is_hex(text, 40)) memcpy(p->commit, text, 41);
     }
     mem_free(path);
     mem_free(text);
-    if (p->commit[0]) return SIMILE_OK;
+    if (status || p->commit[0]) return status;
     return err_set(err, SIMILE_E_NOT_FOUND, "cannot pull '%s': HF_HUB_OFFLINE is set, and it is not in the cache",
                    p->subject);
 }
@@ -352,7 +357,7 @@ static simile_status list_cached(pull *p, hub_files *all, simile_error *err)
     snapshot_list list = {.all = all, .skip = folder ? strlen(folder) + 1 : 0, .err = err};
     simile_status status = folder ? file_walk(folder, add_cached, NULL, &list, err) : SIMILE_OK;
     mem_free(folder);
-    if (list.status) return list.status;
+    if (list.status) return err_nomem(err); /* the walk has put its own sentence there */
     if (!status && !all->n)
         status = err_set(err, SIMILE_E_NOT_FOUND, "cannot pull '%s': HF_HUB_OFFLINE is set, and it is not in the cache",
                          p->subject);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "simile.h"
 
+#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -134,6 +135,16 @@ static int set_up(void **state)
     return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    return at->level ? remove(path) : 0;
+}
+
+static void clear_below(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static int tear_down(void **state)
 {
     static const char *const names[] = {"p/a.ppm", "p/b.ppm", "p/c.ppm", "p/d.ppm", "p/bad.png", "filled", "c", "p"};
@@ -143,6 +154,7 @@ static int tear_down(void **state)
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         remove(path);
     }
+    clear_below(folder);
     rmdir(folder);
     simile_image_free(picture);
     simile_encoder_free(encoder);
@@ -384,7 +396,95 @@ static simile_status search_texts(void)
     return simile_search(library, encoder, &query, &results, &err);
 }
 
+/* ---- models from the cache of the Hugging Face libraries: no network is needed ---- */
+
+static char data_home[96], cache_home[96];
+
+static void link_cached(const char *name)
+{
+    char from[600], to[400];
+    snprintf(from, sizeof from, "%s/%s", model_path, name);
+    snprintf(to, sizeof to, "%s/models--t--x/snapshots/0123456789abcdef0123456789abcdef01234567/%s", cache_home, name);
+    if (access(from, F_OK) == 0) symlink(from, to);
+}
+
+static void need_cache(void)
+{
+    static const char *const names[] = {"config.json", "preprocessor_config.json", "model.safetensors", "vocab.json"};
+    static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
+    char path[400];
+    snprintf(data_home, sizeof data_home, "%s/data", folder);
+    snprintf(cache_home, sizeof cache_home, "%s/hub", folder);
+    setenv("XDG_DATA_HOME", data_home, 1);
+    setenv("HF_HUB_CACHE", cache_home, 1);
+    setenv("HF_HUB_OFFLINE", "1", 1);
+    snprintf(path, sizeof path, "%s/models--t--x/snapshots/%s", cache_home, commit);
+    assert_int_equal(path_make_folders(path, NULL), SIMILE_OK);
+    snprintf(path, sizeof path, "%s/models--t--x/refs", cache_home);
+    assert_int_equal(path_make_folders(path, NULL), SIMILE_OK);
+    snprintf(path, sizeof path, "%s/models--t--x/refs/main", cache_home);
+    write_file(path, commit, sizeof commit - 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) link_cached(names[i]);
+}
+
+static simile_status pull(void)
+{
+    return simile_pull("t/x", NULL, NULL, &err);
+}
+
+static void need_pulled(void)
+{
+    need_cache();
+    assert_int_equal(simile_pull("t/x", NULL, NULL, NULL), SIMILE_OK);
+}
+
+static simile_status pull_again(void)
+{
+    const simile_pull_options options = {.struct_size = sizeof options, .replace = 1};
+    return simile_pull("t/x", &options, NULL, &err);
+}
+
+static simile_status pull_refused(void)
+{
+    setenv("HF_HUB_OFFLINE", "0", 1);
+    setenv("HF_ENDPOINT", "http://127.0.0.1:1", 1);
+    const simile_pull_options options = {.struct_size = sizeof options, .retries = -1};
+    const simile_status status = simile_pull("t/x", &options, NULL, &err);
+    return status == SIMILE_E_IO ? SIMILE_OK : status; /* nobody is there */
+}
+
+static int look_at(void *user, const simile_installed_model *found)
+{
+    return 0;
+}
+
+static simile_status installed(void)
+{
+    return simile_installed_models(NULL, look_at, NULL, &err);
+}
+
+static simile_status remove_model(void)
+{
+    return simile_model_remove("x", NULL, &err);
+}
+
+/* Whatever a failure left can still be removed. */
+static void drop_pulled(void)
+{
+    char path[160];
+    const simile_status status = simile_model_remove("x", NULL, &err);
+    if (status && status != SIMILE_E_NOT_FOUND) {
+        snprintf(path, sizeof path, "%s/simile/models/x.part", data_home);
+        if (rmdir(path)) fail_msg("%s", err.message); /* a folder in which nothing is yet */
+    }
+}
+
 static const call calls[] = {
+    {"pull, from the cache", need_cache, pull, drop_pulled, false},
+    {"pull, replacing", need_pulled, pull_again, drop_pulled, false},
+    {"pull, nobody there", need_cache, pull_refused, drop_pulled, false},
+    {"installed_models", need_pulled, installed, drop_pulled, false},
+    {"model_remove", need_pulled, remove_model, drop_pulled, false},
     {"model_open", NULL, open_model, release_all, false},
     {"model_digest", need_model, digest_model, release_all, false},
     {"tokenize", NULL, tokenize, release_all, false},
