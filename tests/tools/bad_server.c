@@ -29,6 +29,7 @@ static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
 static const char config[] = "{\"model_type\": \"clip\"}\n";
 static FILE *log_file;
 static int port;
+static char host_name[256]; /* of this machine: where it leads to a loopback address, a name for one */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct {
@@ -348,7 +349,7 @@ static const refusal refusals[] = {
     {"loop", "302 Found", "Location: \r\n", 0},
     {"private", "302 Found", "Location: http://127.0.0.1:%d/never\r\n", 0},
     {"private-10", "302 Found", "Location: http://10.1.2.3/never\r\n", 0},
-    {"private-name", "302 Found", "Location: http://ip6-localhost:%d/never\r\n", 0},
+    {"private-name", "302 Found", "Location: http://%h:%d/never\r\n", 0},
     {"no-place", "302 Found", "", 0},
 };
 
@@ -376,7 +377,9 @@ static bool refuse(const request *r)
         snprintf(key, sizeof key, "refusal %s", r->name);
         if (f->times && count_visit(key) > f->times) return false;
         const char *number = strstr(f->headers, "%d");
-        if (number)
+        if (strstr(f->headers, "%h"))
+            snprintf(headers, sizeof headers, "Location: http://%s:%d/never\r\n", host_name, port);
+        else if (number)
             snprintf(headers, sizeof headers, "%.*s%d%s", (int)(number - f->headers), f->headers, port, number + 2);
         else if (strcmp(f->name, "loop") == 0)
             snprintf(headers, sizeof headers, "Location: %s\r\n", r->path);
@@ -510,6 +513,7 @@ int main(int argc, char **argv)
     }
     port = ntohs(a.sin_port);
     signal(SIGPIPE, SIG_IGN);
+    gethostname(host_name, sizeof host_name - 1);
     FILE *out = fopen(argv[1], "w");
     if (!out || fprintf(out, "%d\n", port) < 0 || fclose(out)) return 1;
     for (;;) {
