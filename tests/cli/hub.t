@@ -12,14 +12,13 @@ good
 config.json
 model.safetensors
 simile-model.json
-$ simile models --installed --json
-{"installed":[{"name":"good","directory":"*/models/good","source":"t/good@0123456789abcdef0123456789abcdef01234567","bytes":*,"partial":false,"removable":true}]} (glob)
+$ simile models --installed --json | grep -o '{"name":"good"[^}]*}'
+{"name":"good","directory":"*/models/good","source":"t/good@0123456789abcdef0123456789abcdef01234567","bytes":*,"partial":false,"removable":true} (glob)
 $ simile rm good
 removed good: 3.0 MB
 $ ls -A ~/.local/share/simile/models
-$ simile models --installed
-Installed
-  none
+$ simile models --installed | grep good
+[1]
 
 == a second pull of the same name fails, --replace fetches it again
 $ simile pull t/good >/dev/null; simile pull t/good
@@ -248,8 +247,7 @@ range=bytes=1000000- if-range="v1" token=
 $ simile pull t/truncated --retries 0
 err: simile: cannot fetch 't/truncated/model.safetensors': the connection broke off
 [1]
-$ simile models --installed | sed 2q
-Installed
+$ simile models --installed | grep "^  truncated"
   truncated  unfinished, 1.2 MB
 $ ls -A ~/.local/share/simile/models/truncated.part
 config.json
