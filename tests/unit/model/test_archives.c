@@ -279,6 +279,27 @@ static void refuses_pickles_that_were_made_to_do_harm(void **state)
     REFUSE(TENSOR("K\2\x85", "K\1K\1\x86"), "no numbers");
 }
 
+/* ---- the bound of memory: the size of the file and 64 MiB ---- */
+
+static void limit_memory(rlim_t extra)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long pages = 0;
+    struct rlimit l;
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld", &pages), 1);
+    fclose(f);
+    assert_int_equal(getrlimit(RLIMIT_AS, &l), 0);
+    l.rlim_cur = extra ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + extra : l.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &l), 0);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { LIMIT = 0 }; /* a sanitizer reserves far more than it uses */
+#else
+enum { LIMIT = 1 };
+#endif
+
 /* A list within a list within a list: nothing here goes down by calling itself. */
 static void deep_values_cost_no_stack(void **state)
 {
@@ -289,11 +310,20 @@ static void deep_values_cost_no_stack(void **state)
     memset(pickle + 2, ']', DEEP);
     memset(pickle + 2 + DEEP, 'a', DEEP);
     pickle[2 + 2 * DEEP - 1] = '.';
+    if (LIMIT) limit_memory(2 * (2 * DEEP) + (64 << 20)); /* refuse_pickle() makes a second copy */
     refuse_pickle(pickle, 2 + 2 * DEEP, "no dictionary");
     memset(pickle + 2, '(', 2 * DEEP);
     refuse_pickle(pickle, 2 + 2 * DEEP, "marks");
     memset(pickle + 2, '}', 2 * DEEP);
     refuse_pickle(pickle, 2 + 2 * DEEP, "more than");
+    for (int i = 0; i < DEEP; i++)
+        memcpy(pickle + 2 + 2 * i,
+               i % 3 ? "}"
+                       ")"
+                     : "h\0",
+               2);
+    refuse_pickle(pickle, 2 + 2 * DEEP, "never remembered");
+    if (LIMIT) limit_memory(0);
     mem_free(pickle);
 }
 
@@ -316,25 +346,6 @@ static void ways_through_objects_are_counted(void **state)
 }
 
 /* ---- every byte changed, every length cut: no crash, and never more memory than the bound ---- */
-
-static void limit_memory(rlim_t extra)
-{
-    FILE *f = fopen("/proc/self/statm", "r");
-    long pages = 0;
-    struct rlimit l;
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%ld", &pages), 1);
-    fclose(f);
-    assert_int_equal(getrlimit(RLIMIT_AS, &l), 0);
-    l.rlim_cur = extra ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + extra : l.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_AS, &l), 0);
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { LIMIT = 0 }; /* a sanitizer reserves far more than it uses */
-#else
-enum { LIMIT = 1 };
-#endif
 
 static void damage(const char *name, size_t step)
 {
