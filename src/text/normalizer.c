@@ -343,12 +343,12 @@ static void run_step(const norm_step *step, const char *text, size_t len, buf *o
     }
 }
 
-/* Whether a step leaves anything of the first character. */
+/* Whether a step leaves anything of the first character. The library counts what its map removes as still there. */
 static bool keeps_front(const norm_step *step, const char *text, size_t len)
 {
     buf out;
     size_t at = 0;
-    if (len == 0) return true;
+    if (len == 0 || step->kind == NORM_CHARSMAP) return true;
     buf_init(&out, TEXT_FILE_MAX);
     utf8_next(text, len, &at);
     run_step(step, text, at, &out);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/clip_bpe.h"
+#include "text/gemma_bpe.h"
 #include "text/kind.h"
 #include "text/sentencepiece.h"
 #include "text/wordpiece.h"
@@ -42,12 +43,15 @@ static simile_status from_json(const text_file *file, tokenizer **out, simile_er
 {
     json_t *root;
     RETURN_IF_ERROR(json_parse_object(file->data, file->len, file->path, &root, err));
-    const char *type = json_string_value(json_object_get(json_object_get(root, "model"), "type"));
+    const json_t *model = json_object_get(root, "model");
+    const char *type = json_string_value(json_object_get(model, "type"));
     simile_status status = SIMILE_OK;
     if (type && strcmp(type, "WordPiece") == 0)
         status = wordpiece_from_json(file, root, out, err);
     else if (type && strcmp(type, "Unigram") == 0)
         status = unigram_from_json(file, root, out, err);
+    else if (gemma_bpe_is(model))
+        status = gemma_bpe_from_json(file, root, out, err);
     else
         status = clip_bpe_from_json(file, root, out, err);
     json_decref(root);

@@ -271,6 +271,34 @@ static void unigram_ids_equal_the_reference(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_pairs(names[i], "sentencepiece-unigram");
 }
 
+static void gemma_ids_equal_the_reference(void **state)
+{
+    check_pairs("gemma", "sentencepiece-bpe");
+    check_pairs("gemma-old", "sentencepiece-bpe");
+}
+
+#define GEMMA                                                                                                          \
+    "\"type\":\"BPE\",\"byte_fallback\":true,\"fuse_unk\":true,\"unk_token\":\"<unk>\",\"merges\":[\"a "               \
+    "b\"],\"vocab\":"                                                                                                  \
+    "{\"<pad>\":0,\"<eos>\":1,\"<bos>\":2,\"<unk>\":3,\"a\":4,\"b\":5,\"ab\":6,\"\u2581\":7,\"<0xC3>\":8,\"<0xA9>\":"  \
+    "9}"
+
+static void gemma_text_is_lower_cased_and_ends_with_eos(void **state)
+{
+    tokenizer *t = small((small_files){
+        .json = "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"},"
+                "\"added_tokens\":[{\"id\":1,\"content\":\"<eos>\",\"special\":true}],\"model\":{" GEMMA "}}"});
+    check_ids(t, "AB a\u00c9zyb", "6 7 4 8 9 3 5 1");
+    check_ids(t, "  <eos>", "7 7 1 1");
+    check_ids(t, "", "1");
+    tokenizer_close(t);
+    check_refused((small_files){.json = "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{" GEMMA "}}"},
+                  SIMILE_E_UNSUPPORTED,
+                  "cannot read 'd/tokenizer.json': the pre-tokenizer 'ByteLevel' is not supported");
+    check_refused((small_files){.json = "{\"model\":{\"dropout\":0.1," GEMMA "}}"}, SIMILE_E_UNSUPPORTED,
+                  "cannot read 'd/tokenizer.json': the model 'BPE with dropout' is not supported");
+}
+
 /* A model file in memory. */
 typedef struct {
     char data[4096];
@@ -411,8 +439,8 @@ static void open_and_encode(const char *folder, bool *done)
 
 static void each_failing_allocation_is_reported(void **state)
 {
-    static const char *const forms[] = {"wordpiece-uncased", "wordpiece-json", "unigram-siglip", "unigram-marian",
-                                        "unigram-json-2"};
+    static const char *const forms[] = {"wordpiece-uncased", "wordpiece-json", "unigram-siglip",
+                                        "unigram-marian",    "unigram-json-2", "gemma"};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         char *folder = fixture(forms[i], "");
         bool done = false;
@@ -437,6 +465,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(damaged_line_vocabularies_are_refused),
         cmocka_unit_test(other_parts_of_wordpiece_are_refused_by_name),
         cmocka_unit_test(unigram_ids_equal_the_reference),
+        cmocka_unit_test(gemma_ids_equal_the_reference),
+        cmocka_unit_test(gemma_text_is_lower_cased_and_ends_with_eos),
         cmocka_unit_test(ids_are_those_of_the_family),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(each_failing_allocation_is_reported),
