@@ -129,14 +129,47 @@ const char *charsmap_find(const charsmap *map, const char *text, size_t len, boo
     return found;
 }
 
+/* Marks that extend a cluster since Unicode 15.1 to 17, which is what the library knows, and later ones. */
+static const uint32_t extending[][2] = {
+    {0x897, 0x897},     {0x1acf, 0x1add},   {0x1ae0, 0x1aeb},   {0x10d69, 0x10d6d}, {0x10efa, 0x10efc},
+    {0x113b8, 0x113c0}, {0x113c2, 0x113c2}, {0x113c5, 0x113c5}, {0x113c7, 0x113ca}, {0x113cc, 0x113d0},
+    {0x113d2, 0x113d2}, {0x113e1, 0x113e2}, {0x11b60, 0x11b67}, {0x11f5a, 0x11f5a}, {0x1611e, 0x1612f},
+    {0x1e5ee, 0x1e5ef}, {0x1e6e3, 0x1e6e3}, {0x1e6e6, 0x1e6e6}, {0x1e6ee, 0x1e6ef}, {0x1e6f5, 0x1e6f5},
+};
+static const uint32_t not_yet[][2] = {
+    {0x5c8, 0x5c9},     {0xb53, 0xb54},     {0x1ade, 0x1adf},   {0x1aec, 0x1af0},
+    {0x10ecb, 0x10ecf}, {0x10ef0, 0x10ef9}, {0x11df0, 0x11df0}, {0x1d127, 0x1d128},
+    {0x1d250, 0x1d252}, {0x1d25b, 0x1d25c}, {0x1d25f, 0x1d25f}, {0x1d280, 0x1d281},
+};
+
+#define IN_PAIRS(table, c) in_pairs(table, sizeof(table) / sizeof *(table), c)
+
+static bool in_pairs(const uint32_t (*table)[2], size_t n, uint32_t c)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (c >= table[i][0] && c <= table[i][1]) return true;
+    }
+    return false;
+}
+
+/* The next character, or an older one that behaves as it does. */
+static utf8proc_int32_t next_char(const char *text, size_t len, size_t *at)
+{
+    enum { A_MARK = 0x300, A_LETTER = 'x' };
+    const uint32_t c = utf8_next(text, len, at);
+    if (c < 0x5c8) return (utf8proc_int32_t)c;
+    if (IN_PAIRS(extending, c)) return A_MARK;
+    return IN_PAIRS(not_yet, c) ? A_LETTER : (utf8proc_int32_t)c;
+}
+
 static size_t cluster_end(const char *text, size_t len, size_t start)
 {
     size_t at = start;
     utf8proc_int32_t state = 0;
-    utf8proc_int32_t before = (utf8proc_int32_t)utf8_next(text, len, &at);
+    utf8proc_int32_t before = next_char(text, len, &at);
     while (at < len) {
         size_t next = at;
-        const utf8proc_int32_t c = (utf8proc_int32_t)utf8_next(text, len, &next);
+        const utf8proc_int32_t c = next_char(text, len, &next);
         if (utf8proc_grapheme_break_stateful(before, c, &state)) break;
         before = c;
         at = next;
