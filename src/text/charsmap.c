@@ -142,6 +142,11 @@ static const uint32_t not_yet[][2] = {
     {0x1d250, 0x1d252}, {0x1d25b, 0x1d25c}, {0x1d25f, 0x1d25f}, {0x1d280, 0x1d281},
 };
 
+/* No characters yet, but kept for invisible ones: like controls they belong to no cluster. */
+static const uint32_t ignorable[][2] = {
+    {0x2065, 0x2065}, {0xfff0, 0xfff8}, {0xe0000, 0xe0000}, {0xe0002, 0xe001f}, {0xe0080, 0xe00ff}, {0xe01f0, 0xe0fff},
+};
+
 #define IN_PAIRS(table, c) in_pairs(table, sizeof(table) / sizeof *(table), c)
 
 static bool in_pairs(const uint32_t (*table)[2], size_t n, uint32_t c)
@@ -155,10 +160,11 @@ static bool in_pairs(const uint32_t (*table)[2], size_t n, uint32_t c)
 /* The next character, or an older one that behaves as it does. */
 static utf8proc_int32_t next_char(const char *text, size_t len, size_t *at)
 {
-    enum { A_MARK = 0x300, A_LETTER = 'x' };
+    enum { A_CONTROL = 1, A_MARK = 0x300, A_LETTER = 'x' };
     const uint32_t c = utf8_next(text, len, at);
     if (c < 0x5c8) return (utf8proc_int32_t)c;
     if (IN_PAIRS(extending, c)) return A_MARK;
+    if (IN_PAIRS(ignorable, c)) return A_CONTROL;
     return IN_PAIRS(not_yet, c) ? A_LETTER : (utf8proc_int32_t)c;
 }
 
