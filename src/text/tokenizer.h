@@ -30,7 +30,7 @@ simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len,
                                simile_error *err);
 
 size_t tokenizer_vocab_size(const tokenizer *t); /* largest id + 1 */
-int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token */
+int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token, -1 when there is none */
 /* "clip-bpe", "wordpiece", "sentencepiece-unigram" or "sentencepiece-bpe" */
 const char *tokenizer_kind(const tokenizer *t);
 /* The bytes of a token as its vocabulary writes it, NULL when there is no such id; borrowed. */

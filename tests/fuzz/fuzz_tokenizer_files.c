@@ -25,7 +25,8 @@ static void try_encoding(const tokenizer *t)
                                "f 2 <|endoftext|> \xff dogs!";
     token_list out;
     if (tokenizer_encode(t, text, sizeof text - 1, 1000, &out, NULL)) return;
-    if (out.n < 2 || out.ids[out.n - 1] != tokenizer_end_id(t)) abort();
+    const int32_t end = tokenizer_end_id(t);
+    if (end >= 0 && (out.n == 0 || out.ids[out.n - 1] != end)) abort();
     for (size_t i = 0; i < out.n; i++) {
         if (out.ids[i] < 0 || (size_t)out.ids[i] >= tokenizer_vocab_size(t)) abort();
         if (!tokenizer_piece(t, out.ids[i])) abort();
