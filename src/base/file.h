@@ -51,8 +51,7 @@ simile_status path_make_folders(const char *folder, simile_error *err); /* mkdir
 
 /* $XDG_<KIND>_HOME/simile or its default below $HOME, as the XDG base directory specification says; NULL when memory
  * is short or neither variable is set to an absolute path. */
-char *path_data_home(void);   /* ~/.local/share/simile */
-char *path_cache_home(void);  /* ~/.cache/simile */
-char *path_config_home(void); /* ~/.config/simile */
+char *path_data_home(void);  /* ~/.local/share/simile */
+char *path_cache_home(void); /* ~/.cache/simile */
 
 #endif

@@ -104,11 +104,6 @@ char *path_cache_home(void)
     return xdg_home("XDG_CACHE_HOME", ".cache");
 }
 
-char *path_config_home(void)
-{
-    return xdg_home("XDG_CONFIG_HOME", ".config");
-}
-
 /* ---- walking ----
  * Depth first without recursion: a stack of folders still to be read. Folders of one level are pushed in reverse, so
  * that they come off in order; files of a folder come before its sub-folders. */

@@ -164,27 +164,10 @@ static simile_status check_model(const reader *r, const json_t *model)
     return SIMILE_OK;
 }
 
-/* "a b", or ["a", "b"] in files since 2024. */
 static simile_status read_merges(const reader *r, const json_t *merges)
 {
-    if (!json_is_array(merges)) return wrong(r, "\"merges\" is not an array");
     merge_reader m = {.vocab = r->t->base.base.vocab, .merges = r->t->merges, .path = r->path, .unit = "merge"};
-    buf_init(&m.joined, TEXT_FILE_MAX);
-    simile_status status = SIMILE_OK;
-    for (size_t i = 0; i < json_array_size(merges) && !status; i++) {
-        const json_t *item = json_array_get(merges, i);
-        const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
-        m.number = i;
-        if (json_is_string(item))
-            status = merge_line(&m, json_string_value(item), json_string_length(item), r->err);
-        else if (json_array_size(item) == 2 && json_is_string(left) && json_is_string(right))
-            status = merge_pair(&m, json_string_value(left), json_string_length(left), json_string_value(right),
-                                json_string_length(right), r->err);
-        else
-            status = wrong(r, "a merge is not a pair of tokens");
-    }
-    buf_release(&m.joined);
-    return status;
+    return merge_json(&m, merges, r->err);
 }
 
 static simile_status read_model(const reader *r, const json_t *model)

@@ -4,6 +4,7 @@
 #include "text/merges.h"
 
 #include "base/mem.h"
+#include "text/kind.h"
 
 static simile_status wrong(const merge_reader *m, const char *what, simile_error *err)
 {
@@ -51,4 +52,26 @@ simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_e
         RETURN_IF_ERROR(merge_line(m, line, n, err));
     }
     return SIMILE_OK;
+}
+
+static simile_status merge_item(merge_reader *m, const json_t *item, simile_error *err)
+{
+    const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
+    if (json_is_string(item)) return merge_line(m, json_string_value(item), json_string_length(item), err);
+    if (json_array_size(item) != 2 || !json_is_string(left) || !json_is_string(right))
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': a merge is not a pair of tokens", m->path);
+    return merge_pair(m, json_string_value(left), json_string_length(left), json_string_value(right),
+                      json_string_length(right), err);
+}
+
+simile_status merge_json(merge_reader *m, const json_t *merges, simile_error *err)
+{
+    if (!json_is_array(merges))
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"merges\" is not an array", m->path);
+    simile_status status = SIMILE_OK;
+    buf_init(&m->joined, TEXT_FILE_MAX);
+    for (m->number = 0; m->number < json_array_size(merges) && !status; m->number++)
+        status = merge_item(m, json_array_get(merges, m->number), err);
+    buf_release(&m->joined);
+    return status;
 }

@@ -4,6 +4,7 @@
 #define SIMILE_TEXT_MERGES_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "text/bpe.h"
 #include "text/vocab.h"
 
@@ -22,5 +23,8 @@ simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, con
 simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err);
 /* A file of such lines. Lines that begin with "#version" and an empty last one are passed over. */
 simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err);
+/* "merges" of a tokenizer.json: an array of "left right", or of ["left", "right"] in files since 2024. Makes and
+ * releases `joined` itself. */
+simile_status merge_json(merge_reader *m, const json_t *merges, simile_error *err);
 
 #endif
