@@ -37,7 +37,7 @@ static void fail(const simile_error *err)
 
 static tower_shape shape_of(const clip_config *c, int batch)
 {
-    const vision_config *v = &c->vision;
+    const vit_config *v = &c->vision;
     const int64_t grid = v->image_size / v->patch;
     return (tower_shape){.batch = batch,
                          .width = v->tower.width,
@@ -60,7 +60,7 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
 {
     const size_t size = (size_t)c->vision.image_size, each = 3 * size * size, n = (size_t)o->batch;
     const tower_shape shape = shape_of(c, o->batch);
-    double tower[MAX_RUNS], bound[MAX_RUNS], ratio[MAX_RUNS];
+    double whole[MAX_RUNS], bound[MAX_RUNS], ratio[MAX_RUNS];
     float *pixels = mem_array(n * each, sizeof *pixels), *out = mem_array(n * (size_t)c->dim, sizeof *out);
     model_encoder *e;
     products_bound *b;
@@ -72,12 +72,12 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
         const int k = r < 0 ? 0 : r;
         const double start = bench_now();
         if (model_encode_pixels(e, pixels, n, out, &err)) fail(&err);
-        tower[k] = bench_now() - start;
+        whole[k] = bench_now() - start;
         if (products_bound_run(b, &bound[k], &err)) fail(&err);
-        ratio[k] = bound[k] / tower[k];
+        ratio[k] = bound[k] / whole[k];
     }
     image_row row = {.share = bench_median(ratio, o->runs)};
-    row.seconds = bench_median(tower, o->runs);
+    row.seconds = bench_median(whole, o->runs);
     row.bound = bench_median(bound, o->runs);
     row.share_computed = row.share * computed_part(&shape);
     products_bound_free(b);
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_encode: cannot make a temporary folder\n");
         return 1;
     }
-    const bool ready = !random_model_write(shape, folder, &err) && !model_open(folder, &m, &err);
+    const bool ready = !random_model_write(shape, folder, &err) && !model_open(folder, NULL, &m, &err);
     random_model_remove(folder); /* the mapping keeps the weights */
     if (!ready) fail(&err);
     buf b;

@@ -129,13 +129,13 @@ static void linear_tensors(walk *w, const char *prefix, const char *name, int64_
     vector(w, prefix, part, rows, 0);
 }
 
-static void blocks(walk *w, const char *tower, const tower_config *c)
+static void blocks(walk *w, const char *part, const tower_config *c)
 {
     static const char *const names[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                         "self_attn.out_proj"};
     for (int64_t i = 0; i < c->layers; i++) {
         char prefix[96];
-        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%lld.", tower, (long long)i);
+        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%lld.", part, (long long)i);
         norm_tensors(w, prefix, "layer_norm1", c->width);
         norm_tensors(w, prefix, "layer_norm2", c->width);
         for (int k = 0; k < 4; k++) linear_tensors(w, prefix, names[k], c->width, c->width);

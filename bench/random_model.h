@@ -3,7 +3,7 @@
 #ifndef SIMILE_BENCH_RANDOM_MODEL_H
 #define SIMILE_BENCH_RANDOM_MODEL_H
 
-#include "model/config.h"
+#include "model/families/clip.h"
 
 typedef struct {
     const char *name; /* "vit-b-32" */

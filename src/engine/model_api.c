@@ -77,7 +77,7 @@ simile_status simile_model_open(const char *name, const simile_model_options *op
     char *directory;
     RETURN_IF_ERROR(find_model(name, opt.search_path, &directory, err));
     simile_model *handle = mem_new(simile_model);
-    simile_status status = handle ? model_open(directory, &handle->m, err) : err_nomem(err);
+    simile_status status = handle ? model_open(directory, NULL, &handle->m, err) : err_nomem(err);
     if (status) {
         mem_free(handle);
     } else {

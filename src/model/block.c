@@ -5,84 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-void param_list_release(param_list *list)
-{
-    for (size_t i = 0; i < list->n; i++) mem_free(list->items[i].name);
-    mem_free(list->items);
-    *list = (param_list){0};
-}
-
-static bool param_list_add(param_list *list, const char *name, const nn_tensor *tensor)
-{
-    if (list->n == list->capacity) {
-        const size_t capacity = list->capacity ? list->capacity * 2 : 128;
-        param *items = mem_grow(list->items, capacity, sizeof *items);
-        if (!items) return false;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    char *copy = mem_strdup(name);
-    if (!copy) return false;
-    list->items[list->n++] = (param){copy, *tensor};
-    return true;
-}
-
-nn_tensor loader_get(loader *l, const char *prefix, const char *name, int rank, const int64_t *dim)
-{
-    nn_tensor t = {0};
-    char whole[256];
-    if (l->status) return t;
-    snprintf(whole, sizeof whole, "%s%s", prefix, name);
-    l->status = weights_get(l->files, whole, rank, dim, &t, l->err);
-    if (!l->status && !param_list_add(l->list, whole, &t)) l->status = err_nomem(l->err);
-    return t;
-}
-
-nn_tensor loader_vector(loader *l, const char *prefix, const char *name, int64_t n)
-{
-    return loader_get(l, prefix, name, 1, &n);
-}
-
-nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t rows, int64_t cols)
-{
-    const int64_t dim[2] = {rows, cols};
-    return loader_get(l, prefix, name, 2, dim);
-}
-
-float *tensor_floats(const nn_tensor *t)
-{
-    const int64_t n = nn_tensor_count(t);
-    float *out = mem_array((size_t)n, sizeof *out);
-    if (out) nn_tensor_to_f32(t, 0, n, out);
-    return out;
-}
-
-norm norm_load(loader *l, const char *prefix, const char *name, int64_t dim)
-{
-    char part[128];
-    norm n = {0};
-    snprintf(part, sizeof part, "%s.weight", name);
-    n.weight_view = loader_vector(l, prefix, part, dim);
-    snprintf(part, sizeof part, "%s.bias", name);
-    n.bias_view = loader_vector(l, prefix, part, dim);
-    return n;
-}
-
-bool norm_pack(norm *n)
-{
-    n->weight = tensor_floats(&n->weight_view);
-    n->bias = tensor_floats(&n->bias_view);
-    return n->weight && n->bias;
-}
-
-void norm_release(norm *n)
-{
-    mem_free(n->weight);
-    mem_free(n->bias);
-    n->weight = n->bias = NULL;
-}
-
-void block_load(loader *l, const char *prefix, const tower_config *c, block *out)
+static void block_load(loader *l, const char *prefix, const tower_config *c, block *out)
 {
     static const char *const names[BLOCK_LINEARS] = {"self_attn.q_proj",   "self_attn.k_proj", "self_attn.v_proj",
                                                      "self_attn.out_proj", "mlp.fc1",          "mlp.fc2"};
@@ -106,7 +29,7 @@ static simile_status pack(const block *b, int first, int parts, nn_precision pre
     return nn_matrix_new(&spec, out, err);
 }
 
-simile_status block_pack(block *b, nn_precision precision, simile_error *err)
+static simile_status block_pack(block *b, nn_precision precision, simile_error *err)
 {
     if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
     RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, precision, &b->qkv, err));
@@ -115,7 +38,7 @@ simile_status block_pack(block *b, nn_precision precision, simile_error *err)
     return pack(b, LINEAR_FC2, 1, precision, &b->fc2, err);
 }
 
-void block_release(block *b)
+static void block_release(block *b)
 {
     norm_release(&b->norm1);
     norm_release(&b->norm2);
@@ -124,6 +47,34 @@ void block_release(block *b)
     nn_matrix_free(b->fc1);
     nn_matrix_free(b->fc2);
     b->qkv = b->out = b->fc1 = b->fc2 = NULL;
+}
+
+void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out)
+{
+    for (int64_t i = 0; i < c->layers; i++) {
+        char numbered[96];
+        snprintf(numbered, sizeof numbered, "%s%lld.", prefix, (long long)i);
+        block_load(l, numbered, c, &out[i]);
+    }
+}
+
+simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err)
+{
+    for (int64_t i = 0; i < layers; i++) RETURN_IF_ERROR(block_pack(&blocks[i], precision, err));
+    return SIMILE_OK;
+}
+
+void blocks_release(block *blocks, int64_t layers)
+{
+    for (int64_t i = 0; blocks && i < layers; i++) block_release(&blocks[i]);
+}
+
+void tower_config_identify(const tower_config *c, digest *d)
+{
+    char text[96];
+    const int n =
+        snprintf(text, sizeof text, "heads %lld act %d eps %a", (long long)c->heads, (int)c->act, (double)c->eps);
+    digest_add_part(d, text, (size_t)n);
 }
 
 static void layer_norm(const block_run *r, const norm *n, int64_t rows, const float *x, float *y)

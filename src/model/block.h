@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * block.h - one pre-norm transformer block, and where networks get their tensors from.
+ * block.h - one pre-norm transformer block.
  *
  *     x = x + out(attention(qkv(norm1(x))))          D width, F mlp, H heads, T rows of all sequences together
  *     x = x + fc2(act(fc1(norm2(x))))
@@ -9,52 +9,9 @@
 #ifndef SIMILE_MODEL_BLOCK_H
 #define SIMILE_MODEL_BLOCK_H
 
-#include "base/mem.h"
+#include "base/digest.h"
 #include "model/config.h"
-#include "model/weights.h"
-
-/* ---- parameters as they were found in the files: checked at open, used when a tower is packed, digested ---- */
-
-typedef struct {
-    char *name; /* canonical: the Hugging Face name, whatever the file calls it */
-    nn_tensor tensor;
-} param;
-
-typedef struct {
-    param *items;
-    size_t n, capacity;
-} param_list;
-
-void param_list_release(param_list *list);
-
-/* Gets tensors by canonical name and keeps a list of them. The first failure sticks in `status`. */
-typedef struct {
-    const weights *files;
-    param_list *list;
-    simile_status status;
-    simile_error *err;
-} loader;
-
-/* Shapes of rank 0 to 4; ends at the first negative size. */
-nn_tensor loader_get(loader *l, const char *prefix, const char *name, int rank, const int64_t *dim);
-nn_tensor loader_vector(loader *l, const char *prefix, const char *name, int64_t n);
-nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t rows, int64_t cols);
-
-/* The whole tensor as float32, for mem_free; NULL when memory is short. */
-float *tensor_floats(const nn_tensor *t);
-
-/* ---- layer norm ---- */
-
-typedef struct {
-    nn_tensor weight_view, bias_view;
-    float *weight, *bias; /* [D], once packed */
-} norm;
-
-norm norm_load(loader *l, const char *prefix, const char *name, int64_t dim);
-bool norm_pack(norm *n); /* false: out of memory */
-void norm_release(norm *n);
-
-/* ---- the block ---- */
+#include "model/params.h"
 
 enum { LINEAR_Q, LINEAR_K, LINEAR_V, LINEAR_OUT, LINEAR_FC1, LINEAR_FC2, BLOCK_LINEARS };
 
@@ -64,9 +21,13 @@ typedef struct {
     nn_matrix *qkv, *out, *fc1, *fc2;                     /* [3D, D], [D, D], [F, D], [D, F], once packed */
 } block;
 
-void block_load(loader *l, const char *prefix, const tower_config *c, block *out);
-simile_status block_pack(block *b, nn_precision precision, simile_error *err);
-void block_release(block *b);
+/* The blocks PREFIX0. to PREFIX(layers - 1). */
+void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out);
+simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err);
+void blocks_release(block *blocks, int64_t layers); /* blocks may be NULL */
+
+/* Heads, activation and epsilon: what the tensors do not say. */
+void tower_config_identify(const tower_config *c, digest *d);
 
 /* Rows of packed sequences and the memory to work in. */
 typedef struct {

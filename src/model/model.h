@@ -15,12 +15,22 @@
 typedef struct model model;
 typedef struct model_encoder model_encoder;
 
-simile_status model_open(const char *directory, model **out, simile_error *err);
+typedef struct {
+    int64_t image_size; /* another resolution than the network was trained at; 0: its own */
+} model_options;
+
+/* options: NULL for the defaults. */
+simile_status model_open(const char *path, const model_options *options, model **out, simile_error *err);
 void model_close(model *m);
+
+/* From now on `m` reads texts with the text tower and the tokenizer of `reader`, which it owns (also on failure).
+ * Whether their vectors belong to one space is the caller's to know. */
+simile_status model_pair(model *m, model *reader, simile_error *err);
 
 const simile_model_info *model_info(const model *m);
 const tokenizer *model_tokenizer(const model *m);           /* NULL: no text tower */
 const image_prepare_spec *model_image_spec(const model *m); /* NULL: no image tower */
+/* The identity of the space of the vectors: of a pair, that of the model with the image tower. */
 simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
 
 simile_status model_encoder_new(const model *m, int threads, model_encoder **out, simile_error *err);

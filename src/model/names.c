@@ -1,92 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * names.c - layouts as data: see names.h.
- *
- * A layout is a table of rules, tried in order. In a pattern '#' stands for a number and '*' for whatever is left; both
- * are put where they stand in the canonical name. '?' there is q, k or v: the tensor holds these three on top of one
- * another, as PyTorch's MultiheadAttention keeps them. A name that no rule fits stays as it is, and is reported when no
- * network asks for it.
- *
- * openai: openai/CLIP, clip/model.py; the same in mlfoundations/open_clip, src/open_clip/model.py, where models with a
- *         text tower of their own class put "text." before its names and may have a Linear as text projection.
- * gguf:   monatis/clip.cpp, models/convert_hf_to_gguf.py; it drops logit_scale, which is ln 100 in all that it
- * converts. hf:     transformers, models/clip/modeling_clip.py: canonical already. */
+ * names.c - see names.h; the layouts themselves stand with their families, in families/. */
 #include "model/names.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "model/family.h"
 
 #include <math.h>
 #include <stdio.h>
-
-typedef enum { KEEP, SPLIT, TRANSPOSE } name_action;
-
-typedef struct {
-    const char *from, *to;
-    name_action action;
-} name_rule;
-
-static const name_rule openai_rules[] = {
-    {"visual.class_embedding", "vision_model.embeddings.class_embedding", KEEP},
-    {"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight", KEEP},
-    {"visual.positional_embedding", "vision_model.embeddings.position_embedding.weight", KEEP},
-    {"visual.ln_pre.*", "vision_model.pre_layrnorm.*", KEEP},
-    {"visual.transformer.resblocks.#.attn.in_proj_*", "vision_model.encoder.layers.#.self_attn.?_proj.*", SPLIT},
-    {"visual.transformer.resblocks.#.attn.out_proj.*", "vision_model.encoder.layers.#.self_attn.out_proj.*", KEEP},
-    {"visual.transformer.resblocks.#.ln_1.*", "vision_model.encoder.layers.#.layer_norm1.*", KEEP},
-    {"visual.transformer.resblocks.#.ln_2.*", "vision_model.encoder.layers.#.layer_norm2.*", KEEP},
-    {"visual.transformer.resblocks.#.mlp.c_fc.*", "vision_model.encoder.layers.#.mlp.fc1.*", KEEP},
-    {"visual.transformer.resblocks.#.mlp.c_proj.*", "vision_model.encoder.layers.#.mlp.fc2.*", KEEP},
-    {"visual.ln_post.*", "vision_model.post_layernorm.*", KEEP},
-    {"visual.proj", "visual_projection.weight", TRANSPOSE},
-    {"token_embedding.weight", "text_model.embeddings.token_embedding.weight", KEEP},
-    {"positional_embedding", "text_model.embeddings.position_embedding.weight", KEEP},
-    {"transformer.resblocks.#.attn.in_proj_*", "text_model.encoder.layers.#.self_attn.?_proj.*", SPLIT},
-    {"transformer.resblocks.#.attn.out_proj.*", "text_model.encoder.layers.#.self_attn.out_proj.*", KEEP},
-    {"transformer.resblocks.#.ln_1.*", "text_model.encoder.layers.#.layer_norm1.*", KEEP},
-    {"transformer.resblocks.#.ln_2.*", "text_model.encoder.layers.#.layer_norm2.*", KEEP},
-    {"transformer.resblocks.#.mlp.c_fc.*", "text_model.encoder.layers.#.mlp.fc1.*", KEEP},
-    {"transformer.resblocks.#.mlp.c_proj.*", "text_model.encoder.layers.#.mlp.fc2.*", KEEP},
-    {"ln_final.*", "text_model.final_layer_norm.*", KEEP},
-    {"text_projection", "text_projection.weight", TRANSPOSE},
-    {NULL, NULL, KEEP},
-};
-
-static const name_rule gguf_rules[] = {
-    {"v.class_embd", "vision_model.embeddings.class_embedding", KEEP},
-    {"v.patch_embd.weight", "vision_model.embeddings.patch_embedding.weight", KEEP},
-    {"v.position_embd.weight", "vision_model.embeddings.position_embedding.weight", KEEP},
-    {"v.pre_ln.*", "vision_model.pre_layrnorm.*", KEEP},
-    {"v.blk.#.attn_q.*", "vision_model.encoder.layers.#.self_attn.q_proj.*", KEEP},
-    {"v.blk.#.attn_k.*", "vision_model.encoder.layers.#.self_attn.k_proj.*", KEEP},
-    {"v.blk.#.attn_v.*", "vision_model.encoder.layers.#.self_attn.v_proj.*", KEEP},
-    {"v.blk.#.attn_out.*", "vision_model.encoder.layers.#.self_attn.out_proj.*", KEEP},
-    {"v.blk.#.ln1.*", "vision_model.encoder.layers.#.layer_norm1.*", KEEP},
-    {"v.blk.#.ln2.*", "vision_model.encoder.layers.#.layer_norm2.*", KEEP},
-    {"v.blk.#.ffn_down.*", "vision_model.encoder.layers.#.mlp.fc1.*", KEEP}, /* down is the one that widens there */
-    {"v.blk.#.ffn_up.*", "vision_model.encoder.layers.#.mlp.fc2.*", KEEP},
-    {"v.post_ln.*", "vision_model.post_layernorm.*", KEEP},
-    {"t.token_embd.weight", "text_model.embeddings.token_embedding.weight", KEEP},
-    {"t.position_embd.weight", "text_model.embeddings.position_embedding.weight", KEEP},
-    {"t.blk.#.attn_q.*", "text_model.encoder.layers.#.self_attn.q_proj.*", KEEP},
-    {"t.blk.#.attn_k.*", "text_model.encoder.layers.#.self_attn.k_proj.*", KEEP},
-    {"t.blk.#.attn_v.*", "text_model.encoder.layers.#.self_attn.v_proj.*", KEEP},
-    {"t.blk.#.attn_out.*", "text_model.encoder.layers.#.self_attn.out_proj.*", KEEP},
-    {"t.blk.#.ln1.*", "text_model.encoder.layers.#.layer_norm1.*", KEEP},
-    {"t.blk.#.ln2.*", "text_model.encoder.layers.#.layer_norm2.*", KEEP},
-    {"t.blk.#.ffn_down.*", "text_model.encoder.layers.#.mlp.fc1.*", KEEP},
-    {"t.blk.#.ffn_up.*", "text_model.encoder.layers.#.mlp.fc2.*", KEEP},
-    {"t.post_ln.*", "text_model.final_layer_norm.*", KEEP},
-    {NULL, NULL, KEEP},
-};
-
-/* A layout is recognised by a tensor that each of its files has; `before` is taken off names that begin with it. */
-static const struct {
-    const char *mark, *before;
-    const name_rule *rules;
-    bool adds_scale;
-} layouts[] = {
-    {"visual.class_embedding", "text.", openai_rules, false},
-    {"v.patch_embd.weight", NULL, gguf_rules, true},
-};
 
 /* Networks that are not there, by a part with which a name begins. */
 static const struct {
@@ -224,21 +145,47 @@ static simile_status transpose(const renamer *r, weight_entry *e)
     return SIMILE_OK;
 }
 
-static simile_status apply(const renamer *r, size_t at, const name_rule *rules, const char *before)
+/* The layouts of a checkpoint. */
+enum { MAX_APPLIED = 8 };
+typedef struct {
+    const name_layout *items[MAX_APPLIED];
+    size_t n;
+} layout_list;
+
+static const char *without(const char *name, const char *before)
 {
-    const char *name = r->t->entries[at].name;
-    match m;
-    if (before && !strncmp(name, before, strlen(before))) name += strlen(before);
-    for (const name_rule *rule = rules; rule->from; rule++) {
-        if (!matches(rule->from, name, &m)) continue;
-        if (rule->action == SPLIT) return split(r, at, rule, &m);
-        if (rule->action == TRANSPOSE) RETURN_IF_ERROR(transpose(r, &r->t->entries[at]));
-        return rename_entry(r, &r->t->entries[at], canonical(rule->to, &m, 0));
-    }
-    return name == r->t->entries[at].name ? SIMILE_OK : rename_entry(r, &r->t->entries[at], mem_strdup(name));
+    const size_t len = before ? strlen(before) : 0;
+    return len && !strncmp(name, before, len) ? name + len : name;
 }
 
-/* ---- the table ---- */
+static simile_status apply_rule(const renamer *r, size_t at, const name_rule *rule, const match *m)
+{
+    weight_entry *e = &r->t->entries[at];
+    switch (rule->action) {
+    case NAME_SPLIT: return split(r, at, rule, m);
+    case NAME_IGNORE: e->used = true; return SIMILE_OK;
+    case NAME_TRANSPOSE: RETURN_IF_ERROR(transpose(r, e)); break;
+    case NAME_KEEP:
+    default: break;
+    }
+    return rename_entry(r, e, canonical(rule->to, m, 0));
+}
+
+static simile_status apply(const renamer *r, size_t at, const layout_list *layouts)
+{
+    const char *whole = r->t->entries[at].name, *stripped = whole;
+    match m;
+    for (size_t i = 0; i < layouts->n; i++) {
+        const char *name = without(whole, layouts->items[i]->before);
+        if (name != whole) stripped = name;
+        for (const name_rule *rule = layouts->items[i]->rules; rule->from; rule++) {
+            if (matches(rule->from, name, &m)) return apply_rule(r, at, rule, &m);
+        }
+    }
+    return stripped == whole ? SIMILE_OK : rename_entry(r, &r->t->entries[at], mem_strdup(stripped));
+}
+
+/* ---- the tables ---- */
 
 /* "module.", which training on several devices puts before all names. */
 static simile_status strip_module(weight_table *t, simile_error *err)
@@ -284,22 +231,44 @@ static simile_status add_scale(weight_table *t, const char *subject, simile_erro
     return SIMILE_OK;
 }
 
-simile_status names_canonical(weight_table *t, const char *subject, size_t len, simile_error *err)
+static bool any_has(const named_table *tables, size_t n, const char *name)
 {
-    const renamer r = {t, subject, err};
-    if (t->copy_max == 0) t->copy_max = len + COPY_ROOM;
-    RETURN_IF_ERROR(strip_module(t, err));
-    RETURN_IF_ERROR(refuse_unknown(t, subject, err));
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-        if (!weight_table_find(t, layouts[i].mark)) continue;
-        const size_t n = t->n; /* what a split adds has its name already */
-        for (size_t k = 0; k < n; k++) RETURN_IF_ERROR(apply(&r, k, layouts[i].rules, layouts[i].before));
-        RETURN_IF_ERROR(weight_table_sort(t, subject, err));
-        if (layouts[i].adds_scale && !weight_table_find(t, "logit_scale")) {
-            RETURN_IF_ERROR(add_scale(t, subject, err));
-            return weight_table_sort(t, subject, err);
-        }
-        return SIMILE_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (weight_table_find(tables[i].table, name)) return true;
     }
-    return SIMILE_OK;
+    return false;
+}
+
+static layout_list find_layouts(const named_table *tables, size_t n)
+{
+    layout_list found = {.n = 0};
+    for (size_t f = 0; model_families[f]; f++) {
+        for (const name_layout *l = model_families[f]->layouts; l && l->mark; l++) {
+            if (found.n < MAX_APPLIED && any_has(tables, n, l->mark)) found.items[found.n++] = l;
+        }
+    }
+    return found;
+}
+
+simile_status names_canonical(const named_table *tables, size_t n, simile_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        weight_table *t = tables[i].table;
+        if (t->copy_max == 0) t->copy_max = tables[i].len + COPY_ROOM;
+        RETURN_IF_ERROR(strip_module(t, err));
+        RETURN_IF_ERROR(weight_table_sort(t, tables[i].subject, err));
+        RETURN_IF_ERROR(refuse_unknown(t, tables[i].subject, err));
+    }
+    const layout_list layouts = find_layouts(tables, n);
+    bool adds_scale = false;
+    for (size_t i = 0; i < layouts.n; i++) adds_scale |= layouts.items[i]->adds_scale;
+    for (size_t i = 0; i < n && layouts.n; i++) {
+        const renamer r = {tables[i].table, tables[i].subject, err};
+        const size_t had = r.t->n; /* what a split adds has its name already */
+        for (size_t k = 0; k < had; k++) RETURN_IF_ERROR(apply(&r, k, &layouts));
+        RETURN_IF_ERROR(weight_table_sort(r.t, r.subject, err));
+    }
+    if (!adds_scale || any_has(tables, n, "logit_scale")) return SIMILE_OK;
+    RETURN_IF_ERROR(add_scale(tables[0].table, tables[0].subject, err));
+    return weight_table_sort(tables[0].table, tables[0].subject, err);
 }

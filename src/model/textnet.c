@@ -1,46 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
- * textnet.c - CLIP's causal text transformer: see towers.h for the formulas.
+ * textnet.c - CLIP's causal text transformer: see textnet.h for the formulas.
  *
  * Texts of different lengths lie packed behind one another, without padding, each cut behind its end-of-text token:
  * under the causal mask nothing after a row can change it, so this is exact.
  * Reference: transformers, models/clip/modeling_clip.py (CLIPTextTransformer). */
-#include "model/towers.h"
+#include "model/textnet.h"
+
+#include "model/block.h"
 
 #include <stdio.h>
 
 enum { CHUNK_ROWS = 1024, CHUNK_TEXTS = 256 };
 
-simile_status textnet_load(loader *l, const text_config *c, int64_t dim, textnet *out)
+typedef struct {
+    tower base;
+    textnet_config config;
+    nn_tensor token_view, position_view, projection_view;
+    norm final_norm;
+    block *blocks;
+    float *position; /* [C, D], once packed; tokens are widened row by row from the mapping */
+    nn_matrix *projection;
+} textnet;
+
+bool textnet_config_fits(const textnet_config *c)
 {
-    const int64_t d = c->tower.width;
-    *out = (textnet){.config = *c, .dim = dim};
-    out->blocks = mem_zero_array((size_t)c->tower.layers, sizeof *out->blocks);
-    if (!out->blocks) return l->status = err_nomem(l->err);
-    out->token_view = loader_matrix(l, "text_model.embeddings.", "token_embedding.weight", c->vocab, d);
-    out->position_view = loader_matrix(l, "text_model.embeddings.", "position_embedding.weight", c->context, d);
-    for (int64_t i = 0; i < c->tower.layers; i++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "text_model.encoder.layers.%lld.", (long long)i);
-        block_load(l, prefix, &c->tower, &out->blocks[i]);
-    }
-    out->final_norm = norm_load(l, "text_model.", "final_layer_norm", d);
-    out->projection_view = loader_matrix(l, "", "text_projection.weight", dim, d);
-    return l->status;
+    return c->vocab >= 1 && c->vocab <= CONFIG_MAX_VOCAB && c->context >= 2 && c->context <= CONFIG_MAX_PLACES &&
+           tower_config_fits(&c->tower);
 }
 
-simile_status textnet_pack(textnet *t, nn_precision precision, simile_error *err)
+static void load(loader *l, textnet *t)
 {
+    const textnet_config *c = &t->config;
+    const int64_t d = c->tower.width;
+    t->token_view = loader_matrix(l, "text_model.embeddings.", "token_embedding.weight", c->vocab, d);
+    t->position_view = loader_matrix(l, "text_model.embeddings.", "position_embedding.weight", c->context, d);
+    blocks_load(l, "text_model.encoder.layers.", &c->tower, t->blocks);
+    t->final_norm = norm_load(l, "text_model.", "final_layer_norm", d);
+    t->projection_view = loader_matrix(l, "", "text_projection.weight", t->base.dim, d);
+}
+
+static simile_status textnet_pack(tower *base, nn_precision precision, simile_error *err)
+{
+    textnet *t = (textnet *)base;
     const nn_matrix_spec projection = {.weights = &t->projection_view, .n_parts = 1, .precision = NN_COMPUTE_F32};
     t->position = tensor_floats(&t->position_view);
     if (!t->position || !norm_pack(&t->final_norm)) return err_nomem(err);
     RETURN_IF_ERROR(nn_matrix_new(&projection, &t->projection, err));
-    for (int64_t i = 0; i < t->config.tower.layers; i++) RETURN_IF_ERROR(block_pack(&t->blocks[i], precision, err));
-    return SIMILE_OK;
+    return blocks_pack(t->blocks, t->config.tower.layers, precision, err);
 }
 
-void textnet_unpack(textnet *t)
+static void textnet_unpack(tower *base)
 {
-    for (int64_t i = 0; t->blocks && i < t->config.tower.layers; i++) block_release(&t->blocks[i]);
+    textnet *t = (textnet *)base;
+    blocks_release(t->blocks, t->config.tower.layers);
     norm_release(&t->final_norm);
     nn_matrix_free(t->projection);
     mem_free(t->position);
@@ -48,11 +60,12 @@ void textnet_unpack(textnet *t)
     t->position = NULL;
 }
 
-void textnet_release(textnet *t)
+static void textnet_free(tower *base)
 {
-    textnet_unpack(t);
+    textnet *t = (textnet *)base;
+    textnet_unpack(base);
     mem_free(t->blocks);
-    *t = (textnet){0};
+    mem_free(t);
 }
 
 static int64_t chunk_rows(const textnet *t)
@@ -60,8 +73,9 @@ static int64_t chunk_rows(const textnet *t)
     return t->config.context > CHUNK_ROWS ? t->config.context : CHUNK_ROWS;
 }
 
-size_t textnet_memory(const textnet *t)
+static size_t textnet_memory(const tower *base)
 {
+    const textnet *t = (const textnet *)base;
     return block_run_bytes(&t->config.tower, chunk_rows(t)) + (2 * CHUNK_TEXTS + 1) * sizeof(int32_t) + 4 * 64;
 }
 
@@ -77,19 +91,6 @@ static size_t end_place(const textnet *t, const token_list *text)
         }
     }
     return best;
-}
-
-static simile_status check_ids(const textnet *t, const token_list *text, simile_error *err)
-{
-    if (text->n < 1 || text->n > (size_t)t->config.context)
-        return err_set(err, SIMILE_E_ARG, "a text of %zu tokens does not fit a context of %lld", text->n,
-                       (long long)t->config.context);
-    for (size_t i = 0; i < text->n; i++) {
-        if (text->ids[i] < 0 || text->ids[i] >= t->config.vocab)
-            return err_set(err, SIMILE_E_FORMAT, "token %d is not in the model's vocabulary of %lld", text->ids[i],
-                           (long long)t->config.vocab);
-    }
-    return SIMILE_OK;
 }
 
 /* x[row] = token[id] + position[place], place < length. */
@@ -136,22 +137,61 @@ static simile_status forward(const textnet *t, block_run *r, arena *memory, cons
         return err_set(err, SIMILE_E_INTERNAL, "the encoder's memory is too small");
     r->starts = starts;
     r->causal = true;
-    for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(check_ids(t, &texts[i], err));
+    for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(tower_check_text(&t->base, &texts[i], err));
     for (size_t done = 0; done < n;) {
         const size_t taken = pack_texts(t, texts + done, n - done, r->x, starts, rows);
         r->sequences = (int32_t)taken;
-        RETURN_IF_ERROR(run_chunk(t, r, rows, out + done * (size_t)t->dim, err));
+        RETURN_IF_ERROR(run_chunk(t, r, rows, out + done * (size_t)t->base.dim, err));
         done += taken;
     }
     return SIMILE_OK;
 }
 
-simile_status textnet_forward(const textnet *t, nn_context *ctx, arena *memory, const token_list *texts, size_t n,
-                              float *out, simile_error *err)
+static simile_status textnet_read(const tower *base, nn_context *ctx, arena *memory, const token_list *texts, size_t n,
+                                  float *out, simile_error *err)
 {
+    const textnet *t = (const textnet *)base;
     block_run r = {.ctx = ctx, .config = &t->config.tower};
     const size_t mark = arena_mark(memory);
     const simile_status status = forward(t, &r, memory, texts, n, out, err);
     arena_reset(memory, mark);
     return status;
+}
+
+/* Older configurations (2) pool at the first largest id. Where that is the end-of-text token the rule is the same as
+ * naming it, and so is the identity. */
+static int64_t pooled_token(const textnet *t, const tokenizer *words)
+{
+    const int64_t end = tokenizer_end_id(words), last = (int64_t)tokenizer_vocab_size(words) - 1;
+    return t->config.eos == 2 && end == last ? end : t->config.eos;
+}
+
+static void textnet_identify(const tower *base, const tokenizer *words, digest *d)
+{
+    const textnet *t = (const textnet *)base;
+    char text[96];
+    tower_config_identify(&t->config.tower, d);
+    const int n = snprintf(text, sizeof text, "eos %lld context %lld", (long long)pooled_token(t, words),
+                           (long long)t->config.context);
+    digest_add_part(d, text, (size_t)n);
+}
+
+static const tower_ops textnet_ops = {.pack = textnet_pack,
+                                      .unpack = textnet_unpack,
+                                      .free = textnet_free,
+                                      .memory = textnet_memory,
+                                      .identify = textnet_identify,
+                                      .read = textnet_read};
+
+simile_status textnet_new(loader *l, const textnet_config *c, int64_t dim, tower **out)
+{
+    textnet *t = mem_new(textnet);
+    *out = t ? &t->base : NULL;
+    if (!t) return l->status = err_nomem(l->err);
+    t->base = (tower){.ops = &textnet_ops, .dim = dim, .vocab = c->vocab, .context = c->context};
+    t->config = *c;
+    t->blocks = mem_zero_array((size_t)c->tower.layers, sizeof *t->blocks);
+    if (!t->blocks) return l->status = err_nomem(l->err);
+    load(l, t);
+    return l->status;
 }

@@ -1,41 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0
- * vit.c - CLIP's vision transformer: see towers.h for the formulas.
+ * vit.c - CLIP's vision transformer: see vit.h for the formulas.
  * Reference: transformers, models/clip/modeling_clip.py (CLIPVisionTransformer). */
-#include "model/towers.h"
+#include "model/vit.h"
+
+#include "model/block.h"
 
 #include <stdio.h>
 
 /* Rows that a product should have to be worth its start: beyond about a thousand nothing is gained (bench/). */
 enum { CHUNK_ROWS = 1024 };
 
+typedef struct {
+    tower base;
+    vit_config config;
+    int64_t grid, tokens; /* patches a side, N + 1 */
+    nn_tensor class_view, patch_view, position_view, projection_view;
+    norm pre_norm, post_norm;
+    block *blocks;
+    float *class_embedding, *position; /* [D], [N+1, D], once packed */
+    nn_matrix *patch, *projection;     /* [D, 3PP], [E, D], once packed */
+} vit;
+
+bool vit_config_fits(const vit_config *c)
+{
+    if (c->image_size < 1 || c->image_size > 8192 || c->patch < 1 || c->patch > c->image_size) return false;
+    const int64_t grid = c->image_size / c->patch;
+    return grid * grid < CONFIG_MAX_PLACES && tower_config_fits(&c->tower);
+}
+
 static int64_t patch_inputs(const vit *v)
 {
     return 3 * v->config.patch * v->config.patch;
 }
 
-simile_status vit_load(loader *l, const vision_config *c, int64_t dim, vit *out)
+static void load(loader *l, vit *v)
 {
+    const vit_config *c = &v->config;
     const int64_t d = c->tower.width, patch_shape[4] = {d, 3, c->patch, c->patch};
-    *out = (vit){.config = *c, .dim = dim, .grid = c->image_size / c->patch};
-    out->tokens = out->grid * out->grid + 1;
-    out->blocks = mem_zero_array((size_t)c->tower.layers, sizeof *out->blocks);
-    if (!out->blocks) return l->status = err_nomem(l->err);
-    out->class_view = loader_vector(l, "vision_model.embeddings.", "class_embedding", d);
-    out->patch_view = loader_get(l, "vision_model.embeddings.", "patch_embedding.weight", 4, patch_shape);
-    out->position_view = loader_matrix(l, "vision_model.embeddings.", "position_embedding.weight", out->tokens, d);
-    out->pre_norm = norm_load(l, "vision_model.", "pre_layrnorm", d); /* spelt so in the files */
-    for (int64_t i = 0; i < c->tower.layers; i++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "vision_model.encoder.layers.%lld.", (long long)i);
-        block_load(l, prefix, &c->tower, &out->blocks[i]);
-    }
-    out->post_norm = norm_load(l, "vision_model.", "post_layernorm", d);
-    out->projection_view = loader_matrix(l, "", "visual_projection.weight", dim, d);
-    return l->status;
+    v->class_view = loader_vector(l, "vision_model.embeddings.", "class_embedding", d);
+    v->patch_view = loader_get(l, "vision_model.embeddings.", "patch_embedding.weight", 4, patch_shape);
+    v->position_view = loader_matrix(l, "vision_model.embeddings.", "position_embedding.weight", v->tokens, d);
+    v->pre_norm = norm_load(l, "vision_model.", "pre_layrnorm", d); /* spelt so in the files */
+    blocks_load(l, "vision_model.encoder.layers.", &c->tower, v->blocks);
+    v->post_norm = norm_load(l, "vision_model.", "post_layernorm", d);
+    v->projection_view = loader_matrix(l, "", "visual_projection.weight", v->base.dim, d);
 }
 
-simile_status vit_pack(vit *v, nn_precision precision, simile_error *err)
+static simile_status vit_pack(tower *t, nn_precision precision, simile_error *err)
 {
+    vit *v = (vit *)t;
     nn_tensor patch = v->patch_view; /* [D, 3, P, P] read as [D, 3PP] */
     patch.rank = 2;
     patch.dim[1] = patch_inputs(v);
@@ -47,13 +60,13 @@ simile_status vit_pack(vit *v, nn_precision precision, simile_error *err)
         return err_nomem(err);
     RETURN_IF_ERROR(nn_matrix_new(&patch_spec, &v->patch, err));
     RETURN_IF_ERROR(nn_matrix_new(&projection, &v->projection, err));
-    for (int64_t i = 0; i < v->config.tower.layers; i++) RETURN_IF_ERROR(block_pack(&v->blocks[i], precision, err));
-    return SIMILE_OK;
+    return blocks_pack(v->blocks, v->config.tower.layers, precision, err);
 }
 
-void vit_unpack(vit *v)
+static void vit_unpack(tower *t)
 {
-    for (int64_t i = 0; v->blocks && i < v->config.tower.layers; i++) block_release(&v->blocks[i]);
+    vit *v = (vit *)t;
+    blocks_release(v->blocks, v->config.tower.layers);
     norm_release(&v->pre_norm);
     norm_release(&v->post_norm);
     nn_matrix_free(v->patch);
@@ -64,27 +77,24 @@ void vit_unpack(vit *v)
     v->class_embedding = v->position = NULL;
 }
 
-void vit_release(vit *v)
+static void vit_free(tower *t)
 {
-    vit_unpack(v);
+    vit *v = (vit *)t;
+    vit_unpack(t);
     mem_free(v->blocks);
-    *v = (vit){0};
-}
-
-int64_t vit_chunk(const vit *v)
-{
-    return v->tokens >= CHUNK_ROWS ? 1 : CHUNK_ROWS / v->tokens;
+    mem_free(v);
 }
 
 /* The patches lie in h of the run; a small network with large patches may need more than a block does. */
 static size_t patches_bytes(const vit *v)
 {
-    return (size_t)(vit_chunk(v) * (v->tokens - 1) * (patch_inputs(v) + v->config.tower.width)) * sizeof(float);
+    return (size_t)(v->base.chunk * (v->tokens - 1) * (patch_inputs(v) + v->config.tower.width)) * sizeof(float);
 }
 
-size_t vit_memory(const vit *v)
+static size_t vit_memory(const tower *t)
 {
-    const int64_t n = vit_chunk(v);
+    const vit *v = (const vit *)t;
+    const int64_t n = v->base.chunk;
     return block_run_bytes(&v->config.tower, n * v->tokens) + patches_bytes(v) + (size_t)(2 * n + 1) * sizeof(int32_t) +
            6 * 64;
 }
@@ -159,12 +169,42 @@ static simile_status forward(const vit *v, block_run *r, arena *memory, const fl
     return nn_linear(r->ctx, v->projection, n, r->y, out, NN_ACT_NONE, false, err);
 }
 
-simile_status vit_forward(const vit *v, nn_context *ctx, arena *memory, const float *pixels, int64_t n, float *out,
-                          simile_error *err)
+static simile_status vit_see(const tower *t, nn_context *ctx, arena *memory, const float *pixels, int64_t n, float *out,
+                             simile_error *err)
 {
+    const vit *v = (const vit *)t;
     block_run r = {.ctx = ctx, .config = &v->config.tower};
     const size_t mark = arena_mark(memory);
     const simile_status status = forward(v, &r, memory, pixels, n, out, err);
     arena_reset(memory, mark);
     return status;
+}
+
+static void vit_identify(const tower *t, const tokenizer *words, digest *d)
+{
+    (void)words;
+    tower_config_identify(&((const vit *)t)->config.tower, d);
+}
+
+static const tower_ops vit_ops = {.pack = vit_pack,
+                                  .unpack = vit_unpack,
+                                  .free = vit_free,
+                                  .memory = vit_memory,
+                                  .identify = vit_identify,
+                                  .see = vit_see};
+
+simile_status vit_new(loader *l, const vit_config *c, int64_t dim, tower **out)
+{
+    vit *v = mem_new(vit);
+    *out = v ? &v->base : NULL;
+    if (!v) return l->status = err_nomem(l->err);
+    v->base = (tower){.ops = &vit_ops, .dim = dim, .image_size = c->image_size};
+    v->config = *c;
+    v->grid = c->image_size / c->patch;
+    v->tokens = v->grid * v->grid + 1;
+    v->base.chunk = v->tokens >= CHUNK_ROWS ? 1 : CHUNK_ROWS / v->tokens;
+    v->blocks = mem_zero_array((size_t)c->tower.layers, sizeof *v->blocks);
+    if (!v->blocks) return l->status = err_nomem(l->err);
+    load(l, v);
+    return l->status;
 }

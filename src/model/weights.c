@@ -230,8 +230,19 @@ static simile_status open_shard(weights *w, shard *sh, simile_error *err)
     if (!status && format != w->format)
         status = err_set(err, SIMILE_E_FORMAT, "cannot open the model '%s': its weight files are of several formats",
                          w->path);
-    if (!status) status = names_canonical(&sh->table, path, sh->map.len, err);
     mem_free(path);
+    return status;
+}
+
+/* Names are told apart by what all the files hold together. */
+static simile_status rename_tensors(weights *w, simile_error *err)
+{
+    named_table *tables = mem_array(w->n_shards, sizeof *tables);
+    if (!tables) return err_nomem(err);
+    for (size_t i = 0; i < w->n_shards; i++)
+        tables[i] = (named_table){&w->shards[i].table, w->shards[i].name, w->shards[i].map.len};
+    const simile_status status = names_canonical(tables, w->n_shards, err);
+    mem_free(tables);
     return status;
 }
 
@@ -261,8 +272,9 @@ simile_status weights_open(const char *path, weights **out, simile_error *err)
     w->path = mem_strdup(path);
     if (!w->path) status = err_nomem(err);
     if (!status) status = list_shards(w, err);
-    for (size_t i = 0; !status && i < w->n_shards; i++) {
-        status = open_shard(w, &w->shards[i], err);
+    for (size_t i = 0; !status && i < w->n_shards; i++) status = open_shard(w, &w->shards[i], err);
+    if (!status) status = rename_tensors(w, err);
+    for (size_t i = 1; !status && i < w->n_shards; i++) {
         for (size_t j = 0; !status && j < i; j++) status = check_overlap(w, &w->shards[j], &w->shards[i], err);
     }
     if (status) {
@@ -285,6 +297,12 @@ const weight_entry *weights_find(const weights *w, const char *name)
 bool weights_has(const weights *w, const char *name)
 {
     return weights_find(w, name) != NULL;
+}
+
+int64_t weights_size(const weights *w, const char *name, int rank, int at)
+{
+    const weight_entry *e = weights_find(w, name);
+    return e && e->tensor.rank == rank && e->tensor.dim[at] < 1 << 24 ? e->tensor.dim[at] : 0;
 }
 
 /* "[3, 768]" */

@@ -91,6 +91,8 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
 /* An error names a tensor that no network asked for. */
 simile_status weights_all_used(const weights *w, simile_error *err);
 bool weights_has(const weights *w, const char *name);
+/* Dimension `at` of a tensor of that rank, 0 when there is no such one: to describe a network by its shapes. */
+int64_t weights_size(const weights *w, const char *name, int rank, int at);
 const char *weights_dtype(const weights *w);     /* of the largest part, as files spell it, or "mixed" */
 const char *weights_directory(const weights *w); /* where its other files lie */
 weights_format weights_kind(const weights *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_config.c - any bytes as config.json and as preprocessor_config.json. */
-#include "model/config.h"
+#include "model/families/clip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

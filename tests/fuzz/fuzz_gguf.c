@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gguf_facts facts;
     simile_error err;
     if (gguf_read(data, size, "fuzz", &t, &facts, &err)) return 0;
-    const simile_status status = names_canonical(&t, "fuzz", size, &err);
+    const simile_status status = names_canonical(&(named_table){&t, "fuzz", size}, 1, &err);
     for (size_t i = 0; !status && i < t.n; i++) {
         const nn_tensor *tensor = &t.entries[i].tensor;
         float values[4096];

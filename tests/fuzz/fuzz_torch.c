@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (legacy ? torch_legacy_read(data, size, "fuzz", &t, &err)
                : torch_zip_read(data, size, "fuzz", &t, &script, &err))
         return 0;
-    if (!names_canonical(&t, "fuzz", size, &err)) {
+    if (!names_canonical(&(named_table){&t, "fuzz", size}, 1, &err)) {
         volatile uint8_t sink = 0;
         for (size_t i = 0; i < t.n; i++) {
             const weight_entry *e = &t.entries[i];

@@ -30,7 +30,7 @@ static model *open_model(const char *name)
     model *m;
     simile_error err;
     char *path = fixture(name);
-    if (model_open(path, &m, &err)) fail_msg("%s", err.message);
+    if (model_open(path, NULL, &m, &err)) fail_msg("%s", err.message);
     mem_free(path);
     return m;
 }
@@ -116,7 +116,7 @@ static void the_older_rule_of_pooling_is_the_same_model(void **state)
         mem_free(from);
         mem_free(to);
     }
-    if (model_open(folder, &b, &err)) fail_msg("%s", err.message);
+    if (model_open(folder, NULL, &b, &err)) fail_msg("%s", err.message);
     assert_int_equal(model_digest(a, digest_a, NULL), 0);
     assert_int_equal(model_digest(b, digest_b, NULL), 0);
     assert_string_equal(digest_a, digest_b);
@@ -485,7 +485,7 @@ static void survives_short_memory(void **state)
             model *m = NULL;
             simile_error err = {0};
             mem_fault_after(n, true);
-            const simile_status status = model_open(path, &m, &err);
+            const simile_status status = model_open(path, NULL, &m, &err);
             const bool hit = mem_fault_hit();
             mem_fault_after(0, false);
             if (hit != (status == SIMILE_E_NOMEM))

@@ -30,7 +30,7 @@ static model *open_model(const char *directory)
 {
     model *m;
     simile_error err;
-    if (model_open(directory, &m, &err)) fail_msg("%s", err.message);
+    if (model_open(directory, NULL, &m, &err)) fail_msg("%s", err.message);
     return m;
 }
 
@@ -253,7 +253,7 @@ static void says_what_a_directory_lacks(void **state)
 {
     model *m;
     simile_error err = {0};
-    assert_int_equal(model_open("/nonexistent/model", &m, &err), SIMILE_E_NOT_FOUND);
+    assert_int_equal(model_open("/nonexistent/model", NULL, &m, &err), SIMILE_E_NOT_FOUND);
     assert_null(m);
     assert_non_null(strstr(err.message, "config.json"));
 }
@@ -270,7 +270,7 @@ static void survives_short_memory(void **state)
         const token_list list = {.ids = ids, .n = 2};
         mem_fault_after(n, true);
         simile_error err = {0};
-        simile_status status = model_open(directory, &m, &err);
+        simile_status status = model_open(directory, NULL, &m, &err);
         if (!status) status = model_encoder_new(m, 1, &e, &err);
         if (!status) status = model_encode_tokens(e, &list, 1, out, &err);
         const bool hit = mem_fault_hit();

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "model/config.h"
+#include "model/families/clip.h"
 
 static simile_status parse(const char *json, clip_config *out, simile_error *err)
 {

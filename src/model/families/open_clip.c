@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * describe.c - networks that are not described by a config.json of Hugging Face.
- *
- * OpenCLIP:  open_clip_config.json beside the weights: {"model_cfg": {...}, "preprocess_cfg": {...}}. Reference:
- *            mlfoundations/open_clip, src/open_clip/model.py (CLIPVisionCfg, CLIPTextCfg) and transform.py. An option
- * that would change a vector and is not known here is refused by name. OpenAI:    nothing but the shapes of the
- * tensors. Reference: openai/CLIP, clip/model.py (build_model); heads are of 64, the activation is QuickGELU. clip.cpp:
- * the keys of the GGUF file. Reference: monatis/clip.cpp, models/convert_hf_to_gguf.py.
- *
- * The end-of-text token is the last of the vocabulary in all of them. */
-#include "base/file.h"
-#include "base/json.h"
-#include "base/mem.h"
-#include "model/config.h"
+ * open_clip.c - OpenCLIP's directories: open_clip_config.json beside the weights, {"model_cfg": {...},
+ * "preprocess_cfg": {...}}. The names of the tensors are OpenAI's (openai.c), the end-of-text token is the last of the
+ * vocabulary. An option that would change a vector and is not known here is refused by name.
+ * Reference: mlfoundations/open_clip, src/open_clip/model.py (CLIPVisionCfg, CLIPTextCfg) and transform.py. */
+#include "model/families/clip.h"
 
-#include <math.h>
-#include <stdio.h>
-
-enum { MAX_FILE = 4 << 20, HEAD = 64, MAX_INT = 1 << 24 };
-
-/* ---- OpenCLIP ---- */
+enum { MAX_INT = 1 << 24 };
 
 /* Options that must be absent, null or have this value. */
 typedef struct {
@@ -74,10 +61,10 @@ static simile_status read_tower(json_from from, tower_config *t, simile_error *e
     return SIMILE_OK;
 }
 
-static simile_status read_vision(json_from from, vision_config *v, simile_error *err)
+static simile_status read_vision(json_from from, vit_config *v, simile_error *err)
 {
-    int64_t head = HEAD;
-    *v = (vision_config){.image_size = 224, .patch = 16};
+    int64_t head = CLIP_HEAD;
+    *v = (vit_config){.image_size = 224, .patch = 16};
     v->tower.width = 768;
     v->tower.layers = 12;
     RETURN_IF_ERROR(check_options(from, vision_rules, err));
@@ -95,9 +82,9 @@ static simile_status read_vision(json_from from, vision_config *v, simile_error 
     return SIMILE_OK;
 }
 
-static simile_status read_text(json_from from, text_config *t, simile_error *err)
+static simile_status read_text(json_from from, textnet_config *t, simile_error *err)
 {
-    *t = (text_config){.vocab = 49408, .context = 77};
+    *t = (textnet_config){.vocab = 49408, .context = 77};
     t->tower.width = 512;
     t->tower.layers = 12;
     t->tower.heads = 8;
@@ -152,11 +139,7 @@ static simile_status read_prepare(json_from from, int64_t size, image_prepare_sp
     out->filter = filters[i].filter;
     if (squash) out->fit = IMAGE_FIT_SQUASH;
     if (squash) out->crop = false;
-    for (int c = 0; c < 3; c++) {
-        if (!(out->std[c] > 0))
-            return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"std\" is not positive", from.subject);
-    }
-    return SIMILE_OK;
+    return config_check_std(out, from.subject, err);
 }
 
 static simile_status read_open_clip(json_from root, clip_config *out, image_prepare_spec *prepare, simile_error *err)
@@ -169,115 +152,16 @@ static simile_status read_open_clip(json_from root, clip_config *out, image_prep
     return read_prepare(pictures, out->vision.image_size, prepare, err);
 }
 
-simile_status open_clip_parse(const char *json, size_t len, const char *subject, clip_config *out,
-                              image_prepare_spec *prepare, simile_error *err)
+static bool claims(const model_source *s)
 {
-    json_t *root;
-    RETURN_IF_ERROR(json_parse_object(json, len, subject, &root, err));
-    const simile_status status = read_open_clip((json_from){root, subject}, out, prepare, err);
-    json_decref(root);
-    return status;
+    return s->open_clip && !s->config;
 }
 
-simile_status open_clip_read(const char *directory, clip_config *out, image_prepare_spec *prepare, simile_error *err)
+static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
 {
-    char *text = NULL, *path = path_join(directory, "open_clip_config.json");
-    size_t len;
-    if (!path) return err_nomem(err);
-    simile_status status = file_read(path, MAX_FILE, &text, &len, err);
-    if (!status) status = open_clip_parse(text, len, path, out, prepare, err);
-    mem_free(text);
-    mem_free(path);
-    return status;
+    clip_config c;
+    RETURN_IF_ERROR(read_open_clip((json_from){s->open_clip, s->open_clip_path}, &c, &out->prepare, err));
+    return clip_load(s, l, &c, out, err);
 }
 
-/* ---- OpenAI ---- */
-
-/* Dimension `at` of a tensor that has that many; 0 when there is no such tensor. */
-static int64_t size_of(const weights *w, const char *name, int rank, int at)
-{
-    const weight_entry *e = weights_find(w, name);
-    return e && e->tensor.rank == rank && e->tensor.dim[at] < MAX_INT ? e->tensor.dim[at] : 0;
-}
-
-static int64_t count_layers(const weights *w, const char *tower)
-{
-    int64_t n = 0;
-    for (;; n++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s.encoder.layers.%lld.layer_norm1.weight", tower, (long long)n);
-        if (n == MAX_TENSORS || !weights_has(w, name)) return n;
-    }
-}
-
-static tower_config describe_tower(const weights *w, const char *tower, int64_t width)
-{
-    char name[128];
-    snprintf(name, sizeof name, "%s.encoder.layers.0.mlp.fc1.weight", tower);
-    return (tower_config){.width = width,
-                          .layers = count_layers(w, tower),
-                          .heads = width / HEAD,
-                          .mlp = size_of(w, name, 2, 0),
-                          .act = NN_ACT_QUICK_GELU,
-                          .eps = 1e-5f};
-}
-
-simile_status describe_openai(const weights *w, clip_config *out, simile_error *err)
-{
-    static const char patch[] = "vision_model.embeddings.patch_embedding.weight";
-    static const char places[] = "vision_model.embeddings.position_embedding.weight";
-    static const char tokens[] = "text_model.embeddings.token_embedding.weight";
-    *out = (clip_config){.dim = size_of(w, "visual_projection.weight", 2, 0)};
-    const int64_t grid = (int64_t)llround(sqrt((double)size_of(w, places, 2, 0) - 1));
-    out->vision.tower = describe_tower(w, "vision_model", size_of(w, patch, 4, 0));
-    out->vision.patch = size_of(w, patch, 4, 3);
-    out->vision.image_size = grid > 0 && grid < 8192 ? out->vision.patch * grid : 0;
-    out->text.tower = describe_tower(w, "text_model", size_of(w, tokens, 2, 1));
-    out->text.vocab = size_of(w, tokens, 2, 0);
-    out->text.context = size_of(w, "text_model.embeddings.position_embedding.weight", 2, 0);
-    out->text.eos = out->text.vocab - 1;
-    return clip_config_check(out, weights_directory(w), err);
-}
-
-/* ---- clip.cpp ---- */
-
-static tower_config gguf_tower(const gguf_facts *g, int i)
-{
-    return (tower_config){.width = g->tower[i].width,
-                          .layers = g->tower[i].layers,
-                          .heads = g->tower[i].heads,
-                          .mlp = g->tower[i].mlp,
-                          .act = g->gelu ? NN_ACT_GELU : NN_ACT_QUICK_GELU,
-                          .eps = g->tower[i].eps > 0 ? (float)g->tower[i].eps : 1e-5f};
-}
-
-simile_status describe_gguf(const weights *w, clip_config *out, image_prepare_spec *prepare, simile_error *err)
-{
-    const gguf_facts *g = weights_gguf(w);
-    const char *subject = weights_directory(w);
-    if (!g->clip || g->projector)
-        return err_set(err, SIMILE_E_UNSUPPORTED,
-                       "cannot open the model in '%s': its GGUF file holds no CLIP of clip.cpp", subject);
-    if (!g->text || !g->vision)
-        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot open the model in '%s': its GGUF file holds only one tower",
-                       subject);
-    if (g->tower[0].dim != g->tower[1].dim)
-        return err_set(err, SIMILE_E_FORMAT, "cannot open the model in '%s': its towers differ in their dimension",
-                       subject);
-    *out = (clip_config){.dim = g->tower[0].dim};
-    out->vision = (vision_config){.tower = gguf_tower(g, 0), .image_size = g->image_size, .patch = g->patch};
-    out->text = (text_config){.tower = gguf_tower(g, 1),
-                              .vocab = size_of(w, "text_model.embeddings.token_embedding.weight", 2, 0),
-                              .context = g->context};
-    out->text.eos = out->text.vocab - 1;
-    RETURN_IF_ERROR(clip_config_check(out, subject, err));
-    *prepare = clip_preprocess(out->vision.image_size);
-    if (g->has_mean) memcpy(prepare->mean, g->mean, sizeof g->mean);
-    if (g->has_std) memcpy(prepare->std, g->std, sizeof g->std);
-    for (int c = 0; c < 3; c++) {
-        if (!(prepare->std[c] > 0))
-            return err_set(err, SIMILE_E_FORMAT, "cannot open the model in '%s': its image_std is not positive",
-                           subject);
-    }
-    return SIMILE_OK;
-}
+const model_family family_open_clip = {.name = "open_clip", .claims = claims, .load = load};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * clip.h - what the layouts in which CLIPs are published share: the two usual towers and one logit_scale. */
+#ifndef SIMILE_MODEL_FAMILIES_CLIP_H
+#define SIMILE_MODEL_FAMILIES_CLIP_H
+
+#include "model/family.h"
+#include "model/textnet.h"
+#include "model/vit.h"
+
+typedef struct {
+    vit_config vision;
+    textnet_config text;
+    int64_t dim;
+} clip_config;
+
+/* config.json of model_type "clip", from bytes (a fuzz target's door). */
+simile_status clip_config_parse(const char *json, size_t len, const char *subject, clip_config *out, simile_error *err);
+
+/* The bounds that every configuration has to keep, wherever it comes from. */
+simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err);
+
+/* Loads both towers and logit_scale. */
+simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_parts *out, simile_error *err);
+
+/* The width of a head in all that OpenAI published. */
+enum { CLIP_HEAD = 64 };
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * openai.c - OpenAI's TorchScript archives, which nothing describes but the shapes of their tensors, and the names that
+ * they share with OpenCLIP's checkpoints.
+ *
+ * Reference: openai/CLIP, clip/model.py (build_model): heads are of 64, the activation is QuickGELU, the end-of-text
+ * token is the last of the vocabulary. mlfoundations/open_clip, src/open_clip/model.py: models with a text tower of
+ * their own class put "text." before its names and may have a Linear as text projection. */
+#include "model/families/clip.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const name_rule vision_rules[] = {
+    {"visual.class_embedding", "vision_model.embeddings.class_embedding", NAME_KEEP},
+    {"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight", NAME_KEEP},
+    {"visual.positional_embedding", "vision_model.embeddings.position_embedding.weight", NAME_KEEP},
+    {"visual.ln_pre.*", "vision_model.pre_layrnorm.*", NAME_KEEP},
+    {"visual.transformer.resblocks.#.attn.in_proj_*", "vision_model.encoder.layers.#.self_attn.?_proj.*", NAME_SPLIT},
+    {"visual.transformer.resblocks.#.attn.out_proj.*", "vision_model.encoder.layers.#.self_attn.out_proj.*", NAME_KEEP},
+    {"visual.transformer.resblocks.#.ln_1.*", "vision_model.encoder.layers.#.layer_norm1.*", NAME_KEEP},
+    {"visual.transformer.resblocks.#.ln_2.*", "vision_model.encoder.layers.#.layer_norm2.*", NAME_KEEP},
+    {"visual.transformer.resblocks.#.mlp.c_fc.*", "vision_model.encoder.layers.#.mlp.fc1.*", NAME_KEEP},
+    {"visual.transformer.resblocks.#.mlp.c_proj.*", "vision_model.encoder.layers.#.mlp.fc2.*", NAME_KEEP},
+    {"visual.ln_post.*", "vision_model.post_layernorm.*", NAME_KEEP},
+    {"visual.proj", "visual_projection.weight", NAME_TRANSPOSE},
+    {NULL, NULL, NAME_KEEP},
+};
+
+static const name_rule text_rules[] = {
+    {"token_embedding.weight", "text_model.embeddings.token_embedding.weight", NAME_KEEP},
+    {"positional_embedding", "text_model.embeddings.position_embedding.weight", NAME_KEEP},
+    {"transformer.resblocks.#.attn.in_proj_*", "text_model.encoder.layers.#.self_attn.?_proj.*", NAME_SPLIT},
+    {"transformer.resblocks.#.attn.out_proj.*", "text_model.encoder.layers.#.self_attn.out_proj.*", NAME_KEEP},
+    {"transformer.resblocks.#.ln_1.*", "text_model.encoder.layers.#.layer_norm1.*", NAME_KEEP},
+    {"transformer.resblocks.#.ln_2.*", "text_model.encoder.layers.#.layer_norm2.*", NAME_KEEP},
+    {"transformer.resblocks.#.mlp.c_fc.*", "text_model.encoder.layers.#.mlp.fc1.*", NAME_KEEP},
+    {"transformer.resblocks.#.mlp.c_proj.*", "text_model.encoder.layers.#.mlp.fc2.*", NAME_KEEP},
+    {"ln_final.*", "text_model.final_layer_norm.*", NAME_KEEP},
+    {"text_projection", "text_projection.weight", NAME_TRANSPOSE},
+    {NULL, NULL, NAME_KEEP},
+};
+
+static const name_layout layouts[] = {
+    {"visual.class_embedding", NULL, vision_rules, false},
+    {"token_embedding.weight", NULL, text_rules, false},
+    {"text.token_embedding.weight", "text.", text_rules, false},
+    {NULL, NULL, NULL, false},
+};
+
+static int64_t count_layers(const weights *w, const char *part)
+{
+    int64_t n = 0;
+    for (;; n++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.encoder.layers.%lld.layer_norm1.weight", part, (long long)n);
+        if (n == MAX_TENSORS || !weights_has(w, name)) return n;
+    }
+}
+
+static tower_config describe_tower(const weights *w, const char *part, int64_t width)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.encoder.layers.0.mlp.fc1.weight", part);
+    return (tower_config){.width = width,
+                          .layers = count_layers(w, part),
+                          .heads = width / CLIP_HEAD,
+                          .mlp = weights_size(w, name, 2, 0),
+                          .act = NN_ACT_QUICK_GELU,
+                          .eps = 1e-5f};
+}
+
+static simile_status describe(const weights *w, clip_config *out, simile_error *err)
+{
+    static const char patch[] = "vision_model.embeddings.patch_embedding.weight";
+    static const char places[] = "vision_model.embeddings.position_embedding.weight";
+    static const char tokens[] = "text_model.embeddings.token_embedding.weight";
+    *out = (clip_config){.dim = weights_size(w, "visual_projection.weight", 2, 0)};
+    const int64_t grid = (int64_t)llround(sqrt((double)weights_size(w, places, 2, 0) - 1));
+    out->vision.tower = describe_tower(w, "vision_model", weights_size(w, patch, 4, 0));
+    out->vision.patch = weights_size(w, patch, 4, 3);
+    out->vision.image_size = grid > 0 && grid < 8192 ? out->vision.patch * grid : 0;
+    out->text.tower = describe_tower(w, "text_model", weights_size(w, tokens, 2, 1));
+    out->text.vocab = weights_size(w, tokens, 2, 0);
+    out->text.context = weights_size(w, "text_model.embeddings.position_embedding.weight", 2, 0);
+    out->text.eos = out->text.vocab - 1;
+    return clip_config_check(out, weights_directory(w), err);
+}
+
+static bool claims(const model_source *s)
+{
+    return source_describes_itself(s, WEIGHTS_TORCHSCRIPT);
+}
+
+static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
+{
+    clip_config c;
+    RETURN_IF_ERROR(describe(s->files[0], &c, err));
+    out->prepare = clip_preprocess(c.vision.image_size);
+    return clip_load(s, l, &c, out, err);
+}
+
+const model_family family_openai = {.name = "openai", .claims = claims, .load = load, .layouts = layouts};

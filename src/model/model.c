@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model.c - a model behind model.h, whatever its family: towers, a tokenizer, preprocessing, an identity.
+ *
+ * Opening checks every tensor's name and shape and copies nothing. A tower is packed at its first use: `lock` guards
+ * the packing alone, and `packed` is read with acquire order, so that encoders on many threads share the result. */
+#include "model/model.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/family.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+struct model {
+    simile_model_info info;
+    char *name, *path, *folder;
+    model_source source; /* its documents are given back once the model is open */
+    model_parts parts;
+    param_list params;
+    pthread_mutex_t lock;
+    model *reader; /* reads texts in its place; NULL: itself */
+};
+
+struct model_encoder {
+    const model *m;
+    nn_context *ctx;
+    arena memory;
+    int threads;
+};
+
+static void release_documents(model_source *s)
+{
+    json_decref(s->config);
+    json_decref(s->open_clip);
+    json_decref(s->modules);
+    mem_free(s->config_path);
+    mem_free(s->open_clip_path);
+    mem_free(s->modules_path);
+    s->config = s->open_clip = s->modules = NULL;
+    s->config_path = s->open_clip_path = s->modules_path = NULL;
+}
+
+void model_close(model *m)
+{
+    if (!m) return;
+    model_close(m->reader);
+    tower_free(m->parts.image);
+    tower_free(m->parts.text);
+    tokenizer_close(m->parts.words);
+    param_list_release(&m->params);
+    release_documents(&m->source);
+    for (int i = 0; i < m->source.n_files; i++) weights_close(m->source.files[i]);
+    pthread_mutex_destroy(&m->lock);
+    mem_free(m->name);
+    mem_free(m->path);
+    mem_free(m->folder);
+    mem_free(m);
+}
+
+/* ---- opening ---- */
+
+static simile_status look_for(const model_source *s, const char *name, bool *there, simile_error *err)
+{
+    char *path = path_join(s->folder, name);
+    if (!path) return err_nomem(err);
+    *there |= file_exists(path);
+    mem_free(path);
+    return SIMILE_OK;
+}
+
+/* A single file, or one that nothing describes, may describe itself: then what lies beside it is not read. */
+static simile_status read_documents(model_source *s, simile_error *err)
+{
+    bool described = false;
+    RETURN_IF_ERROR(look_for(s, "config.json", &described, err));
+    RETURN_IF_ERROR(look_for(s, "open_clip_config.json", &described, err));
+    RETURN_IF_ERROR(look_for(s, "modules.json", &described, err));
+    if (s->single || !described) {
+        RETURN_IF_ERROR(weights_open(s->path, &s->files[0], err));
+        s->n_files = 1;
+        if (source_describes_itself(s, WEIGHTS_GGUF) || source_describes_itself(s, WEIGHTS_TORCHSCRIPT))
+            return SIMILE_OK;
+    }
+    RETURN_IF_ERROR(source_json(s, "config.json", &s->config_path, &s->config, err));
+    RETURN_IF_ERROR(source_json(s, "open_clip_config.json", &s->open_clip_path, &s->open_clip, err));
+    return source_json(s, "modules.json", &s->modules_path, &s->modules, err);
+}
+
+static simile_status nobody_claims(const model_source *s, simile_error *err)
+{
+    const char *type = json_string_value(json_object_get(s->config, "model_type"));
+    if (type)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot open the model '%s': no family here has the model_type '%s'",
+                       s->path, type);
+    if (s->config)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot open the model '%s': its config.json names no model_type",
+                       s->path);
+    return err_set(err, SIMILE_E_NOT_FOUND,
+                   "cannot open the model '%s': neither config.json nor open_clip_config.json is beside its weights",
+                   s->path);
+}
+
+static simile_status load_parts(model *m, simile_error *err)
+{
+    loader l = {.list = &m->params, .err = err};
+    model_source *s = &m->source;
+    m->parts.logit_scale = 100;
+    for (size_t i = 0; model_families[i]; i++) {
+        if (!model_families[i]->claims(s)) continue;
+        m->parts.family = model_families[i]->name;
+        RETURN_IF_ERROR(model_families[i]->load(s, &l, &m->parts, err));
+        for (int f = 0; f < s->n_files; f++) RETURN_IF_ERROR(weights_all_used(s->files[f], err));
+        return SIMILE_OK;
+    }
+    return nobody_claims(s, err);
+}
+
+static simile_status check_parts(const model *m, simile_error *err)
+{
+    const model_parts *p = &m->parts;
+    if (!p->image && !p->text)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot open the model '%s': it has no tower", m->path);
+    if (p->image && p->text && p->image->dim != p->text->dim)
+        return err_set(err, SIMILE_E_FORMAT,
+                       "cannot open the model '%s': its image tower makes vectors of %lld, its text tower of %lld",
+                       m->path, (long long)p->image->dim, (long long)p->text->dim);
+    const size_t has = p->text ? tokenizer_vocab_size(p->words) : 0;
+    if (p->text && has > (size_t)p->text->vocab)
+        return err_set(err, SIMILE_E_FORMAT,
+                       "cannot open the model '%s': its tokenizer has %zu tokens, its network only %lld", m->path, has,
+                       (long long)p->text->vocab);
+    return SIMILE_OK;
+}
+
+static void fill_info(model *m)
+{
+    const tower *sees = m->parts.image, *reads = m->parts.text;
+    simile_model_info *i = &m->info;
+    i->name = m->name;
+    i->directory = m->path;
+    i->family = m->parts.family;
+    i->dim = (int32_t)(sees ? sees->dim : reads->dim);
+    i->image_size = sees ? (int32_t)sees->image_size : 0;
+    i->context = reads ? (int32_t)reads->context : 0;
+    i->vocab_size = reads ? (int32_t)reads->vocab : 0;
+    i->logit_scale = m->parts.logit_scale;
+    i->weights_dtype = weights_dtype(m->source.files[0]);
+    for (size_t k = 0; k < m->params.n; k++) i->parameters += nn_tensor_count(&m->params.items[k].tensor);
+}
+
+/* Not even a folder: the sentence names the file that is looked for first. */
+static simile_status nothing_there(const char *path, simile_error *err)
+{
+    char *config = path_join(path, "config.json"), *text = NULL;
+    size_t len;
+    const simile_status status = config ? file_read(config, 1, &text, &len, err) : err_nomem(err);
+    mem_free(text);
+    mem_free(config);
+    return status ? status : err_set(err, SIMILE_E_NOT_FOUND, "cannot open the model '%s'", path);
+}
+
+static simile_status open_model(model *m, const model_options *options, simile_error *err)
+{
+    file_facts facts = {0};
+    if (file_stat(m->path, &facts, NULL)) return nothing_there(m->path, err);
+    m->folder = facts.is_directory ? mem_strdup(m->path) : path_folder(m->path);
+    if (!m->folder) return err_nomem(err);
+    m->source = (model_source){.path = m->path,
+                               .folder = m->folder,
+                               .single = !facts.is_directory,
+                               .image_size = options ? options->image_size : 0};
+    RETURN_IF_ERROR(read_documents(&m->source, err));
+    RETURN_IF_ERROR(load_parts(m, err));
+    if (m->parts.text && !m->parts.words) RETURN_IF_ERROR(tokenizer_open(m->folder, &m->parts.words, err));
+    RETURN_IF_ERROR(check_parts(m, err));
+    fill_info(m);
+    release_documents(&m->source);
+    return SIMILE_OK;
+}
+
+simile_status model_open(const char *path, const model_options *options, model **out, simile_error *err)
+{
+    *out = NULL;
+    model *m = mem_new(model);
+    if (!m) return err_nomem(err);
+    pthread_mutex_init(&m->lock, NULL);
+    m->path = path_absolute(path);
+    m->name = m->path ? path_name(m->path) : NULL;
+    const simile_status status = m->name ? open_model(m, options, err) : err_nomem(err);
+    if (status) {
+        model_close(m);
+        return status;
+    }
+    *out = m;
+    return SIMILE_OK;
+}
+
+simile_status model_pair(model *m, model *reader, simile_error *err)
+{
+    const char *why = NULL;
+    if (!reader->parts.text)
+        why = "it has no text tower";
+    else if (reader->info.dim != m->info.dim)
+        why = "its vectors have another length";
+    if (why) {
+        const simile_status status =
+            err_set(err, SIMILE_E_UNSUPPORTED, "cannot pair the model '%s' with '%s': %s", m->name, reader->name, why);
+        model_close(reader);
+        return status;
+    }
+    model_close(m->reader);
+    m->reader = reader;
+    m->info.context = reader->info.context;
+    m->info.vocab_size = reader->info.vocab_size;
+    return SIMILE_OK;
+}
+
+const simile_model_info *model_info(const model *m)
+{
+    return &m->info;
+}
+
+static const model *text_side(const model *m)
+{
+    return m->reader ? m->reader : m;
+}
+
+const tokenizer *model_tokenizer(const model *m)
+{
+    return text_side(m)->parts.words;
+}
+
+const image_prepare_spec *model_image_spec(const model *m)
+{
+    return m->parts.image ? &m->parts.prepare : NULL;
+}
+
+/* ---- identity ----
+ * Over what decides the vectors, and in a form that does not depend on how files store it: each parameter's canonical
+ * name, shape and values as float32; the vocabulary; the numbers of the preprocessing and of the configuration. */
+
+static void digest_preprocess(digest *d, const image_prepare_spec *p)
+{
+    char text[512];
+    const int n = snprintf(text, sizeof text, "fit %d filter %d short %d size %d %d crop %d rescale %d %a normalize %d",
+                           (int)p->fit, (int)p->filter, p->resize_short, p->width, p->height, p->crop, p->rescale,
+                           p->rescale_factor, p->normalize);
+    digest_add_part(d, text, (size_t)n);
+    digest_add_part(d, p->mean, sizeof p->mean);
+    digest_add_part(d, p->std, sizeof p->std);
+}
+
+static void digest_param(digest *d, const param *p, float *chunk, int64_t chunk_len)
+{
+    const int64_t n = nn_tensor_count(&p->tensor);
+    digest_add_part(d, p->name, strlen(p->name));
+    digest_add_part(d, p->tensor.dim, (size_t)p->tensor.rank * sizeof p->tensor.dim[0]);
+    for (int64_t at = 0; at < n; at += chunk_len) {
+        const int64_t len = n - at < chunk_len ? n - at : chunk_len;
+        nn_tensor_to_f32(&p->tensor, at, len, chunk);
+        digest_add(d, chunk, (size_t)len * sizeof *chunk);
+    }
+}
+
+static void digest_vocabulary(digest *d, const tokenizer *words)
+{
+    for (size_t id = 0; id < tokenizer_vocab_size(words); id++) {
+        const char *piece = tokenizer_piece(words, (int32_t)id);
+        digest_add_part(d, piece ? piece : "", piece ? strlen(piece) : 0);
+    }
+}
+
+simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
+{
+    enum { CHUNK = 1 << 16 };
+    const model_parts *p = &m->parts;
+    uint8_t bytes[DIGEST_SIZE];
+    digest d;
+    float *chunk = mem_array(CHUNK, sizeof *chunk);
+    out[0] = 0;
+    if (!chunk) return err_nomem(err);
+    digest_init(&d);
+    digest_add_part(&d, p->family, strlen(p->family));
+    if (p->image) digest_preprocess(&d, &p->prepare);
+    if (p->image) p->image->ops->identify(p->image, p->words, &d);
+    if (p->text) p->text->ops->identify(p->text, p->words, &d);
+    if (p->text) digest_vocabulary(&d, p->words);
+    for (size_t i = 0; i < m->params.n; i++) digest_param(&d, &m->params.items[i], chunk, CHUNK);
+    digest_end(&d, bytes);
+    digest_hex(bytes, out);
+    mem_free(chunk);
+    return SIMILE_OK;
+}
+
+/* ---- encoders ---- */
+
+static size_t memory_of(const tower *t)
+{
+    return t ? t->ops->memory(t) : 0;
+}
+
+simile_status model_encoder_new(const model *m, int threads, model_encoder **out, simile_error *err)
+{
+    *out = NULL;
+    model_encoder *e = mem_new(model_encoder);
+    if (!e) return err_nomem(err);
+    e->m = m;
+    e->threads = threads;
+    const size_t for_image = memory_of(m->parts.image), for_text = memory_of(text_side(m)->parts.text);
+    simile_status status = nn_context_new(threads, &e->ctx, err);
+    if (!status && !arena_init(&e->memory, for_image > for_text ? for_image : for_text)) status = err_nomem(err);
+    if (status) {
+        model_encoder_free(e);
+        return status;
+    }
+    *out = e;
+    return SIMILE_OK;
+}
+
+void model_encoder_free(model_encoder *e)
+{
+    if (!e) return;
+    nn_context_free(e->ctx);
+    arena_release(&e->memory);
+    mem_free(e);
+}
+
+const model *model_encoder_model(const model_encoder *e)
+{
+    return e->m;
+}
+
+int model_encoder_threads(const model_encoder *e)
+{
+    return e->threads;
+}
+
+/* Packs a tower unless that was done. The model is const to everyone else: packing changes no answer of it. */
+static simile_status ensure_packed(const model *shared, tower *t, simile_error *err)
+{
+    model *m = (model *)(uintptr_t)shared;
+    if (atomic_load_explicit(&t->packed, memory_order_acquire)) return SIMILE_OK;
+    simile_status status = SIMILE_OK;
+    pthread_mutex_lock(&m->lock);
+    if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
+        status = t->ops->pack(t, NN_COMPUTE_F32, err);
+        if (status)
+            t->ops->unpack(t);
+        else
+            atomic_store_explicit(&t->packed, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+simile_status model_encode_pixels(model_encoder *e, const float *pixels, size_t n, float *out, simile_error *err)
+{
+    tower *t = e->m->parts.image;
+    if (!t) return err_set(err, SIMILE_E_UNSUPPORTED, "the model '%s' has no image tower", e->m->name);
+    const size_t size = (size_t)t->image_size, chunk = (size_t)t->chunk;
+    RETURN_IF_ERROR(ensure_packed(e->m, t, err));
+    for (size_t done = 0; done < n; done += chunk) {
+        const size_t now = n - done < chunk ? n - done : chunk;
+        RETURN_IF_ERROR(t->ops->see(t, e->ctx, &e->memory, pixels + done * 3 * size * size, (int64_t)now,
+                                    out + done * (size_t)t->dim, err));
+    }
+    return SIMILE_OK;
+}
+
+simile_status tower_check_text(const tower *t, const token_list *text, simile_error *err)
+{
+    if (text->n < 1 || text->n > (size_t)t->context)
+        return err_set(err, SIMILE_E_ARG, "a text of %zu tokens does not fit a context of %lld", text->n,
+                       (long long)t->context);
+    for (size_t i = 0; i < text->n; i++) {
+        if (text->ids[i] < 0 || text->ids[i] >= t->vocab)
+            return err_set(err, SIMILE_E_FORMAT, "token %d is not in the model's vocabulary of %lld", text->ids[i],
+                           (long long)t->vocab);
+    }
+    return SIMILE_OK;
+}
+
+simile_status model_encode_tokens(model_encoder *e, const token_list *texts, size_t n, float *out, simile_error *err)
+{
+    const model *m = text_side(e->m);
+    tower *t = m->parts.text;
+    if (!t) return err_set(err, SIMILE_E_UNSUPPORTED, "the model '%s' has no text tower", m->name);
+    RETURN_IF_ERROR(ensure_packed(m, t, err));
+    return t->ops->read(t, e->ctx, &e->memory, texts, n, out, err);
+}

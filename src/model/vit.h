@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vit.h - vision transformer ("An Image is Worth 16x16 Words", arXiv 2010.11929, as in CLIP, arXiv 2103.00020).
+ *
+ *     p   = patch(pixels)                      [N, D]   N patches row by row, no bias
+ *     x   = pre_norm([class; p] + position)    [N+1, D]
+ *     x   = blocks(x)
+ *     out = projection(post_norm(x[0]))        [E] */
+#ifndef SIMILE_MODEL_VIT_H
+#define SIMILE_MODEL_VIT_H
+
+#include "model/config.h"
+#include "model/params.h"
+#include "model/tower.h"
+
+typedef struct {
+    tower_config tower;
+    int64_t image_size, patch; /* grid = image_size / patch, rounded down */
+} vit_config;
+
+/* Sizes that a network can have and that no computation of ours overflows on. */
+bool vit_config_fits(const vit_config *c);
+
+simile_status vit_new(loader *l, const vit_config *c, int64_t dim, tower **out);
+
+#endif
