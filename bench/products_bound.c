@@ -76,7 +76,7 @@ double products_bound_flop(const tower_shape *s)
 
 static simile_status make_plans(products_bound *b, step *s, simile_error *err)
 {
-    product_key key = {{s->n, s->k, false, NN_COMPUTE_F32}, s->rows, NN_ACT_NONE, false};
+    product_key key = {.weights = {.n = s->n, .k = s->k}, .rows = s->rows};
     RETURN_IF_ERROR(product_plan_new(b->ctx->products, s->weights, &key, &s->plans.whole, err));
     key.rows = nn_rows_at_once(b->ctx->threads, s->rows);
     RETURN_IF_ERROR(product_plan_new(b->ctx->products, s->weights, &key, &s->plans.piece, err));
@@ -87,11 +87,11 @@ static simile_status make_plans(products_bound *b, step *s, simile_error *err)
 /* Adds one product; `like` is an earlier step of the same shape, or NULL. */
 static simile_status add(products_bound *b, int64_t rows, int64_t n, int64_t k, const step *like, simile_error *err)
 {
-    const product_shape shape = {n, k, false, NN_COMPUTE_F32};
+    const product_key typical = {.weights = {.n = n, .k = k}, .rows = 48};
     step *s = &b->steps[b->n_steps];
     *s = (step){.owner = !like, .back = b->n_steps % 2, .rows = rows, .n = n, .k = k};
     b->n_steps++;
-    RETURN_IF_ERROR(product_weights_new(&shape, fill, &k, NULL, &s->weights, err));
+    RETURN_IF_ERROR(product_weights_new(&typical, fill, &k, NULL, &s->weights, err));
     if (!like) return make_plans(b, s, err);
     s->plans = like->plans;
     return SIMILE_OK;

@@ -59,11 +59,30 @@ static inline int64_t nn_part_begin(int64_t items, int part, int parts)
     return items / parts * part + (items % parts < part ? items % parts : part);
 }
 
+struct nn_matrix {
+    product_shape shape;
+    product_weights *weights;
+};
+
+/* A convolution's window, and the size of the pictures for which the layout of its weights is chosen. */
+typedef struct {
+    int64_t size, stride, pad, height, width;
+} nn_window;
+
+/* As nn_matrix_new(). With a window, spec's rows are those of a convolution: [in, size, size]. */
+simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err);
+
+/* The plan for a key, made if need be. The calling thread's library threads are set. */
+simile_status nn_plan_find(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,
+                           simile_error *err);
+
 /* In how large pieces nn_linear() cuts a number of rows. */
 int64_t nn_rows_at_once(int threads, int64_t rows);
 
 /* The name that the product library gives to the code of one product: for tests and benchmarks. */
 simile_status nn_linear_name(nn_context *ctx, const nn_matrix *w, int64_t rows, nn_act act, bool accumulate,
                              const char **out, simile_error *err);
+simile_status nn_conv_name(nn_context *ctx, const nn_conv *c, const nn_pictures *x, nn_act act, bool accumulate,
+                           const char **out, simile_error *err);
 
 #endif

@@ -2,8 +2,12 @@
  * dnnl.c - dnnl.h over oneDNN, for both of its C interfaces (dnnl_shim.h holds what differs).
  *
  * Products are oneDNN's inner product: y [rows, n] = x [rows, k] x W [n, k] transposed. The weights are packed once,
- * in the layout that the library itself asks for at TYPICAL_ROWS; every plan is then made with that layout, whatever
+ * in the layout that the library itself asks for at a typical size; every plan is then made with that layout, whatever
  * its number of rows. Bias, activation and accumulation are part of the product, so that y is written once.
+ *
+ * Convolutions are oneDNN's direct ones, with x and y channels last (nhwc) and packed weights: the code that it picks
+ * for AVX-512, AVX2 and SSE4.1 then has the same speed as with layouts of its own, and nothing is reordered between
+ * products. (With x in planes, nchw, three channels fall to its reference code.)
  *
  * Packing reads float32 rows through a callback, a few megabytes at a time, and reorders them into the matching box of
  * the packed memory. The box starts at a multiple of PIECE_UNIT rows because a box must begin on a block of the layout
@@ -18,7 +22,7 @@
 
 #include <stdio.h>
 
-enum { TYPICAL_ROWS = 48, PIECE_UNIT = 384, PIECE_BYTES = 4 << 20 };
+enum { PIECE_UNIT = 384, PIECE_BYTES = 4 << 20 };
 
 struct products {
     dnnl_engine_t engine;
@@ -113,22 +117,50 @@ static dnnl_status_t plain_md(shim_md **out, int64_t rows, int64_t cols)
     return shim_md_new(out, 2, (const int64_t[]){rows, cols}, (const int64_t[]){cols, 1});
 }
 
-static dnnl_status_t operands_new(operands *o, const product_shape *shape, int64_t rows, const shim_md *layout)
+/* Pictures, channels last. */
+static dnnl_status_t pictures_md(shim_md **out, int64_t n, int64_t channels, int64_t height, int64_t width)
+{
+    return shim_md_new(out, 4, (const int64_t[]){n, channels, height, width},
+                       (const int64_t[]){height * width * channels, 1, width * channels, channels});
+}
+
+/* `count` rows of weights as they lie in a file, or (any) as the library likes them. */
+static dnnl_status_t weights_md(shim_md **out, const product_shape *shape, int64_t count, bool any)
+{
+    const int64_t k = shape->k, w = shape->window;
+    if (!w) return shim_md_new(out, 2, (const int64_t[]){count, k}, any ? NULL : (const int64_t[]){k, 1});
+    return shim_md_new(out, 4, (const int64_t[]){count, k, w, w},
+                       any ? NULL : (const int64_t[]){k * w * w, w * w, w, 1});
+}
+
+static dnnl_status_t operands_new(operands *o, const product_key *key, const shim_md *layout)
 {
     *o = (operands){0};
-    const int64_t n = shape->n, k = shape->k;
-    dnnl_status_t status = plain_md(&o->x, rows, k);
-    if (status == dnnl_success) status = plain_md(&o->y, rows, n);
-    if (status == dnnl_success && shape->bias)
-        status = shim_md_new(&o->bias, 1, (const int64_t[]){n}, (const int64_t[]){1});
+    const product_shape *s = &key->weights;
+    dnnl_status_t status =
+        s->window ? pictures_md(&o->x, key->rows, s->k, key->height, key->width) : plain_md(&o->x, key->rows, s->k);
     if (status == dnnl_success)
-        status = layout ? shim_md_copy(&o->weights, shim_md_ref(layout))
-                        : shim_md_new(&o->weights, 2, (const int64_t[]){n, k}, NULL);
+        status = s->window
+                     ? pictures_md(&o->y, key->rows, s->n, product_steps(s, key->height), product_steps(s, key->width))
+                     : plain_md(&o->y, key->rows, s->n);
+    if (status == dnnl_success && s->bias)
+        status = shim_md_new(&o->bias, 1, (const int64_t[]){s->n}, (const int64_t[]){1});
+    if (status == dnnl_success)
+        status = layout ? shim_md_copy(&o->weights, shim_md_ref(layout)) : weights_md(&o->weights, s, s->n, true);
     if (status != dnnl_success) {
         operands_free(o);
         *o = (operands){0};
     }
     return status;
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const product_shape *s,
+                              const operands *o, const_dnnl_primitive_attr_t attr)
+{
+    const md_ref x = shim_md_ref(o->x), w = shim_md_ref(o->weights), b = shim_md_ref(o->bias), y = shim_md_ref(o->y);
+    const shim_window window = {s->stride, s->pad};
+    return s->window ? shim_convolution(out, engine, &window, x, w, b, y, attr)
+                     : shim_inner_product(out, engine, x, w, b, y, attr);
 }
 
 static const char *name_of(const_dnnl_primitive_desc_t desc)
@@ -146,17 +178,17 @@ static bool is_reference(const_dnnl_primitive_desc_t desc)
 /* ---- weights ---- */
 
 /* What the library likes best; row-major when it would otherwise fall back to its reference code. */
-static dnnl_status_t choose_layout(product_weights *w, const product_shape *shape)
+static dnnl_status_t choose_layout(product_weights *w, const product_key *typical)
 {
+    const product_shape *shape = &typical->weights;
     shim_md *plain = NULL;
-    dnnl_status_t status = plain_md(&plain, shape->n, shape->k);
+    dnnl_status_t status = weights_md(&plain, shape, shape->n, false);
     for (int attempt = 0; attempt < 2 && status == dnnl_success && !w->layout; attempt++) {
         operands o;
         dnnl_primitive_desc_t desc = NULL;
-        status = operands_new(&o, shape, TYPICAL_ROWS, attempt == 0 ? NULL : plain);
+        status = operands_new(&o, typical, attempt == 0 ? NULL : plain);
         if (status != dnnl_success) break;
-        status = shim_inner_product(&desc, w->engine, shim_md_ref(o.x), shim_md_ref(o.weights), shim_md_ref(o.bias),
-                                    shim_md_ref(o.y), NULL);
+        status = describe(&desc, w->engine, shape, &o, NULL);
         if (status == dnnl_success && (attempt == 1 || !is_reference(desc)))
             status = shim_md_copy(&w->layout, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0));
         if (desc) dnnl_primitive_desc_destroy(desc);
@@ -191,12 +223,13 @@ static dnnl_status_t reorder_once(dnnl_engine_t engine, shim_md *from, shim_md *
 }
 
 /* The rows first .. first+count-1, already float32 in `rows`, into their place. */
-static dnnl_status_t pack_rows(product_weights *w, int64_t first, int64_t count, int64_t k, float *rows)
+static dnnl_status_t pack_rows(product_weights *w, const product_shape *shape, int64_t first, int64_t count,
+                               float *rows)
 {
+    const int64_t size[4] = {count, shape->k, shape->window, shape->window}, begin[4] = {first};
     shim_md *from = NULL, *to = NULL;
-    dnnl_status_t status = plain_md(&from, count, k);
-    if (status == dnnl_success)
-        status = shim_md_box(&to, w->layout, (const int64_t[]){count, k}, (const int64_t[]){first, 0});
+    dnnl_status_t status = weights_md(&from, shape, count, false);
+    if (status == dnnl_success) status = shim_md_box(&to, w->layout, size, begin);
     if (status == dnnl_success) status = reorder_once(w->engine, from, to, rows, w->data);
     shim_md_free(from);
     shim_md_free(to);
@@ -207,7 +240,7 @@ static dnnl_status_t pack_in_pieces(product_weights *w, const product_shape *sha
                                     void *user)
 {
     size_t count;
-    float *rows = mem_mul((size_t)piece, (size_t)shape->k, &count) && mem_mul(count, sizeof *rows, &count)
+    float *rows = mem_mul((size_t)piece, (size_t)product_row(shape), &count) && mem_mul(count, sizeof *rows, &count)
                       ? mem_aligned(count)
                       : NULL;
     if (!rows) return dnnl_out_of_memory;
@@ -215,7 +248,7 @@ static dnnl_status_t pack_in_pieces(product_weights *w, const product_shape *sha
     for (int64_t first = 0; first < shape->n && status == dnnl_success; first += piece) {
         const int64_t n = shape->n - first < piece ? shape->n - first : piece;
         fill(user, first, n, rows);
-        status = pack_rows(w, first, n, shape->k, rows);
+        status = pack_rows(w, shape, first, n, rows);
     }
     mem_free(rows);
     return status;
@@ -223,7 +256,7 @@ static dnnl_status_t pack_in_pieces(product_weights *w, const product_shape *sha
 
 static dnnl_status_t pack(product_weights *w, const product_shape *shape, product_fill_fn fill, void *user)
 {
-    int64_t piece = PIECE_BYTES / (int64_t)sizeof(float) / shape->k / PIECE_UNIT * PIECE_UNIT;
+    int64_t piece = PIECE_BYTES / (int64_t)sizeof(float) / product_row(shape) / PIECE_UNIT * PIECE_UNIT;
     if (piece < PIECE_UNIT) piece = PIECE_UNIT;
     if (piece > shape->n) piece = shape->n;
     const dnnl_status_t status = pack_in_pieces(w, shape, piece, fill, user);
@@ -231,11 +264,12 @@ static dnnl_status_t pack(product_weights *w, const product_shape *shape, produc
     return refused && piece < shape->n ? pack_in_pieces(w, shape, shape->n, fill, user) : status;
 }
 
-static dnnl_status_t weights_init(product_weights *w, const product_shape *shape, product_fill_fn fill, void *user,
+static dnnl_status_t weights_init(product_weights *w, const product_key *typical, product_fill_fn fill, void *user,
                                   const float *bias)
 {
+    const product_shape *shape = &typical->weights;
     dnnl_status_t status = dnnl_engine_create(&w->engine, dnnl_cpu, 0);
-    if (status == dnnl_success) status = choose_layout(w, shape);
+    if (status == dnnl_success) status = choose_layout(w, typical);
     if (status != dnnl_success) return status;
     w->bytes = dnnl_memory_desc_get_size(shim_md_ref(w->layout));
     w->data = mem_aligned(w->bytes);
@@ -256,13 +290,13 @@ static dnnl_status_t weights_init(product_weights *w, const product_shape *shape
     return status;
 }
 
-simile_status product_weights_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
+simile_status product_weights_new(const product_key *typical, product_fill_fn fill, void *user, const float *bias,
                                   product_weights **out, simile_error *err)
 {
     *out = NULL;
     product_weights *w = mem_new(product_weights);
     if (!w) return err_nomem(err);
-    const dnnl_status_t status = weights_init(w, shape, fill, user, bias);
+    const dnnl_status_t status = weights_init(w, typical, fill, user, bias);
     if (status != dnnl_success) {
         product_weights_free(w);
         return failure(status, "pack weights", err);
@@ -302,7 +336,7 @@ static dnnl_status_t append_activation(dnnl_post_ops_t ops, nn_act act)
     }
 }
 
-/* Everything that follows the sum of products: accumulation or activation, and where scratch memory comes from. */
+/* Everything that follows the sum of products: accumulation, then activation, and where scratch memory comes from. */
 static dnnl_status_t ending_new(dnnl_primitive_attr_t *out, const product_key *key)
 {
     dnnl_primitive_attr_t attr = NULL;
@@ -338,11 +372,9 @@ static dnnl_status_t plan_init(products *p, product_plan *plan, const product_we
     operands o = {0};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    dnnl_status_t status = operands_new(&o, &key->weights, key->rows, like->layout);
+    dnnl_status_t status = operands_new(&o, key, like->layout);
     if (status == dnnl_success) status = ending_new(&attr, key);
-    if (status == dnnl_success)
-        status = shim_inner_product(&desc, p->engine, shim_md_ref(o.x), shim_md_ref(o.weights), shim_md_ref(o.bias),
-                                    shim_md_ref(o.y), attr);
+    if (status == dnnl_success) status = describe(&desc, p->engine, &key->weights, &o, attr);
     if (status == dnnl_success) status = dnnl_primitive_create(&plan->primitive, desc);
     if (status == dnnl_success) status = plan_memories(p, plan, &o, desc);
     if (status == dnnl_success) snprintf(plan->name, sizeof plan->name, "%s", name_of(desc));

@@ -64,6 +64,15 @@ dnnl_status_t shim_inner_product(dnnl_primitive_desc_t *out, dnnl_engine_t engin
                                                             attr);
 }
 
+dnnl_status_t shim_convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const shim_window *window, md_ref x,
+                               md_ref weights, md_ref bias, md_ref y, const_dnnl_primitive_attr_t attr)
+{
+    const dnnl_dims_t strides = {window->stride, window->stride}, pads = {window->pad, window->pad};
+    const dnnl_dims_t dilates = {0};
+    return dnnl_convolution_forward_primitive_desc_create(out, engine, dnnl_forward_inference, dnnl_convolution_direct,
+                                                          x, weights, bias, y, strides, dilates, pads, pads, attr);
+}
+
 dnnl_status_t shim_reorder(dnnl_primitive_desc_t *out, dnnl_engine_t engine, md_ref from, md_ref to)
 {
     return dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, NULL);

@@ -15,12 +15,8 @@
 
 #include "base/mem.h"
 
-#include <assert.h>
-
-struct nn_matrix {
-    product_shape shape;
-    product_weights *weights;
-};
+/* Rows for which the layout of a matrix is chosen. */
+enum { TYPICAL_ROWS = 48 };
 
 /* ---- matrices ---- */
 
@@ -97,6 +93,16 @@ static void fill_rows(void *user, int64_t first, int64_t count, float *out)
     }
 }
 
+/* product_fill_fn: the same, each row times its factor. */
+static void fill_scaled(void *user, int64_t first, int64_t count, float *out)
+{
+    const nn_matrix_spec *spec = user;
+    const int64_t k = part_cols(spec, 0);
+    fill_rows(user, first, count, out);
+    for (int64_t r = 0; r < count; r++)
+        for (int64_t c = 0; c < k; c++) out[r * k + c] *= spec->scale[first + r];
+}
+
 static float *stacked_bias(const nn_matrix_spec *spec, int64_t n)
 {
     float *bias = mem_array((size_t)n, sizeof *bias);
@@ -109,23 +115,32 @@ static float *stacked_bias(const nn_matrix_spec *spec, int64_t n)
     return bias;
 }
 
-simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
+simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err)
 {
     *out = NULL;
-    product_shape shape;
-    RETURN_IF_ERROR(check_spec(spec, &shape, err));
+    product_key typical = {.rows = window ? 1 : TYPICAL_ROWS};
+    product_shape *shape = &typical.weights;
+    RETURN_IF_ERROR(check_spec(spec, shape, err));
+    if (window) {
+        shape->window = window->size;
+        shape->stride = window->stride;
+        shape->pad = window->pad;
+        shape->k /= window->size * window->size;
+        typical.height = window->height;
+        typical.width = window->width;
+    }
     nn_matrix_spec source = *spec;
     float *bias = NULL;
     simile_status status = SIMILE_OK;
     nn_matrix *m = mem_new(nn_matrix);
-    if (m && shape.bias) bias = stacked_bias(spec, shape.n);
-    if (!m || (shape.bias && !bias)) {
+    if (m && shape->bias) bias = stacked_bias(spec, shape->n);
+    if (!m || (shape->bias && !bias)) {
         status = err_nomem(err);
         goto done;
     }
-    m->shape = shape;
+    m->shape = *shape;
     const int before = nn_library_enter(1);
-    status = product_weights_new(&shape, fill_rows, &source, bias, &m->weights, err);
+    status = product_weights_new(&typical, spec->scale ? fill_scaled : fill_rows, &source, bias, &m->weights, err);
     nn_library_leave(before);
     if (status) goto done;
     *out = m;
@@ -134,6 +149,11 @@ done:
     nn_matrix_free(m);
     mem_free(bias);
     return status;
+}
+
+simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
+{
+    return nn_matrix_pack(spec, NULL, out, err);
 }
 
 void nn_matrix_free(nn_matrix *m)
@@ -160,16 +180,20 @@ size_t nn_matrix_bytes(const nn_matrix *m)
 
 /* ---- products ---- */
 
-static bool same_key(const product_key *a, const product_key *b)
+static bool same_shape(const product_shape *a, const product_shape *b)
 {
-    return a->rows == b->rows && a->weights.n == b->weights.n && a->weights.k == b->weights.k &&
-           a->weights.bias == b->weights.bias && a->weights.precision == b->weights.precision && a->act == b->act &&
-           a->accumulate == b->accumulate;
+    return a->n == b->n && a->k == b->k && a->bias == b->bias && a->precision == b->precision &&
+           a->window == b->window && a->stride == b->stride && a->pad == b->pad;
 }
 
-/* The plan for a key, made if need be. The calling thread's library threads are set. */
-static simile_status find_plan(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,
-                               simile_error *err)
+static bool same_key(const product_key *a, const product_key *b)
+{
+    return a->rows == b->rows && a->height == b->height && a->width == b->width && a->act == b->act &&
+           a->accumulate == b->accumulate && same_shape(&a->weights, &b->weights);
+}
+
+simile_status nn_plan_find(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,
+                           simile_error *err)
 {
     nn_plan_slot *oldest = &ctx->plans[0];
     ctx->clock++;
@@ -200,16 +224,15 @@ int64_t nn_rows_at_once(int threads, int64_t rows)
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
                         bool accumulate, simile_error *err)
 {
-    assert(!accumulate || act == NN_ACT_NONE);
     if (rows <= 0) return SIMILE_OK;
     const int64_t piece = nn_rows_at_once(ctx->threads, rows);
     simile_status status = SIMILE_OK;
     nn_team_settle(ctx);
     const int before = nn_library_enter(ctx->threads);
     for (int64_t first = 0; first < rows && !status; first += piece) {
-        const product_key key = {w->shape, rows - first < piece ? rows - first : piece, act, accumulate};
+        const product_key key = {w->shape, rows - first < piece ? rows - first : piece, act, accumulate, 0, 0};
         const product_plan *plan;
-        status = find_plan(ctx, w, &key, &plan, err);
+        status = nn_plan_find(ctx, w, &key, &plan, err);
         if (!status)
             status = product_run(ctx->products, plan, w->weights, x + first * w->shape.k, y + first * w->shape.n, err);
     }
@@ -221,10 +244,10 @@ simile_status nn_linear_name(nn_context *ctx, const nn_matrix *w, int64_t rows, 
                              const char **out, simile_error *err)
 {
     *out = "";
-    const product_key key = {w->shape, rows, act, accumulate};
+    const product_key key = {w->shape, rows, act, accumulate, 0, 0};
     const product_plan *plan;
     const int before = nn_library_enter(ctx->threads);
-    const simile_status status = find_plan(ctx, w, &key, &plan, err);
+    const simile_status status = nn_plan_find(ctx, w, &key, &plan, err);
     if (!status) *out = product_plan_name(plan);
     nn_library_leave(before);
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn.h - the operations of which the networks are made. Knows no model.
  *
- * Products of matrices (and later convolutions) are oneDNN's, through one file for its 2.x and one for its 3.x
+ * Products of matrices and convolutions are oneDNN's, through one file for its 2.x and one for its 3.x
  * interface (dnnl2.c, dnnl3.c) behind dnnl.h; everything between them is small kernels of our own behind the table in
  * kernels.h.
  *
@@ -70,6 +70,7 @@ typedef struct {
     int n_parts;
     bool transposed;
     nn_precision precision;
+    const float *scale; /* row i of the stack is packed times scale[i]; NULL: as it is. Biases are not scaled. */
 } nn_matrix_spec;
 simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 void nn_matrix_free(nn_matrix *m);
@@ -77,9 +78,39 @@ int64_t nn_matrix_rows(const nn_matrix *m); /* n */
 int64_t nn_matrix_cols(const nn_matrix *m); /* k */
 size_t nn_matrix_bytes(const nn_matrix *m); /* of packed weights */
 
-/* y = act(x W^T + b)        x: [rows, k], y: [rows, n]; with `accumulate`, y += x W^T + b (act must be NONE). */
+/* y = act(x W^T + b)        x: [rows, k], y: [rows, n]; with `accumulate`, y = act(y + x W^T + b). */
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
                         bool accumulate, simile_error *err);
+
+/* ---- convolutions: of pictures whose channels come last, so that a pixel is a row ---- */
+
+typedef struct {
+    int64_t n, height, width;
+} nn_pictures;
+
+enum { NN_MAX_WINDOW = 64 };
+/* Weights [out, in, size, size], packed once; immutable as a matrix is. */
+typedef struct nn_conv nn_conv;
+
+typedef struct {
+    nn_tensor weights;
+    const float *scale;    /* [out]: what weights are multiplied by; NULL: 1 */
+    const float *bias;     /* [out], added as it is; NULL: 0 */
+    int64_t stride, pad;   /* in both directions; pad: zeros on each side */
+    int64_t height, width; /* of the pictures to come: what the layout is chosen for; others are only slower */
+    nn_precision precision;
+} nn_conv_spec;
+simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
+void nn_conv_free(nn_conv *c);
+size_t nn_conv_bytes(const nn_conv *c); /* of packed weights */
+
+/* Of the pictures that a convolution makes from x. */
+nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x);
+
+/* y = act(conv(x) + b)      x: [n, height, width, in], y: [n, height', width', out] as nn_conv_size() says; with
+ * `accumulate`, y = act(y + conv(x) + b). */
+simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *size, const float *x, float *y,
+                          nn_act act, bool accumulate, simile_error *err);
 
 /* ---- the rest: own kernels, run on the context's threads ---- */
 
@@ -99,6 +130,10 @@ typedef struct {
     bool causal;
 } nn_attention_args;
 simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_error *err);
+
+/* Means of k x k pixels. x: [n, height, width, channels], y: [n, height / k, width / k, channels]; what is left over at
+ * the right and below is left out. */
+void nn_avg_pool(nn_context *ctx, const nn_pictures *size, int64_t channels, int64_t k, const float *x, float *y);
 
 /* fn(user, item) for each item, shared out over the context's threads in contiguous runs. The only place in nn/ that
  * starts parallel work; each item must write only what is its own. */

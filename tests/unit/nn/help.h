@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * help.h - what the tests of src/nn share: numbers that look random and never change, memory, contexts. */
+ * help.h - what the tests of src/nn share: numbers that look random and never change, memory, contexts, activations in
+ * double. */
 #ifndef TEST_NN_HELP_H
 #define TEST_NN_HELP_H
 
@@ -47,6 +48,33 @@ static inline nn_context *context(int threads)
 static inline double larger(double a, double b)
 {
     return a > b ? a : b;
+}
+
+static inline double activate(double x, nn_act act)
+{
+    switch (act) {
+    case NN_ACT_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
+    case NN_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case NN_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+    case NN_ACT_RELU: return x > 0 ? x : 0;
+    case NN_ACT_NONE:
+    default: return x;
+    }
+}
+
+/* Largest difference to the same rows computed together, once rows have length 1. */
+static inline double difference(const float *got, const float *want, int64_t rows, int64_t n)
+{
+    double worst = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        double squares = 0, off = 0;
+        for (int64_t i = 0; i < n; i++) {
+            squares += (double)want[r * n + i] * (double)want[r * n + i];
+            off = larger(off, fabs((double)got[r * n + i] - (double)want[r * n + i]));
+        }
+        worst = larger(worst, off / sqrt(squares));
+    }
+    return worst;
 }
 
 #endif

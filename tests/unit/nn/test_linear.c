@@ -10,18 +10,6 @@ typedef struct {
     float *w, *b; /* what the stored numbers widen to */
 } dense;
 
-static double activate(double x, nn_act act)
-{
-    switch (act) {
-    case NN_ACT_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
-    case NN_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-    case NN_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
-    case NN_ACT_RELU: return x > 0 ? x : 0;
-    case NN_ACT_NONE:
-    default: return x;
-    }
-}
-
 static void check(const dense *m, int64_t rows, const float *x, const float *before, const float *y, nn_act act)
 {
     for (int64_t r = 0; r < rows; r++)
@@ -32,7 +20,7 @@ static void check(const dense *m, int64_t rows, const float *x, const float *bef
                 sum += term;
                 size += fabs(term);
             }
-            const double start = before ? (double)before[r * m->n + n] : 0, want = start + activate(sum, act);
+            const double start = before ? (double)before[r * m->n + n] : 0, want = activate(start + sum, act);
             const double got = (double)y[r * m->n + n], bound = 2e-6 * (size + fabs(start) + 1);
             if (!(fabs(got - want) <= bound))
                 fail_msg("[%d, %d] x %d rows, activation %d: %.9g instead of %.9g", (int)m->n, (int)m->k, (int)rows,
@@ -79,10 +67,10 @@ static void all_endings(nn_context *ctx, dense *m, int64_t rows)
     for (int act = NN_ACT_NONE; act <= NN_ACT_RELU; act++) {
         run(ctx, w, rows, x, y, (nn_act)act, false);
         check(m, rows, x, NULL, y, (nn_act)act);
+        memcpy(y, before, (size_t)(rows * m->n) * sizeof *y);
+        run(ctx, w, rows, x, y, (nn_act)act, true);
+        check(m, rows, x, before, y, (nn_act)act);
     }
-    memcpy(y, before, (size_t)(rows * m->n) * sizeof *y);
-    run(ctx, w, rows, x, y, NN_ACT_NONE, true);
-    check(m, rows, x, before, y, NN_ACT_NONE);
     mem_free(x);
     mem_free(y);
     mem_free(before);
@@ -180,6 +168,35 @@ static void parts_of_any_type_are_stacked(void **state)
     stacked(true);
 }
 
+/* Factors of rows: as if the stored numbers had been multiplied; the bias is left alone. */
+static void scaled(bool transposed)
+{
+    enum { N = 900, K = 70 };
+    dense m = dense_new(N, K, true);
+    float *scale = numbers(N, 77), *turned = floats(N * K), *x = numbers(3 * K, 3), *y = floats(3 * N);
+    for (int64_t i = 0; i < N * K; i++) turned[i % K * N + i / K] = m.w[i];
+    const nn_tensor w[2] = {{m.w, NN_F32, 2, {N, K}}, {turned, NN_F32, 2, {K, N}}}, b = {m.b, NN_F32, 1, {N}};
+    nn_matrix *packed = matrix(&(nn_matrix_spec){
+        .weights = &w[transposed], .biases = &b, .n_parts = 1, .transposed = transposed, .scale = scale});
+    for (int64_t i = 0; i < N * K; i++) m.w[i] *= scale[i / K];
+    nn_context *ctx = context(1);
+    run(ctx, packed, 3, x, y, NN_ACT_NONE, false);
+    check(&m, 3, x, NULL, y, NN_ACT_NONE);
+    nn_context_free(ctx);
+    nn_matrix_free(packed);
+    dense_free(&m);
+    mem_free(scale);
+    mem_free(turned);
+    mem_free(x);
+    mem_free(y);
+}
+
+static void rows_are_scaled(void **state)
+{
+    scaled(false);
+    scaled(true);
+}
+
 /* More than one piece when packing: 4 MB of float32 hold 1,152 rows of 700. */
 static void large_matrices_are_packed_in_pieces(void **state)
 {
@@ -194,21 +211,6 @@ static void large_matrices_are_packed_in_pieces(void **state)
     mem_free(x);
     mem_free(y);
     dense_free(&m);
-}
-
-/* Largest difference to the same rows computed together, once rows have length 1. */
-static double difference(const float *got, const float *want, int64_t rows, int64_t n)
-{
-    double worst = 0;
-    for (int64_t r = 0; r < rows; r++) {
-        double squares = 0, off = 0;
-        for (int64_t i = 0; i < n; i++) {
-            squares += (double)want[r * n + i] * (double)want[r * n + i];
-            off = larger(off, fabs((double)got[r * n + i] - (double)want[r * n + i]));
-        }
-        worst = larger(worst, off / sqrt(squares));
-    }
-    return worst;
 }
 
 static void same_rows_with_any_company(const dense *m, nn_act act)
@@ -256,11 +258,10 @@ static void no_shape_falls_back_to_reference_code(void **state)
         dense m = dense_new(sizes[s][0], sizes[s][1], true);
         nn_matrix *w = plain_matrix(&m);
         for (int64_t rows = 1; rows <= 600; rows += rows < 80 ? 1 : 37)
-            for (int ending = 0; ending <= NN_ACT_RELU + 1; ending++) {
-                const bool add = ending > NN_ACT_RELU;
+            for (int ending = 0; ending <= 2 * NN_ACT_RELU + 1; ending++) {
                 const char *name;
                 simile_error err;
-                if (nn_linear_name(ctx, w, rows, add ? NN_ACT_NONE : (nn_act)ending, add, &name, &err))
+                if (nn_linear_name(ctx, w, rows, (nn_act)(ending / 2), ending % 2, &name, &err))
                     fail_msg("%s", err.message);
 #if defined(__x86_64__)
                 if (strstr(name, "ref")) fail_msg("[%d, %d] x %d rows: %s", (int)m.n, (int)m.k, (int)rows, name);
@@ -377,6 +378,7 @@ int main(void)
         cmocka_unit_test(products_equal_sums),
         cmocka_unit_test(long_sums_stay_exact),
         cmocka_unit_test(parts_of_any_type_are_stacked),
+        cmocka_unit_test(rows_are_scaled),
         cmocka_unit_test(large_matrices_are_packed_in_pieces),
         cmocka_unit_test(results_do_not_depend_on_rows_or_threads),
         cmocka_unit_test(no_shape_falls_back_to_reference_code),
