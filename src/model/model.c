@@ -146,7 +146,9 @@ static void fill_info(model *m)
     i->vocab_size = reads ? (int32_t)reads->vocab : 0;
     i->logit_scale = m->parts.logit_scale;
     i->weights_dtype = weights_dtype(m->source.files[0]);
-    for (size_t k = 0; k < m->params.n; k++) i->parameters += nn_tensor_count(&m->params.items[k].tensor);
+    for (size_t k = 0; k < m->params.n; k++) {
+        if (!m->params.items[k].statistic) i->parameters += nn_tensor_count(&m->params.items[k].tensor);
+    }
 }
 
 /* Not even a folder: the sentence names the file that is looked for first. */

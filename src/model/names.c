@@ -13,7 +13,6 @@
 static const struct {
     const char *begins, *what;
 } unknown[] = {
-    {"visual.layer1.", "its image tower is a ModifiedResNet (RN50 and the like)"},
     {"visual.trunk.", "its image tower is one of timm"},
     {"visual.attn_pool.", "its image tower ends in attentional pooling"},
     {"text.transformer.embeddings.", "its text tower is a BERT of Hugging Face"},

@@ -22,7 +22,7 @@ static bool param_list_add(param_list *list, const char *name, const nn_tensor *
     }
     char *copy = mem_strdup(name);
     if (!copy) return false;
-    list->items[list->n++] = (param){copy, *tensor};
+    list->items[list->n++] = (param){.name = copy, .tensor = *tensor};
     return true;
 }
 
@@ -46,6 +46,13 @@ nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t
 {
     const int64_t dim[2] = {rows, cols};
     return loader_get(l, prefix, name, 2, dim);
+}
+
+nn_tensor loader_statistic(loader *l, const char *prefix, const char *name, int64_t n)
+{
+    const nn_tensor t = loader_vector(l, prefix, name, n);
+    if (!l->status) l->list->items[l->list->n - 1].statistic = true;
+    return t;
 }
 
 float loader_number(loader *l, const char *name)

@@ -12,6 +12,7 @@
 typedef struct {
     char *name; /* canonical: the Hugging Face name, whatever the file calls it */
     nn_tensor tensor;
+    bool statistic; /* measured in training, not learned: no parameter when these are counted */
 } param;
 
 typedef struct {
@@ -33,6 +34,8 @@ typedef struct {
 nn_tensor loader_get(loader *l, const char *prefix, const char *name, int rank, const int64_t *dim);
 nn_tensor loader_vector(loader *l, const char *prefix, const char *name, int64_t n);
 nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t rows, int64_t cols);
+/* A vector of what training measured: means and variances of batch norms. */
+nn_tensor loader_statistic(loader *l, const char *prefix, const char *name, int64_t n);
 /* One number, stored with the shape [] or [1]. */
 float loader_number(loader *l, const char *name);
 

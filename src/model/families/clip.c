@@ -37,10 +37,15 @@ static simile_status sub_config(json_from root, const char *name, const char *ol
     return out->object ? SIMILE_OK : json_get_object(root, name, &out->object, err);
 }
 
+int64_t clip_image_size(const clip_config *c)
+{
+    return c->convolutional ? c->resnet.image_size : c->vision.image_size;
+}
+
 simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err)
 {
-    if (c->dim >= 1 && c->dim <= CONFIG_MAX_WIDTH && vit_config_fits(&c->vision) && textnet_config_fits(&c->text))
-        return SIMILE_OK;
+    const bool sees = c->convolutional ? resnet_config_fits(&c->resnet) : vit_config_fits(&c->vision);
+    if (c->dim >= 1 && c->dim <= CONFIG_MAX_WIDTH && sees && textnet_config_fits(&c->text)) return SIMILE_OK;
     return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it describes a network of impossible sizes", subject);
 }
 
@@ -52,7 +57,7 @@ static simile_status read_config(json_from root, clip_config *out, simile_error 
     if (strcmp(type, "clip") != 0)
         return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': model_type '%s' is not \"clip\"", root.subject,
                        type);
-    out->dim = 512;
+    *out = (clip_config){.dim = 512};
     RETURN_IF_ERROR(json_get_int(root, "projection_dim", 1, CONFIG_MAX_WIDTH, &out->dim, err));
     RETURN_IF_ERROR(sub_config(root, "vision_config", "vision_config_dict", &vision, err));
     RETURN_IF_ERROR(sub_config(root, "text_config", "text_config_dict", &text, err));
@@ -71,9 +76,12 @@ simile_status clip_config_parse(const char *json, size_t len, const char *subjec
 
 simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_parts *out, simile_error *err)
 {
-    out->family = "clip";
+    out->family = c->convolutional ? "clip-resnet" : "clip";
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
-    RETURN_IF_ERROR(vit_new(l, &c->vision, c->dim, &out->image));
+    if (c->convolutional)
+        RETURN_IF_ERROR(resnet_new(l, &c->resnet, c->dim, &out->image));
+    else
+        RETURN_IF_ERROR(vit_new(l, &c->vision, c->dim, &out->image));
     RETURN_IF_ERROR(textnet_new(l, &c->text, c->dim, &out->text));
     return load_logit_scale(l, s->path, out, err);
 }

@@ -4,6 +4,7 @@
 #define SIMILE_MODEL_FAMILIES_CLIP_H
 
 #include "model/family.h"
+#include "model/resnet.h"
 #include "model/textnet.h"
 #include "model/vit.h"
 
@@ -11,7 +12,11 @@ typedef struct {
     vit_config vision;
     textnet_config text;
     int64_t dim;
+    bool convolutional; /* the image tower is `resnet`, and `vision` means nothing */
+    resnet_config resnet;
 } clip_config;
+
+int64_t clip_image_size(const clip_config *c);
 
 /* config.json of model_type "clip", from bytes (a fuzz target's door). */
 simile_status clip_config_parse(const char *json, size_t len, const char *subject, clip_config *out, simile_error *err);

@@ -68,17 +68,35 @@ static simile_status read_vision(json_from from, vit_config *v, simile_error *er
     v->tower.width = 768;
     v->tower.layers = 12;
     RETURN_IF_ERROR(check_options(from, vision_rules, err));
-    if (json_is_array(json_object_get(from.object, "layers")))
-        return err_set(
-            err, SIMILE_E_UNSUPPORTED,
-            "cannot read '%s': its image tower is a ModifiedResNet (RN50 and the like), which is not supported",
-            from.subject);
     RETURN_IF_ERROR(read_tower(from, &v->tower, err));
     RETURN_IF_ERROR(json_get_int(from, "layers", 1, MAX_INT, &v->tower.layers, err));
     RETURN_IF_ERROR(json_get_int(from, "head_width", 1, MAX_INT, &head, err));
     RETURN_IF_ERROR(json_get_int(from, "image_size", 1, MAX_INT, &v->image_size, err));
     RETURN_IF_ERROR(json_get_int(from, "patch_size", 1, MAX_INT, &v->patch, err));
     v->tower.heads = v->tower.width / head;
+    return SIMILE_OK;
+}
+
+/* Where "layers" is a list of blocks: a ModifiedResNet. */
+static simile_status read_resnet(json_from from, resnet_config *r, simile_error *err)
+{
+    const json_t *layers = json_object_get(from.object, "layers"), *count;
+    int64_t head = CLIP_HEAD;
+    size_t i;
+    *r = (resnet_config){.image_size = 224, .width = 768};
+    RETURN_IF_ERROR(check_options(from, vision_rules, err));
+    if (json_array_size(layers) != RESNET_LAYERS)
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"layers\" does not have %d numbers", from.subject,
+                       RESNET_LAYERS);
+    json_array_foreach(layers, i, count)
+    {
+        const json_int_t blocks = json_integer_value(count); /* 0, which no network has, if it is no number */
+        r->blocks[i] = blocks > 0 && blocks < MAX_INT ? (int64_t)blocks : 0;
+    }
+    RETURN_IF_ERROR(json_get_int(from, "width", 1, MAX_INT, &r->width, err));
+    RETURN_IF_ERROR(json_get_int(from, "head_width", 1, MAX_INT, &head, err));
+    RETURN_IF_ERROR(json_get_int(from, "image_size", 1, MAX_INT, &r->image_size, err));
+    r->heads = r->width * RESNET_REDUCTION / head;
     return SIMILE_OK;
 }
 
@@ -111,7 +129,9 @@ static simile_status read_model(json_from from, clip_config *out, simile_error *
     if (!vision.object || !text.object)
         return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"model_cfg\" lacks \"vision_cfg\" or \"text_cfg\"",
                        from.subject);
-    RETURN_IF_ERROR(read_vision(vision, &out->vision, err));
+    out->convolutional = json_is_array(json_object_get(vision.object, "layers"));
+    RETURN_IF_ERROR(out->convolutional ? read_resnet(vision, &out->resnet, err)
+                                       : read_vision(vision, &out->vision, err));
     RETURN_IF_ERROR(read_text(text, &out->text, err));
     out->vision.tower.act = out->text.tower.act = quick ? NN_ACT_QUICK_GELU : NN_ACT_GELU;
     return clip_config_check(out, from.subject, err);
@@ -149,7 +169,7 @@ static simile_status read_open_clip(json_from root, clip_config *out, image_prep
     RETURN_IF_ERROR(json_get_object(root, "preprocess_cfg", &pictures.object, err));
     if (!model.object) return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it has no \"model_cfg\"", root.subject);
     RETURN_IF_ERROR(read_model(model, out, err));
-    return read_prepare(pictures, out->vision.image_size, prepare, err);
+    return read_prepare(pictures, clip_image_size(out), prepare, err);
 }
 
 static bool claims(const model_source *s)

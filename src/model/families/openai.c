@@ -26,6 +26,15 @@ static const name_rule vision_rules[] = {
     {NULL, NULL, NAME_KEEP},
 };
 
+/* A ModifiedResNet: its names are kept as they are. */
+static const name_rule resnet_rules[] = {
+    {"visual.bn#.num_batches_tracked", NULL, NAME_IGNORE},
+    {"visual.layer#.#.bn#.num_batches_tracked", NULL, NAME_IGNORE},
+    {"visual.layer#.#.downsample.1.num_batches_tracked", NULL, NAME_IGNORE},
+    {"visual.*", "vision_model.*", NAME_KEEP},
+    {NULL, NULL, NAME_KEEP},
+};
+
 static const name_rule text_rules[] = {
     {"token_embedding.weight", "text_model.embeddings.token_embedding.weight", NAME_KEEP},
     {"positional_embedding", "text_model.embeddings.position_embedding.weight", NAME_KEEP},
@@ -42,6 +51,7 @@ static const name_rule text_rules[] = {
 
 static const name_layout layouts[] = {
     {"visual.class_embedding", NULL, vision_rules, false},
+    {"visual.attnpool.c_proj.weight", NULL, resnet_rules, false},
     {"token_embedding.weight", NULL, text_rules, false},
     {"text.token_embedding.weight", "text.", text_rules, false},
     {NULL, NULL, NULL, false},
@@ -69,16 +79,45 @@ static tower_config describe_tower(const weights *w, const char *part, int64_t w
                           .eps = 1e-5f};
 }
 
-static simile_status describe(const weights *w, clip_config *out, simile_error *err)
+/* A side of the square of positions, of which one more is for the class token or the mean; 0: there is none. */
+static int64_t grid_of(const weights *w, const char *positions)
+{
+    const int64_t grid = (int64_t)llround(sqrt((double)weights_size(w, positions, 2, 0) - 1));
+    return grid > 0 && grid < 8192 ? grid : 0;
+}
+
+static vit_config describe_vit(const weights *w)
 {
     static const char patch[] = "vision_model.embeddings.patch_embedding.weight";
-    static const char places[] = "vision_model.embeddings.position_embedding.weight";
+    const int64_t side = weights_size(w, patch, 4, 3);
+    return (vit_config){.tower = describe_tower(w, "vision_model", weights_size(w, patch, 4, 0)),
+                        .patch = side,
+                        .image_size = side * grid_of(w, "vision_model.embeddings.position_embedding.weight")};
+}
+
+static resnet_config describe_resnet(const weights *w)
+{
+    resnet_config c = {.width = weights_size(w, "vision_model.layer1.0.conv1.weight", 4, 0)};
+    c.heads = c.width * RESNET_REDUCTION / CLIP_HEAD;
+    c.image_size = RESNET_REDUCTION * grid_of(w, "vision_model.attnpool.positional_embedding");
+    for (int i = 0; i < RESNET_LAYERS; i++) {
+        char name[64];
+        do {
+            snprintf(name, sizeof name, "vision_model.layer%d.%lld.conv1.weight", i + 1, (long long)c.blocks[i]);
+        } while (weights_has(w, name) && ++c.blocks[i] < MAX_TENSORS);
+    }
+    return c;
+}
+
+static simile_status describe(const weights *w, clip_config *out, simile_error *err)
+{
     static const char tokens[] = "text_model.embeddings.token_embedding.weight";
-    *out = (clip_config){.dim = weights_size(w, "visual_projection.weight", 2, 0)};
-    const int64_t grid = (int64_t)llround(sqrt((double)weights_size(w, places, 2, 0) - 1));
-    out->vision.tower = describe_tower(w, "vision_model", weights_size(w, patch, 4, 0));
-    out->vision.patch = weights_size(w, patch, 4, 3);
-    out->vision.image_size = grid > 0 && grid < 8192 ? out->vision.patch * grid : 0;
+    *out = (clip_config){.dim = weights_size(w, "text_projection.weight", 2, 0)};
+    out->convolutional = weights_has(w, "vision_model.attnpool.positional_embedding");
+    if (out->convolutional)
+        out->resnet = describe_resnet(w);
+    else
+        out->vision = describe_vit(w);
     out->text.tower = describe_tower(w, "text_model", weights_size(w, tokens, 2, 1));
     out->text.vocab = weights_size(w, tokens, 2, 0);
     out->text.context = weights_size(w, "text_model.embeddings.position_embedding.weight", 2, 0);
@@ -95,7 +134,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
 {
     clip_config c;
     RETURN_IF_ERROR(describe(s->files[0], &c, err));
-    out->prepare = clip_preprocess(c.vision.image_size);
+    out->prepare = clip_preprocess(clip_image_size(&c));
     return clip_load(s, l, &c, out, err);
 }
 

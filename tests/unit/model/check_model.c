@@ -261,6 +261,8 @@ void check_digests_differ(const char *const *names, size_t n)
 
 void check_short_memory(const char *name)
 {
+    enum { MOST_PIXELS = 3 * 64 * 64 };
+    static const float pixels[MOST_PIXELS];
     char *directory = fixture(name);
     bool done = false;
     for (long n = 1; !done; n++) {
@@ -274,6 +276,7 @@ void check_short_memory(const char *name)
         simile_status status = model_open(directory, NULL, &m, &err);
         if (!status) status = model_encoder_new(m, 1, &e, &err);
         if (!status) status = model_encode_tokens(e, &list, 1, out, &err);
+        if (!status && model_image_spec(m)) status = model_encode_pixels(e, pixels, 1, out, &err);
         const bool hit = mem_fault_hit();
         mem_fault_after(0, false);
         if (hit != (status == SIMILE_E_NOMEM)) fail_msg("allocation %ld: status %d: %s", n, status, err.message);

@@ -201,7 +201,7 @@ static void refuses_files_that_were_made_to_do_harm(void **state)
     refuse_file("bad/system.pt", "'posix.system'");
     refuse_file("bad/numpy.pt", "numpy");
     refuse_file("bad/protocol.pt", "protocol");
-    refuse_file("bad/resnet.pt", "ModifiedResNet");
+    refuse_file("bad/timm.pt", "one of timm");
     refuse_file("bad/deflated.pt", "compressed");
     refuse_file("bad/climbs.pt", "leaves the archive");
     refuse_file("bad/plain.pkl", "not one of torch");

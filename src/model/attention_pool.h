@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * attention_pool.h - many rows to one by attention with a single query: how CLIP's ResNets and SigLIP end.
+ *
+ *     q   = Wq query + bq                             [D]   one for each picture
+ *     K   = Wk t + bk,  V = Wv t + bv                 [D]   for each of its N rows t
+ *     out = Wo concat_h( sum_j softmax_j(q_h K_jh / sqrt(D / heads)) V_jh ) + bo     [E]
+ *
+ * What the query is, the caller knows: a ResNet asks with the mean of the rows, SigLIP with a row that was learned. */
+#ifndef SIMILE_MODEL_ATTENTION_POOL_H
+#define SIMILE_MODEL_ATTENTION_POOL_H
+
+#include "base/mem.h"
+#include "nn/nn.h"
+
+enum { POOL_Q, POOL_K, POOL_V, POOL_OUT, POOL_LINEARS };
+
+typedef struct {
+    nn_tensor weight[POOL_LINEARS], bias[POOL_LINEARS]; /* views; q, k, v: [D, D], out: [E, D] */
+    int64_t heads;
+    nn_matrix *q, *kv, *out; /* once packed */
+} attention_pool;
+
+simile_status attention_pool_pack(attention_pool *p, nn_precision precision, simile_error *err);
+void attention_pool_unpack(attention_pool *p); /* also after a packing that failed half-way */
+/* Arena bytes of a run over n pictures of N rows. */
+size_t attention_pool_memory(const attention_pool *p, int64_t n, int64_t rows);
+/* queries: [n, D], x: [n, N, D], out: [n, E]; leaves the arena's mark as it was. */
+simile_status attention_pool_run(const attention_pool *p, nn_context *ctx, arena *memory, int64_t n, int64_t rows,
+                                 const float *queries, const float *x, float *out, simile_error *err);
+
+#endif
