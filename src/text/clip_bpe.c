@@ -13,8 +13,7 @@
  * The pattern needs one character of look-ahead, so a loop over character classes does the work of a regular
  * expression.
  *
- * The vocabulary writes a byte as a visible character (Radford et al., 2019, GPT-2's encoder): 0x21-0x7e, 0xa1-0xac and
- * 0xae-0xff as themselves, the other 68 in increasing order as U+0100, U+0101...
+ * The vocabulary writes a byte as a visible character: see clip_bpe.h.
  *
  * Threads: encoding only reads the tokenizer. */
 #include "text/clip_bpe.h"
@@ -292,8 +291,7 @@ simile_status clip_bpe_add_token(clip_bpe *t, const added_token *token, bool nor
 
 static uint32_t visible(unsigned byte, unsigned *hidden)
 {
-    if ((byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae) return byte;
-    return 0x100 + (*hidden)++;
+    return clip_bpe_is_visible(byte) ? byte : CLIP_BPE_HIDDEN + (*hidden)++;
 }
 
 simile_status clip_bpe_finish(clip_bpe *t, const char *suffix, simile_error *err)

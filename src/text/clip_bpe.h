@@ -28,9 +28,18 @@ simile_status clip_bpe_add_token(clip_bpe *t, const added_token *token, bool nor
 /* Call once the vocabulary, the merges and the added tokens are in. suffix marks the end of a word: "</w>". */
 simile_status clip_bpe_finish(clip_bpe *t, const char *suffix, simile_error *err);
 
-/* The two forms of the files. */
+/* A vocabulary writes a byte as a visible character (Radford et al., 2019, GPT-2's encoder): 0x21-0x7e, 0xa1-0xac and
+ * 0xae-0xff as themselves, the other 68 in increasing order as U+0100, U+0101... */
+enum { CLIP_BPE_HIDDEN = 0x100, CLIP_BPE_CHARS_END = CLIP_BPE_HIDDEN + 68 };
+static inline bool clip_bpe_is_visible(unsigned byte)
+{
+    return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+}
+
+/* The forms of the files. */
 simile_status clip_bpe_from_json(const text_file *tokenizer_json, const json_t *root, tokenizer **out,
                                  simile_error *err);
 simile_status clip_bpe_from_vocab(const tokenizer_files *files, tokenizer **out, simile_error *err);
+simile_status clip_bpe_from_merges(const text_file *file, tokenizer **out, simile_error *err);
 
 #endif

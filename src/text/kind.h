@@ -39,7 +39,8 @@ typedef struct {
 typedef struct {
     const char *directory;
     text_file tokenizer_json, vocab_json, merges_txt, vocab_txt, tokenizer_config, special_tokens_map;
-    text_file spm; /* sentencepiece.bpe.model, spiece.model or source.spm */
+    text_file clip_merges; /* bpe_simple_vocab_16e6.txt.gz, or unpacked without .gz */
+    text_file spm;         /* sentencepiece.bpe.model, spiece.model or source.spm */
 } tokenizer_files;
 
 /* tokenizer_open() on files that were read already. */

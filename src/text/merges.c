@@ -11,6 +11,14 @@ static simile_status wrong(const merge_reader *m, const char *what, simile_error
     return err_set(err, SIMILE_E_CORRUPT, "cannot read '%s': %s %zu %s", m->path, m->unit, m->number, what);
 }
 
+/* A token that nothing has made before gets the next id. */
+static simile_status add_joined(merge_reader *m, int32_t *id, simile_error *err)
+{
+    if (*id >= 0) return wrong(m, "makes a token that is there already", err);
+    *id = (int32_t)vocab_size(m->grows);
+    return vocab_add(m->grows, *id, m->joined.data, m->path, err);
+}
+
 simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
                          simile_error *err)
 {
@@ -22,7 +30,8 @@ simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, con
     buf_clear(&m->joined);
     buf_append(&m->joined, left, left_len);
     if (!buf_append(&m->joined, right, right_len)) return err_nomem(err);
-    const int32_t merged = vocab_find(m->vocab, m->joined.data, m->joined.len);
+    int32_t merged = vocab_find(m->vocab, m->joined.data, m->joined.len);
+    if (m->grows) RETURN_IF_ERROR(add_joined(m, &merged, err));
     if (merged < 0) return wrong(m, "merges into a token that is not in the vocabulary", err);
     return bpe_add(m->merges, left_id, right_id, merged, err);
 }
@@ -37,16 +46,23 @@ simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_e
     return merge_pair(m, line, left, space + 1, right, err);
 }
 
+bool merge_next_line(const char *text, size_t len, size_t *at, const char **line, size_t *n)
+{
+    if (*at >= len) return false;
+    *line = text + *at;
+    const char *end = memchr(*line, '\n', len - *at);
+    *n = end ? (size_t)(end - *line) : len - *at;
+    *at += *n + 1;
+    if (*n > 0 && (*line)[*n - 1] == '\r') --*n;
+    return true;
+}
+
 simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err)
 {
     static const char version[] = "#version";
-    m->number = 0;
-    for (size_t at = 0; at < len;) {
-        const char *line = text + at, *end = memchr(line, '\n', len - at);
-        size_t n = end ? (size_t)(end - line) : len - at;
-        at += n + 1;
-        m->number++;
-        if (n > 0 && line[n - 1] == '\r') n--;
+    const char *line;
+    size_t n, at = 0;
+    for (m->number = 1; merge_next_line(text, len, &at, &line, &n); m->number++) {
         if (n >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
         if (n == 0 && at >= len) continue;
         RETURN_IF_ERROR(merge_line(m, line, n, err));

@@ -13,14 +13,17 @@ typedef struct {
     bpe *merges;
     const char *path, *unit; /* for messages: '<path>': <unit> <number> ... */
     size_t number;
-    size_t n;   /* merges so far */
-    buf joined; /* scratch */
+    vocab *grows; /* the vocabulary again, if each merge adds its token to it; or NULL */
+    size_t n;     /* merges so far */
+    buf joined;   /* scratch */
 } merge_reader;
 
 simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
                          simile_error *err);
 /* "left right" */
 simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err);
+/* The line at *at, without its end; false behind the last one. */
+bool merge_next_line(const char *text, size_t len, size_t *at, const char **line, size_t *n);
 /* A file of such lines. Lines that begin with "#version" and an empty last one are passed over. */
 simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err);
 /* "merges" of a tokenizer.json: an array of "left right", or of ["left", "right"] in files since 2024. Makes and

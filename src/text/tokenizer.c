@@ -59,10 +59,9 @@ static simile_status from_json(const text_file *file, tokenizer **out, simile_er
 }
 
 /* Which family uses the SentencePiece model, by its name. */
-static const struct {
-    const char *name;
-    spm_wrapper wrapper;
-} spm_names[] = {{"sentencepiece.bpe.model", SPM_XLMR}, {"spiece.model", SPM_SIGLIP}, {"source.spm", SPM_MARIAN}};
+enum { SPM_NAMES = 3 };
+static const char *const spm_names[SPM_NAMES] = {"sentencepiece.bpe.model", "spiece.model", "source.spm"};
+static const spm_wrapper spm_wrappers[SPM_NAMES] = {SPM_XLMR, SPM_SIGLIP, SPM_MARIAN};
 
 static bool ends_with(const char *path, const char *name)
 {
@@ -93,8 +92,8 @@ static simile_status check_class(const tokenizer_files *files, spm_wrapper wrapp
 static simile_status from_spm(const tokenizer_files *files, tokenizer **out, simile_error *err)
 {
     spm_wrapper wrapper = SPM_XLMR;
-    for (size_t i = 0; i < sizeof spm_names / sizeof *spm_names; i++) {
-        if (ends_with(files->spm.path, spm_names[i].name)) wrapper = spm_names[i].wrapper;
+    for (size_t i = 0; i < SPM_NAMES; i++) {
+        if (ends_with(files->spm.path, spm_names[i])) wrapper = spm_wrappers[i];
     }
     RETURN_IF_ERROR(check_class(files, wrapper, err));
     if (wrapper == SPM_MARIAN && !files->vocab_json.data)
@@ -108,12 +107,24 @@ simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out
     *out = NULL;
     if (files->tokenizer_json.data) return from_json(&files->tokenizer_json, out, err);
     if (files->vocab_json.data && files->merges_txt.data) return clip_bpe_from_vocab(files, out, err);
+    if (files->clip_merges.data) return clip_bpe_from_merges(&files->clip_merges, out, err);
     if (files->spm.data) return from_spm(files, out, err);
     if (files->vocab_txt.data) return wordpiece_from_vocab(files, out, err);
     return err_set(err, SIMILE_E_NOT_FOUND,
                    "cannot open the tokenizer in '%s': neither tokenizer.json nor vocab.json and merges.txt nor "
-                   "vocab.txt nor a SentencePiece model is there",
+                   "bpe_simple_vocab_16e6.txt.gz nor vocab.txt nor a SentencePiece model is there",
                    files->directory);
+}
+
+/* The first of the names that is there. */
+static simile_status read_first(const char *directory, const char *const *names, size_t n, text_file *out,
+                                simile_error *err)
+{
+    for (size_t i = 0; i < n && !out->data; i++) {
+        release(out);
+        RETURN_IF_ERROR(read_optional(directory, names[i], out, err));
+    }
+    return SIMILE_OK;
 }
 
 /* The files that matter without tokenizer.json. */
@@ -129,11 +140,9 @@ static simile_status read_others(const char *directory, tokenizer_files *files, 
                   {"special_tokens_map.json", &files->special_tokens_map}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         RETURN_IF_ERROR(read_optional(directory, others[i].name, others[i].file, err));
-    for (size_t i = 0; i < sizeof spm_names / sizeof *spm_names && !files->spm.data; i++) {
-        release(&files->spm);
-        RETURN_IF_ERROR(read_optional(directory, spm_names[i].name, &files->spm, err));
-    }
-    return SIMILE_OK;
+    static const char *const merges_names[] = {"bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"};
+    RETURN_IF_ERROR(read_first(directory, merges_names, 2, &files->clip_merges, err));
+    return read_first(directory, spm_names, SPM_NAMES, &files->spm, err);
 }
 
 simile_status tokenizer_open(const char *directory, tokenizer **out, simile_error *err)
@@ -149,6 +158,7 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     release(&files.vocab_txt);
     release(&files.tokenizer_config);
     release(&files.special_tokens_map);
+    release(&files.clip_merges);
     release(&files.spm);
     return status;
 }

@@ -13,9 +13,20 @@
 
 typedef struct tokenizer tokenizer;
 
-/* Opens whatever tokenizer the directory holds: tokenizer.json, or vocab.json + merges.txt, or a SentencePiece model
- * (sentencepiece.bpe.model, spiece.model, source.spm + vocab.json), or vocab.txt. */
+/* Opens whatever tokenizer the directory holds: tokenizer.json, or vocab.json + merges.txt, or OpenAI's
+ * bpe_simple_vocab_16e6.txt.gz (or without .gz), or a SentencePiece model (sentencepiece.bpe.model, spiece.model,
+ * source.spm + vocab.json), or vocab.txt. */
 simile_status tokenizer_open(const char *directory, tokenizer **out, simile_error *err);
+
+/* A CLIP tokenizer from its tokens alone, in the order of their ids: the merges follow from them (clip_merges.c). They
+ * need not outlive the call. UNSUPPORTED: the tokens of something else. */
+typedef struct {
+    const char *text; /* UTF-8, as vocab.json writes it */
+    size_t len;
+} token_text;
+simile_status tokenizer_from_tokens(const token_text *tokens, size_t n, const char *subject, tokenizer **out,
+                                    simile_error *err);
+
 void tokenizer_close(tokenizer *t);
 
 typedef struct {

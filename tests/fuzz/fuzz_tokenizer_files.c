@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_tokenizer_files.c - foreign tokenizer files.
  *
- * Input: 'j' and the bytes of a tokenizer.json, or any other byte and vocab.json, merges.txt, tokenizer_config.json and
- * special_tokens_map.json with a NUL between them. What opens must also encode. */
+ * Input: 'j' and the bytes of a tokenizer.json; 'o' and those of OpenAI's merges, packed or not; 't' and tokens with a
+ * NUL between them; or any other byte and vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json
+ * with a NUL between them. What opens must also encode. */
 #include "base/mem.h"
 #include "text/kind.h"
 #include "text/tokenizer.h"
@@ -34,36 +35,59 @@ static void try_encoding(const tokenizer *t)
     mem_free(out.ids);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static simile_status open_tokens(const uint8_t *at, const uint8_t *end, tokenizer **out, simile_error *err)
 {
-    if (size == 0) return 0;
+    enum { MOST = 4096 };
+    token_text tokens[MOST] = {0};
+    text_file parts[MOST] = {0};
+    size_t n = 0;
+    for (; at <= end && n < MOST; n++) {
+        take(&at, end, &parts[n]);
+        tokens[n] = (token_text){parts[n].data, parts[n].len};
+    }
+    const simile_status status = tokenizer_from_tokens(tokens, n, "d", out, err);
+    for (size_t i = 0; i < n; i++) mem_free(parts[i].data);
+    return status;
+}
+
+static simile_status open_files(const uint8_t *at, const uint8_t *end, char kind, tokenizer **out, simile_error *err)
+{
     tokenizer_files files = {.directory = "d",
                              .tokenizer_json.path = "d/tokenizer.json",
                              .vocab_json.path = "d/vocab.json",
                              .merges_txt.path = "d/merges.txt",
+                             .clip_merges.path = "d/merges.gz",
                              .tokenizer_config.path = "d/tokenizer_config.json",
                              .special_tokens_map.path = "d/special_tokens_map.json"};
-    const uint8_t *at = data + 1, *end = data + size;
-    if (data[0] == 'j') {
-        take(&at, end, &files.tokenizer_json);
-    } else {
-        take(&at, end, &files.vocab_json);
-        take(&at, end, &files.merges_txt);
-        take(&at, end, &files.tokenizer_config);
-        take(&at, end, &files.special_tokens_map);
+    text_file *const several[] = {&files.vocab_json, &files.merges_txt, &files.tokenizer_config,
+                                  &files.special_tokens_map};
+    text_file *const one = kind == 'j' ? &files.tokenizer_json : &files.clip_merges;
+    const bool single = kind == 'j' || kind == 'o';
+    if (single) {
+        one->len = (size_t)(end - at);
+        one->data = mem_alloc(one->len);
+        memcpy(one->data, at, one->len);
     }
+    for (size_t i = 0; i < 4 && !single; i++) take(&at, end, several[i]);
+    const simile_status status = tokenizer_from_files(&files, out, err);
+    mem_free(one->data);
+    for (size_t i = 0; i < 4; i++) mem_free(several[i]->data);
+    return status;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0) return 0;
+    const uint8_t *at = data + 1, *end = data + size;
     tokenizer *t;
     simile_error err;
-    if (tokenizer_from_files(&files, &t, &err) == SIMILE_OK) {
+    const simile_status status =
+        data[0] == 't' ? open_tokens(at, end, &t, &err) : open_files(at, end, (char)data[0], &t, &err);
+    if (status == SIMILE_OK) {
         try_encoding(t);
         tokenizer_close(t);
     } else if (!err.message[0]) {
         abort();
     }
-    mem_free(files.tokenizer_json.data);
-    mem_free(files.vocab_json.data);
-    mem_free(files.merges_txt.data);
-    mem_free(files.tokenizer_config.data);
-    mem_free(files.special_tokens_map.data);
     return 0;
 }

@@ -23,7 +23,7 @@ find src apps -name '*.[ch]' | LC_ALL=C sort | xargs awk '
         may["engine"] = "engine model index store hub nn image text base"
         may["apps"]   = "base"
         home["dnnl"] = "nn"; home["vips"] = "image"; home["glib"] = "image"; home["sqlite3"] = "store"
-        home["utf8proc"] = "text"; home["curl"] = "hub"; home["jansson"] = "base"
+        home["utf8proc"] = "text"; home["zlib"] = "text"; home["curl"] = "hub"; home["jansson"] = "base"
     }
     function complain(why) {
         printf "%s:%d: %s: %s\n", FILENAME, FNR, why, $0

@@ -99,3 +99,17 @@ done:
     mem_free(ids);
     return result;
 }
+
+simile_status pairs_from_tokens(const tokenizer *t, tokenizer **out, simile_error *err)
+{
+    const size_t n = tokenizer_vocab_size(t);
+    token_text *tokens = mem_array(n, sizeof *tokens);
+    if (!tokens) return err_nomem(err);
+    for (size_t id = 0; id < n; id++) {
+        const char *piece = tokenizer_piece(t, (int32_t)id);
+        tokens[id] = (token_text){piece, piece ? strlen(piece) : 0};
+    }
+    const simile_status status = tokenizer_from_tokens(tokens, n, "its tokens", out, err);
+    mem_free(tokens);
+    return status;
+}

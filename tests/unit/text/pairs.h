@@ -17,4 +17,7 @@ typedef struct {
 /* 0, or -1 when a file cannot be read or the files do not fit together (detail says why). */
 int pairs_compare(const tokenizer *t, const char *texts_path, const char *ids_path, pair_report *out);
 
+/* A tokenizer from what another has as its tokens, all of which must have a text. */
+simile_status pairs_from_tokens(const tokenizer *t, tokenizer **out, simile_error *err);
+
 #endif

@@ -9,16 +9,13 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "pairs.h"
 #include "text/bpe.h"
 #include "text/kind.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static const char *root = ".";
 
@@ -360,9 +357,10 @@ static void a_folder_without_a_tokenizer_is_named(void **state)
     tokenizer *t;
     simile_error err;
     assert_int_equal(tokenizer_open("/nonexistent", &t, &err), SIMILE_E_NOT_FOUND);
-    assert_string_equal(err.message,
-                        "cannot open the tokenizer in '/nonexistent': neither tokenizer.json nor vocab.json "
-                        "and merges.txt nor vocab.txt nor a SentencePiece model is there");
+    assert_string_equal(
+        err.message,
+        "cannot open the tokenizer in '/nonexistent': neither tokenizer.json nor vocab.json "
+        "and merges.txt nor bpe_simple_vocab_16e6.txt.gz nor vocab.txt nor a SentencePiece model is there");
     assert_null(t);
 }
 
@@ -470,145 +468,6 @@ static void each_failing_allocation_is_reported(void **state)
     }
 }
 
-/* ---- OpenAI's vocabulary, where it lies beside the repository ---- */
-
-static uint64_t fnv(uint64_t hash, const token_list *ids)
-{
-    for (size_t i = 0; i < ids->n; i++) hash = (hash ^ (uint64_t)ids->ids[i]) * 0x100000001b3u;
-    return hash;
-}
-
-/* Runs a shell command; its output goes to a file. */
-static void shell(const char *format, const char *a, const char *b)
-{
-    char *command = mem_printf(format, a, b);
-    assert_non_null(command);
-    if (system(command) != 0) fail_msg("failed: %s", command);
-    mem_free(command);
-}
-
-static void put_json_piece(json_writer *w, const char *piece, size_t len, const char *suffix, int id)
-{
-    char key[256] = {0};
-    assert_true(len + strlen(suffix) < sizeof key);
-    memcpy(key, piece, len);
-    memcpy(key + len, suffix, strlen(suffix));
-    jw_key(w, key);
-    jw_int(w, id);
-}
-
-/* vocab.json and merges.txt from the text of OpenAI's file: see bytes and merges in clip_bpe.c. */
-static void write_openai(const char *text, const char *vocab_path, const char *merges_path)
-{
-    buf pieces, merges;
-    json_writer w;
-    int id = 0;
-    buf_init(&pieces, 1 << 24);
-    buf_init(&merges, 1 << 24);
-    jw_init(&w, &pieces);
-    jw_object(&w);
-    for (int round = 0; round < 2; round++) {
-        const char *suffix = round ? "</w>" : "";
-        for (uint32_t c = 0x21; c < 0x144; c++) {
-            char piece[4];
-            if ((c > 0x7e && c < 0xa1) || c == 0xad) continue;
-            put_json_piece(&w, piece, utf8_put(piece, c), suffix, id++);
-        }
-    }
-    buf_text(&merges, "#version: 0.2\n");
-    const char *at = strchr(text, '\n') + 1;
-    while (id < 49406) {
-        const char *end = strchr(at, '\n'), *space = memchr(at, ' ', (size_t)(end - at));
-        char *joined = mem_printf("%.*s%.*s", (int)(space - at), at, (int)(end - space - 1), space + 1);
-        put_json_piece(&w, joined, strlen(joined), "", id++);
-        mem_free(joined);
-        buf_append(&merges, at, (size_t)(end - at) + 1);
-        at = end + 1;
-    }
-    put_json_piece(&w, S, strlen(S), "", id++);
-    put_json_piece(&w, E, strlen(E), "", id++);
-    jw_object_end(&w);
-    assert_int_equal(id, 49408);
-    assert_true(buf_ok(&pieces) && buf_ok(&merges));
-    assert_int_equal(file_replace(vocab_path, pieces.data, pieces.len, NULL), SIMILE_OK);
-    assert_int_equal(file_replace(merges_path, merges.data, merges.len, NULL), SIMILE_OK);
-    buf_release(&pieces);
-    buf_release(&merges);
-}
-
-static tokenizer *open_openai(const char *packed)
-{
-    char folder[] = "/tmp/simile-text-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    char *plain = path_join(folder, "plain"), *vocab_path = path_join(folder, "vocab.json");
-    char *merges = path_join(folder, "merges.txt"), *text;
-    size_t len;
-    tokenizer *t;
-    simile_error err;
-    shell("gzip -dc '%s' > '%s'", packed, plain);
-    assert_int_equal(file_read(plain, 1 << 24, &text, &len, NULL), SIMILE_OK);
-    write_openai(text, vocab_path, merges);
-    if (tokenizer_open(folder, &t, &err)) fail_msg("%s", err.message);
-    unlink(plain);
-    unlink(vocab_path);
-    unlink(merges);
-    rmdir(folder);
-    mem_free(text);
-    mem_free(plain);
-    mem_free(vocab_path);
-    mem_free(merges);
-    return t;
-}
-
-/* Digest over the ids of all lines; *lines counts them. */
-static uint64_t digest_file(const tokenizer *t, const char *path, size_t *lines)
-{
-    char *text;
-    size_t len;
-    uint64_t hash = 0xcbf29ce484222325u;
-    *lines = 0;
-    assert_int_equal(file_read(path, 1 << 26, &text, &len, NULL), SIMILE_OK);
-    for (char *at = text, *end; at < text + len && (end = memchr(at, '\n', (size_t)(text + len - at))); at = end + 1) {
-        token_list ids;
-        assert_int_equal(tokenizer_encode(t, at, (size_t)(end - at), 1u << 20, &ids, NULL), SIMILE_OK);
-        hash = fnv(hash, &ids);
-        mem_free(ids.ids);
-        ++*lines;
-    }
-    mem_free(text);
-    return hash;
-}
-
-static void captions_in_eleven_languages_equal_the_reference(void **state)
-{
-    char *data = path_join(root, "../shared/data");
-    char *packed = path_join(data, "vocab/bpe_simple_vocab_16e6.txt.gz"), *list = fixture("captions.txt");
-    if (!file_exists(packed)) {
-        print_message("skipped: no '%s'\n", packed);
-    } else {
-        tokenizer *t = open_openai(packed);
-        FILE *f = fopen(list, "r");
-        unsigned long long expected;
-        size_t lines, n, files = 0;
-        char name[64];
-        assert_non_null(f);
-        check_ids(t, "two dogs in the snow", "49406 1237 3255 530 518 2583 49407");
-        while (fscanf(f, "%llx %zu %63s", &expected, &n, name) == 3) {
-            char *path = mem_printf("%s/captions/xtd10/%s", data, name);
-            if (digest_file(t, path, &lines) != expected) fail_msg("the ids of %s differ", name);
-            assert_int_equal(lines, n);
-            mem_free(path);
-            files++;
-        }
-        assert_int_equal(files, 11);
-        fclose(f);
-        tokenizer_close(t);
-    }
-    mem_free(data);
-    mem_free(packed);
-    mem_free(list);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -628,7 +487,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_folder_without_a_tokenizer_is_named),
         cmocka_unit_test(words_of_any_length_merge_as_the_plain_algorithm_does),
         cmocka_unit_test(each_failing_allocation_is_reported),
-        cmocka_unit_test(captions_in_eleven_languages_equal_the_reference),
     };
     if (argc > 1) root = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
