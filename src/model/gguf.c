@@ -10,7 +10,7 @@
  * or do not divide into blocks, offsets that are not aligned, tensors that overlap or lie beyond the end. Reference:
  * ggml-org/ggml, docs/gguf.md and src/gguf.cpp; the keys: monatis/clip.cpp, models/convert_hf_to_gguf.py.
  *
- * The bytes are hostile. Memory: one table entry for each tensor, 16 bytes for each pair. */
+ * The bytes are hostile. Memory: one table entry for each tensor, 16 bytes for each pair, and for each token. */
 #include "base/mem.h"
 #include "model/weights.h"
 
@@ -77,7 +77,7 @@ typedef struct {
     uint64_t type, item_type, n; /* n: of an array */
     uint64_t number;             /* the bytes of one that has a size */
     string text;
-    const uint8_t *items; /* of an array of numbers */
+    const uint8_t *items; /* of an array */
 } value;
 
 static simile_status take_array(reader *r, value *v)
@@ -85,6 +85,7 @@ static simile_status take_array(reader *r, value *v)
     RETURN_IF_ERROR(take_number(r, 4, &v->item_type));
     RETURN_IF_ERROR(take_number(r, 8, &v->n));
     if (v->item_type >= TYPES || v->item_type == ARRAY) return corrupt(r, "an array of an unknown type");
+    v->items = r->data + r->at;
     if (v->item_type == STRING) {
         for (uint64_t i = 0; i < v->n; i++) RETURN_IF_ERROR(take_string(r, &v->text));
         return SIMILE_OK;
@@ -118,7 +119,7 @@ static double as_double(const value *v)
 
 /* ---- keys ---- */
 
-typedef enum { FLAG, NUMBER, REAL, THREE } key_kind;
+typedef enum { FLAG, NUMBER, REAL, THREE, STRINGS } key_kind;
 
 static const struct {
     const char *name;
@@ -146,6 +147,7 @@ static const struct {
     {"clip.text.attention.layer_norm_epsilon", REAL, offsetof(gguf_facts, tower[1].eps)},
     {"clip.vision.image_mean", THREE, offsetof(gguf_facts, mean)},
     {"clip.vision.image_std", THREE, offsetof(gguf_facts, std)},
+    {"tokenizer.ggml.tokens", STRINGS, offsetof(gguf_facts, tokens)},
 };
 
 static bool is_whole(uint64_t type)
@@ -173,6 +175,10 @@ static simile_status keep_value(const reader *r, size_t row, const value *v)
     case REAL:
         if (v->type != F32 && v->type != F64) return bad_value(r, keys[row].name);
         *(double *)at = as_double(v);
+        return SIMILE_OK;
+    case STRINGS:
+        if (v->type != ARRAY || v->item_type != STRING) return bad_value(r, keys[row].name);
+        *(gguf_strings *)at = (gguf_strings){v->items, v->n};
         return SIMILE_OK;
     default:
         if (v->type != ARRAY || v->item_type != F32 || v->n != 3) return bad_value(r, keys[row].name);
@@ -349,5 +355,24 @@ simile_status gguf_read(const uint8_t *data, size_t len, const char *subject, we
     for (uint64_t i = 0; !status && i < tensors; i++) status = take_tensor(&r, out);
     if (!status) status = place_tensors(&r, out);
     if (status) weight_table_release(out);
+    return status;
+}
+
+simile_status gguf_tokenizer(const gguf_facts *facts, const char *subject, tokenizer **out, simile_error *err)
+{
+    const uint8_t *at = facts->tokens.first;
+    const uint64_t n = facts->tokens.n;
+    *out = NULL;
+    if (n == 0) return SIMILE_OK;
+    token_text *tokens = n < SIZE_MAX ? mem_array((size_t)n, sizeof *tokens) : NULL;
+    if (!tokens) return err_nomem(err);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t len = 0;
+        for (int k = 0; k < 8; k++) len |= (uint64_t)at[k] << (8 * k);
+        tokens[i] = (token_text){(const char *)at + 8, (size_t)len};
+        at += 8 + len;
+    }
+    const simile_status status = tokenizer_from_tokens(tokens, (size_t)n, subject, out, err);
+    mem_free(tokens);
     return status;
 }

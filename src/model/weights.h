@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "nn/nn.h"
+#include "text/tokenizer.h"
 
 enum { MAX_TENSORS = 65536, MAX_TENSOR_NAME = 255, COPY_ROOM = 16 << 20 };
 
@@ -58,6 +59,11 @@ simile_status torch_zip_read(const uint8_t *data, size_t len, const char *subjec
 simile_status torch_legacy_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
                                 simile_error *err);
 
+typedef struct {
+    const uint8_t *first; /* each: u64 length and bytes, all of them within the file */
+    uint64_t n;
+} gguf_strings;
+
 /* What a GGUF file says of its network, under the keys of clip.cpp; 0 where it is silent. */
 typedef struct {
     bool clip, text, vision, gelu, projector; /* what its architecture is and holds */
@@ -68,9 +74,12 @@ typedef struct {
     } tower[2]; /* vision, text */
     float mean[3], std[3];
     bool has_mean, has_std;
+    gguf_strings tokens; /* by id; as long as the file is mapped */
 } gguf_facts;
 simile_status gguf_read(const uint8_t *data, size_t len, const char *subject, weight_table *out, gguf_facts *facts,
                         simile_error *err);
+/* The tokenizer whose tokens these are; *out stays NULL when the file holds none. UNSUPPORTED: they are not CLIP's. */
+simile_status gguf_tokenizer(const gguf_facts *facts, const char *subject, tokenizer **out, simile_error *err);
 
 /* ---- a checkpoint ---- */
 

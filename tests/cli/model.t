@@ -65,6 +65,33 @@ $ printf 'two dogs in the snow\r\n\n' | simile --model "$MODELS/tiny-quick" toke
 {"text":"two dogs in the snow","ids":[572,83,86,334,565,514,513,82,77,78,342,573],"truncated":false}
 {"text":"","ids":[572,573],"truncated":false}
 
+== a GGUF file is a whole model, and the same one as its safetensors with a tokenizer beside them
+$ cp "$MODELS/../archives/same/gguf/tiny-f16.gguf" .
+> simile --model ./tiny-f16.gguf tokenize "the dog" "snob"; simile --model "$MODELS/../archives/same/safetensors" tokenize "the dog" "snob"
+60 53 55 61
+60 59 27 61
+60 53 55 61
+60 59 27 61
+$ for m in ./tiny-f16.gguf "$MODELS/../archives/same/safetensors"; do simile --model "$m" info --json | grep -o '"digest":"[0-9a-f]*"'; done | uniq -c | sed 's/:.*//'
+      2 "digest"
+
+== OpenAI's archive with OpenAI's merges beside it
+$ cp "$MODELS/../archives/openai/script/tiny.pt" .
+> simile --model ./tiny.pt tokenize "the dog"
+err: simile: cannot open the tokenizer in '*': neither * nor bpe_simple_vocab_16e6.txt.gz nor * is there (glob)
+[1]
+$ cp "$MODELS/../archives/openai/script/bpe_simple_vocab_16e6.txt.gz" .; simile --model ./tiny.pt tokenize "the dog" "A café"
+520 513 515 521
+520 320 516 69 127 358 521
+$ gunzip bpe_simple_vocab_16e6.txt.gz; ls; simile --model ./tiny.pt tokenize "the dog"
+bpe_simple_vocab_16e6.txt
+tiny.pt
+520 513 515 521
+$ for m in ./tiny.pt "$MODELS/../archives/openai/safetensors"; do simile --model "$m" info --json | grep -o '"digest":"[0-9a-f]*"'; done | uniq -c | sed 's/:.*//'
+      2 "digest"
+$ for m in ./tiny.pt "$MODELS/../archives/openai/safetensors"; do simile --model "$m" embed --normalize --text "the dog"; done | uniq | wc -l
+1
+
 == a text that is too long is cut, which is said
 $ simile --model "$MODELS/tiny-quick" tokenize "one two three four five six seven eight nine ten eleven" | wc -w
 24

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * clip_cpp.c - GGUF files of clip.cpp, described by their keys. They leave out logit_scale, which is ln 100 in all that
- * it converts; the end-of-text token is the last of the vocabulary.
+ * it converts; the end-of-text token is the last of the vocabulary. They hold the tokens without the merges, which
+ * follow from them (text/clip_merges.c); tokens from which none follow leave it to what lies beside the file.
  * Reference: monatis/clip.cpp, models/convert_hf_to_gguf.py. */
 #include "model/families/clip.h"
 
@@ -79,10 +80,22 @@ static bool claims(const model_source *s)
     return source_describes_itself(s, WEIGHTS_GGUF);
 }
 
+static simile_status read_tokens(const model_source *s, const clip_config *c, tokenizer **out, simile_error *err)
+{
+    const gguf_facts *g = weights_gguf(s->files[0]);
+    if (g->tokens.n > (uint64_t)c->text.vocab)
+        return err_set(err, SIMILE_E_FORMAT,
+                       "cannot open the model '%s': its tokenizer has %llu tokens, its network only %lld", s->path,
+                       (unsigned long long)g->tokens.n, (long long)c->text.vocab);
+    const simile_status status = gguf_tokenizer(g, s->path, out, err);
+    return status == SIMILE_E_UNSUPPORTED ? SIMILE_OK : status;
+}
+
 static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
 {
     clip_config c;
     RETURN_IF_ERROR(describe(s->files[0], &c, &out->prepare, err));
+    RETURN_IF_ERROR(read_tokens(s, &c, &out->words, err));
     return clip_load(s, l, &c, out, err);
 }
 

@@ -92,15 +92,48 @@ static void an_archive_of_openai_describes_itself(void **state)
     expect_same("openai/safetensors", "openai/script/tiny.pt");
 }
 
+/* A folder of links to files of a fixture. */
+static void link_files(const char *folder, const char *fixture_name, const char *const *names, size_t n)
+{
+    char *source = fixture(fixture_name);
+    for (size_t i = 0; i < n; i++) {
+        char *from = path_join(source, names[i]), *to = path_join(folder, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+        mem_free(from);
+        mem_free(to);
+    }
+    mem_free(source);
+}
+
+static void delete_files(const char *folder, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *path = path_join(folder, names[i]);
+        unlink(path);
+        mem_free(path);
+    }
+    rmdir(folder);
+}
+
+static void expect_digest(const char *reference, const char *path)
+{
+    model *a = open_model(reference), *b;
+    char digest_a[DIGEST_HEX], digest_b[DIGEST_HEX];
+    simile_error err;
+    if (model_open(path, NULL, &b, &err)) fail_msg("%s", err.message);
+    assert_int_equal(model_digest(a, digest_a, NULL), 0);
+    assert_int_equal(model_digest(b, digest_b, NULL), 0);
+    assert_string_equal(digest_a, digest_b);
+    model_close(a);
+    model_close(b);
+}
+
 /* OpenAI's models as Hugging Face publishes them say eos_token_id 2, which means the largest id. */
 static void the_older_rule_of_pooling_is_the_same_model(void **state)
 {
-    static const char *const names[] = {"model.safetensors", "vocab.json", "merges.txt"};
-    char folder[] = "/tmp/simile-archives-XXXXXX", digest_a[DIGEST_HEX], digest_b[DIGEST_HEX];
-    char *source = fixture("same/safetensors"), *config = path_join(source, "config.json"), *text;
+    static const char *const names[] = {"config.json", "model.safetensors", "vocab.json", "merges.txt"};
+    char folder[] = "/tmp/simile-archives-XXXXXX", *config = fixture("same/safetensors/config.json"), *text;
     size_t len;
-    simile_error err;
-    model *a = open_model("same/safetensors"), *b;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(file_read(config, 1 << 20, &text, &len, NULL), 0);
     char *eos = strstr(text, "\"eos_token_id\": ");
@@ -110,26 +143,9 @@ static void the_older_rule_of_pooling_is_the_same_model(void **state)
     mem_free(config);
     config = path_join(folder, "config.json");
     assert_int_equal(file_replace(config, text, len, NULL), 0);
-    for (size_t i = 0; i < 3; i++) {
-        char *from = path_join(source, names[i]), *to = path_join(folder, names[i]);
-        assert_int_equal(symlink(from, to), 0);
-        mem_free(from);
-        mem_free(to);
-    }
-    if (model_open(folder, NULL, &b, &err)) fail_msg("%s", err.message);
-    assert_int_equal(model_digest(a, digest_a, NULL), 0);
-    assert_int_equal(model_digest(b, digest_b, NULL), 0);
-    assert_string_equal(digest_a, digest_b);
-    model_close(a);
-    model_close(b);
-    unlink(config);
-    for (size_t i = 0; i < 3; i++) {
-        char *path = path_join(folder, names[i]);
-        unlink(path);
-        mem_free(path);
-    }
-    rmdir(folder);
-    mem_free(source);
+    link_files(folder, "same/safetensors", names + 1, 3);
+    expect_digest("same/safetensors", folder);
+    delete_files(folder, names, 4);
     mem_free(config);
     mem_free(text);
 }
@@ -473,6 +489,53 @@ static void refuses_gguf_that_lies(void **state)
     refuse_change(gguf, "bias", 15, 0x7f, "too large");
     refuse_change(gguf, "bias", 4, 5, "four dimensions");
     refuse_change(gguf, "bias", 16, 99, "unknown type 99");
+    refuse_change(gguf, "kens", 4, 6, "'tokenizer.ggml.tokens' is not what it should be");
+    refuse_change(gguf, "kens", 8, 9, "an array of an unknown type");
+    refuse_change(gguf, "kens", 15, 1, "the file is cut short");
+}
+
+static void expect_refused(const char *path, simile_status status, const char *part)
+{
+    model *m;
+    simile_error err = {0};
+    assert_int_equal(model_open(path, NULL, &m, &err), status);
+    if (!strstr(err.message, part)) fail_msg("'%s' lacks '%s'", err.message, part);
+}
+
+static void tokens_without_merges_leave_it_to_what_lies_beside(void **state)
+{
+    static const char *const names[] = {"vocab.json", "merges.txt", "x.gguf"};
+    char folder[] = "/tmp/simile-archives-XXXXXX";
+    blob b = load("same/gguf/tiny-f16.gguf");
+    assert_non_null(mkdtemp(folder));
+    char *path = path_join(folder, "x.gguf");
+    const size_t at = find_last(&b, "\3\0\0\0\0\0\0\0sno", 11) + 8;
+    memcpy(b.bytes + at, "xyz", 3); /* "sn" and "o" make no "xyz" */
+    assert_int_equal(file_replace(path, b.bytes, b.len, NULL), 0);
+    expect_refused(folder, SIMILE_E_NOT_FOUND, "cannot open the tokenizer in");
+    link_files(folder, "same/safetensors", names, 2);
+    expect_digest("same/safetensors", folder);
+    b.bytes[at + 1] = 0;
+    assert_int_equal(file_replace(path, b.bytes, b.len, NULL), 0);
+    expect_refused(folder, SIMILE_E_CORRUPT, "its token 59 is no text");
+    delete_files(folder, names, 3);
+    mem_free(path);
+    mem_free(b.bytes);
+}
+
+static void more_tokens_than_the_network_has_are_refused(void **state)
+{
+    static const char mark[] = "t.token_embd.weight", *const names[] = {"x.gguf"};
+    char folder[] = "/tmp/simile-archives-XXXXXX";
+    blob b = load("same/gguf/tiny-f16.gguf");
+    assert_non_null(mkdtemp(folder));
+    char *path = path_join(folder, "x.gguf");
+    b.bytes[find_last(&b, mark, sizeof mark - 1) + sizeof mark - 1 + 4 + 8] -= 1; /* behind the rank, the first size */
+    assert_int_equal(file_replace(path, b.bytes, b.len, NULL), 0);
+    expect_refused(path, SIMILE_E_FORMAT, "its tokenizer has 62 tokens, its network only 61");
+    delete_files(folder, names, 1);
+    mem_free(path);
+    mem_free(b.bytes);
 }
 
 static void survives_short_memory(void **state)
@@ -512,6 +575,8 @@ int main(void)
         cmocka_unit_test(refuses_archives_that_lie),
         cmocka_unit_test(refuses_directories_that_lie),
         cmocka_unit_test(refuses_gguf_that_lies),
+        cmocka_unit_test(tokens_without_merges_leave_it_to_what_lies_beside),
+        cmocka_unit_test(more_tokens_than_the_network_has_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(survives_short_memory),
     };
