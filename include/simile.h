@@ -382,12 +382,12 @@ typedef struct {
 } simile_pull_report;
 
 /* Fetches a model into $XDG_DATA_HOME/simile/models/<name>. what: a known name, "owner/name" or "owner/name@revision"
- * of the Hugging Face Hub, or a URL with the SHA-256 of the file as its last part but one (as OpenAI's have). Only the
- * files that a model needs are taken; each is checked against its length and checksum, and the model appears whole or
- * not at all. What a failure or an interruption leaves is resumed by the next call. report may be NULL. Environment:
- * HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, and libcurl's proxy variables. Errors: ARG, NOT_FOUND,
- * EXISTS, BUSY (being pulled already, or the server wants to be asked less often), CANCELLED, IO, CORRUPT (wrong length
- * or checksum), FORMAT, UNSUPPORTED, LIMIT, NOMEM. */
+ * of the Hugging Face Hub, or a URL with the SHA-256 of the file as its last part but one (as OpenAI's have; OpenAI's
+ * tokenizer comes with those). Only the files that a model needs are taken; each is checked against its length and
+ * checksum, and the model appears whole or not at all. What a failure or an interruption leaves is resumed by the next
+ * call. report may be NULL. Environment: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, SIMILE_CLIP_BPE,
+ * and libcurl's proxy variables. Errors: ARG, NOT_FOUND, EXISTS, BUSY (being pulled already, or the server wants to be
+ * asked less often), CANCELLED, IO, CORRUPT (wrong length or checksum), FORMAT, UNSUPPORTED, LIMIT, NOMEM. */
 SIMILE_API simile_status simile_pull(const char *what, const simile_pull_options *options, simile_pull_report *report,
                                      simile_error *err);
 

@@ -238,7 +238,7 @@ static simile_status on_end(void *user, bool *again, simile_error *err)
 static char *file_url(const pull *p, const char *path)
 {
     buf out;
-    if (p->url) return mem_strdup(p->url);
+    if (p->url) return mem_strdup(pull_url_of(p, path));
     buf_init(&out, HTTP_URL);
     buf_printf(&out, "%s/%s/resolve/%s/", p->endpoint, p->repo, p->commit);
     for (const char *c = path; *c; c++) {

@@ -2,7 +2,8 @@
  * hub.h - fetching published models: the only door of this room.
  *
  * The structs are those of simile.h, already completed with defaults. The environment is read here: HF_ENDPOINT,
- * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, XDG_CACHE_HOME, the proxy variables of libcurl. */
+ * HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, SIMILE_CLIP_BPE, XDG_CACHE_HOME, the proxy variables
+ * of libcurl. */
 #ifndef SIMILE_HUB_HUB_H
 #define SIMILE_HUB_HUB_H
 

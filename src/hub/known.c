@@ -3,28 +3,32 @@
  *
  * What stands here was read in the publishers' own files: sizes in the hub's listings, licences in the repositories,
  * numbers of parameters in open_clip's docs/model_profile.csv or by summing the published shapes. What nobody looked up
- * says "unknown" or 0. OpenAI's sums are the middle part of its addresses (openai/CLIP: clip/clip.py). */
-#include "hub/hub.h"
+ * says "unknown" or 0. OpenAI's sums are the middle part of its addresses (openai/CLIP: clip/clip.py), and that of its
+ * tokenizer was taken of the file. */
+#include "hub/parts.h"
 
 #define OPENAI           "https://openaipublic.azureedge.net/clip/models/"
 #define OPENAI_LICENCE   "code MIT; weights: read OpenAI's model card"
 #define M_CLIP_LANGUAGES "48 by its training data; the encoder knows 100"
 
+const char hub_words_url[] = "https://github.com/openai/CLIP/raw/main/clip/" HUB_WORDS;
+const char hub_words_sum[] = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a";
+
 static const simile_known_model table[] = {
     {"clip-vit-base-patch32", "pictures and text; the usual one", "English", "clip", "openai/clip-vit-base-patch32",
      OPENAI_LICENCE, 512, 1, 151277313, 0},
     {"ViT-B-32", "the same, as OpenAI published it", "English", "clip (TorchScript)",
-     OPENAI "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt", OPENAI_LICENCE, 512, 0,
+     OPENAI "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt", OPENAI_LICENCE, 512, 1,
      151277313, 0},
     {"ViT-B-16", "pictures and text; finer, slower", "English", "clip (TorchScript)",
-     OPENAI "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt", OPENAI_LICENCE, 512, 0,
+     OPENAI "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt", OPENAI_LICENCE, 512, 1,
      149620737, 0},
     {"ViT-L-14", "pictures and text; large", "English", "clip (TorchScript)",
-     OPENAI "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt", OPENAI_LICENCE, 768, 0,
+     OPENAI "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt", OPENAI_LICENCE, 768, 1,
      427616513, 0},
     {"ViT-L-14-336px", "pictures and text; large, sees 336 pixels", "English", "clip (TorchScript)",
      OPENAI "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02/ViT-L-14-336px.pt", OPENAI_LICENCE, 768,
-     0, 427944193, 0},
+     1, 427944193, 0},
     {"RN50", "pictures and text; a convolutional network", "English", "clip-resnet (TorchScript)",
      OPENAI "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt", OPENAI_LICENCE, 1024, 0,
      102007137, 0},

@@ -49,12 +49,14 @@ typedef struct {
     const simile_pull_options *options;
     simile_pull_report *report;
     http *h;
-    char *name, *subject;   /* subject: "owner/name" or the URL's file, for messages */
-    char *repo, *revision;  /* of the hub, or NULL */
-    char *url, *url_file;   /* of a single file, or NULL */
+    char *name, *subject;  /* subject: "owner/name" or the URL's file, for messages */
+    char *repo, *revision; /* of the hub, or NULL */
+    char *url, *url_file;  /* of weights that lie alone, or NULL */
+    char *words_url;       /* of the tokenizer that they need, or NULL */
+    char words_sum[HUB_OID];
     char commit[HUB_OID];   /* what the revision stands for; the file's checksum for a URL */
     char *source;           /* for the record */
-    char *endpoint, *token; /* token may be NULL */
+    char *endpoint, *token; /* of the hub; token may be NULL */
     char *cache;            /* models--owner--name of the Hugging Face libraries' cache, or NULL */
     char *final, *staging;  /* folders */
     bool offline;
@@ -74,6 +76,13 @@ simile_status refuse_page(const http_head *head, const char *subject, simile_err
 simile_status pull_source(pull *p, const char *what, const char *models, simile_error *err);
 /* The files that are wanted, from the server or, offline, from the cache (source.c). */
 simile_status pull_list(pull *p, simile_error *err);
+
+/* OpenAI's tokenizer, which does not lie beside OpenAI's weights (known.c). */
+#define HUB_WORDS "bpe_simple_vocab_16e6.txt.gz"
+extern const char hub_words_url[], hub_words_sum[];
+
+/* Where a file of a pull by URL lies (source.c). */
+const char *pull_url_of(const pull *p, const char *file);
 
 /* Gets one file of the record into staging, verified (fetch.c). */
 simile_status pull_file(pull *p, hub_file *f, simile_error *err);

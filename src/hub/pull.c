@@ -127,6 +127,21 @@ static simile_status check_room(pull *p, simile_error *err)
 
 /* ---- the files ---- */
 
+/* From now on `endpoint` is the server that the token is for, and whose own address may be private. */
+static simile_status connect_to(pull *p, const char *endpoint, simile_error *err)
+{
+    const simile_pull_options *o = p->options;
+    const http_options http_opt = {.endpoint = endpoint,
+                                   .token = p->token,
+                                   .retries = o->retries < 0 ? 0 : o->retries,
+                                   .stall_seconds = o->stall_seconds,
+                                   .backoff_ms = o->backoff_ms,
+                                   .stop = pull_wants_stop,
+                                   .user = p};
+    http_close(p->h);
+    return http_open(&http_opt, &p->h, err);
+}
+
 static simile_status fetch_all(pull *p, simile_error *err)
 {
     for (size_t i = 0; i < p->record.files.n; i++) {
@@ -138,6 +153,7 @@ static simile_status fetch_all(pull *p, simile_error *err)
             p->done += there;
             p->report->resumed += there;
         } else {
+            if (p->url) RETURN_IF_ERROR(connect_to(p, pull_url_of(p, f->path), err));
             RETURN_IF_ERROR(pull_file(p, f, err));
         }
         if (pull_wants_stop(p)) return pull_cancelled(p, err);
@@ -202,16 +218,8 @@ static simile_status check_target(const pull *p, simile_error *err)
 
 static simile_status work(pull *p, const char *models, simile_error *err)
 {
-    const simile_pull_options *o = p->options;
-    const http_options http_opt = {.endpoint = p->endpoint,
-                                   .token = p->token,
-                                   .retries = o->retries < 0 ? 0 : o->retries,
-                                   .stall_seconds = o->stall_seconds,
-                                   .backoff_ms = o->backoff_ms,
-                                   .stop = pull_wants_stop,
-                                   .user = p};
     RETURN_IF_ERROR(check_target(p, err));
-    if (!p->offline) RETURN_IF_ERROR(http_open(&http_opt, &p->h, err));
+    if (!p->offline && !p->url) RETURN_IF_ERROR(connect_to(p, p->endpoint, err));
     RETURN_IF_ERROR(pull_list(p, err));
     RETURN_IF_ERROR(open_staging(p, err));
     RETURN_IF_ERROR(check_room(p, err));
@@ -232,7 +240,7 @@ static void release(pull *p)
     http_close(p->h);
     hub_record_release(&p->record);
     if (p->token) explicit_bzero(p->token, strlen(p->token));
-    char *const all[] = {p->name,   p->subject,  p->repo,  p->revision, p->url,   p->url_file,
+    char *const all[] = {p->name,   p->subject,  p->repo,  p->revision, p->url,   p->url_file, p->words_url,
                          p->source, p->endpoint, p->token, p->cache,    p->final, p->staging};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
 }

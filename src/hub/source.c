@@ -92,9 +92,9 @@ static simile_status read_environment(pull *p, simile_error *err)
     if (!status) status = find_cache(p, home, err);
     mem_free(home);
     RETURN_IF_ERROR(status);
-    p->endpoint = mem_strdup(p->url ? p->url : endpoint ? endpoint : "https://huggingface.co");
+    p->endpoint = mem_strdup(endpoint ? endpoint : "https://huggingface.co");
     if (!p->endpoint) return err_nomem(err);
-    for (size_t n = strlen(p->endpoint); !p->url && n && p->endpoint[n - 1] == '/';) p->endpoint[--n] = 0;
+    for (size_t n = strlen(p->endpoint); n && p->endpoint[n - 1] == '/';) p->endpoint[--n] = 0;
     return SIMILE_OK;
 }
 
@@ -127,21 +127,46 @@ static simile_status take_repo(pull *p, const char *what, simile_error *err)
     return p->repo && p->revision && p->subject ? SIMILE_OK : err_nomem(err);
 }
 
-/* ".../<SHA-256>/<file>" */
+/* ".../<SHA-256>/<file>"; false when a URL is not of that form. */
+static bool split_url(const char *url, char sum[HUB_OID], const char **file)
+{
+    const char *slash = strrchr(url, '/');
+    const size_t before = slash ? (size_t)(slash - url) : 0;
+    if (before < 66 || url[before - 65] != '/') return false;
+    memcpy(sum, url + before - 64, 64);
+    sum[64] = 0;
+    *file = slash + 1;
+    return hub_is_hex(sum, 64);
+}
+
+/* OpenAI's weights lie at .../clip/models/<SHA-256>/<name>.pt, their tokenizer somewhere else. $SIMILE_CLIP_BPE may
+ * name another place for it, and another file if that place has a checksum in it. */
+static simile_status take_words(pull *p, simile_error *err)
+{
+    static const char models[] = "/clip/models";
+    const size_t n = sizeof models - 1, end = strlen(p->url) - strlen(p->url_file) - HUB_OID - 1;
+    const char *own = set_variable("SIMILE_CLIP_BPE"), *ending = strrchr(p->url_file, '.'), *file;
+    if (end < n || strncmp(p->url + end - n, models, n) != 0 || !ending || strcmp(ending, ".pt") != 0) return SIMILE_OK;
+    if (!own || !split_url(own, p->words_sum, &file)) memcpy(p->words_sum, hub_words_sum, sizeof p->words_sum);
+    p->words_url = mem_strdup(own ? own : hub_words_url);
+    return p->words_url ? SIMILE_OK : err_nomem(err);
+}
+
 static simile_status take_url(pull *p, const char *what, simile_error *err)
 {
-    const char *file = strrchr(what, '/') + 1;
-    const size_t before = (size_t)(file - what) - 1;
-    if (strlen(what) >= sizeof p->report->source || strpbrk(what, "?# \\") || !hub_name_is_safe(file) || before < 66 ||
-        what[before - 65] != '/')
-        return err_set(err, SIMILE_E_ARG, "'%.120s' is no URL that ends in the file's SHA-256 and its name", what);
-    memcpy(p->commit, what + before - 64, 64);
-    if (!hub_is_hex(p->commit, 64))
+    const char *file;
+    if (strlen(what) >= sizeof p->report->source || strpbrk(what, "?# \\") || !split_url(what, p->commit, &file) ||
+        !hub_name_is_safe(file))
         return err_set(err, SIMILE_E_ARG, "'%.120s' is no URL that ends in the file's SHA-256 and its name", what);
     p->url = mem_strdup(what);
     p->url_file = mem_strdup(file);
     p->subject = mem_strdup(file);
-    return p->url && p->url_file && p->subject ? SIMILE_OK : err_nomem(err);
+    return p->url && p->url_file && p->subject ? take_words(p, err) : err_nomem(err);
+}
+
+const char *pull_url_of(const pull *p, const char *file)
+{
+    return strcmp(file, p->url_file) == 0 ? p->url : p->words_url;
 }
 
 static const simile_known_model *find_known(const char *name)
@@ -366,15 +391,21 @@ static simile_status list_cached(pull *p, hub_files *all, simile_error *err)
 
 /* ---- */
 
+/* The tokenizer comes first: should it fail, then before hundreds of megabytes. */
+static simile_status list_urls(pull *p, simile_error *err)
+{
+    if (p->offline) return err_set(err, SIMILE_E_NOT_FOUND, "cannot pull '%s': HF_HUB_OFFLINE is set", p->subject);
+    p->source = mem_strdup(p->url);
+    if (!p->source) return err_nomem(err);
+    if (p->words_url) RETURN_IF_ERROR(hub_files_add(&p->record.files, HUB_WORDS, -1, p->words_sum, err));
+    return hub_files_add(&p->record.files, p->url_file, -1, p->commit, err);
+}
+
 simile_status pull_list(pull *p, simile_error *err)
 {
     hub_files all = {0};
     simile_status status;
-    if (p->url) {
-        if (p->offline) return err_set(err, SIMILE_E_NOT_FOUND, "cannot pull '%s': HF_HUB_OFFLINE is set", p->subject);
-        p->source = mem_strdup(p->url);
-        return p->source ? hub_files_add(&p->record.files, p->url_file, -1, p->commit, err) : err_nomem(err);
-    }
+    if (p->url) return list_urls(p, err);
     status = p->offline ? list_cached(p, &all, err) : list_online(p, &all, err);
     if (!status) status = hub_choose(&all, p->options->file, p->subject, &p->record.files, err);
     if (!status) {

@@ -6,7 +6,8 @@ set -u
 server=$(readlink -f -- "$1")
 shift
 HUB=$(mktemp -d "${TMPDIR:-/tmp}/simile-hub.XXXXXX") || exit 1
-"$server" "$HUB/port" "$HUB/log" &
+files=$2/tests/fixtures/archives/openai/script
+"$server" "$HUB/port" "$HUB/log" "$files" &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$HUB"' EXIT
 trap 'exit 130' INT TERM
@@ -21,7 +22,9 @@ until [ -s "$HUB/port" ]; do
 done
 PORT=$(cat "$HUB/port")
 HF_ENDPOINT=http://127.0.0.1:$PORT
-export HUB PORT HF_ENDPOINT
+bpe=bpe_simple_vocab_16e6.txt.gz
+SIMILE_CLIP_BPE=http://127.0.0.1:$PORT/clip/models/$(sha256sum "$files/$bpe" | sed 's/ .*//')/$bpe
+export HUB PORT HF_ENDPOINT SIMILE_CLIP_BPE
 unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY HF_TOKEN HF_TOKEN_PATH HF_HOME \
     HF_HUB_CACHE HF_HUB_OFFLINE
 "$(dirname -- "$0")/run.sh" "$@"

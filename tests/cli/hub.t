@@ -344,13 +344,57 @@ err: simile: another program is at work on the model 'stalled-always'
 == OpenAI's URLs hold the checksum
 $ sum=$(simile pull t/good >/dev/null; sha256sum ~/.local/share/simile/models/good/model.safetensors | sed 's/ .*//')
 > simile pull "http://127.0.0.1:$PORT/clip/models/$sum/RN-test.pt" --json
-{"name":"RN-test","source":"http://127.0.0.1:*/RN-test.pt","directory":"*/models/RN-test","files":1,"bytes":3000000,"fetched":3000000,"resumed":0,"cached":0} (glob)
+{"name":"RN-test","source":"http://127.0.0.1:*/RN-test.pt","directory":"*/models/RN-test","files":2,"bytes":3000100,"fetched":3000100,"resumed":0,"cached":0} (glob)
 $ HF_TOKEN=hf_url simile pull "http://127.0.0.1:$PORT/clip/models/$(printf %064d 7)/other.pt" --retries 0
 err: simile: cannot fetch 'other.pt': what came does not have its checksum, and was thrown away
 [1]
 $ grep -c hf_url "$HUB/log"
 0
 [1]
+
+== OpenAI's weights come with OpenAI's tokenizer
+$ sum=$(sha256sum <"$MODELS/../archives/openai/script/tiny.pt" | sed 's/ .*//')
+> HF_TOKEN=hf_url simile pull "http://127.0.0.1:$PORT/clip/models/$sum/tiny.pt" --json
+{"name":"tiny","source":"http://127.0.0.1:*/tiny.pt","directory":"*/models/tiny","files":2,"bytes":181612,"fetched":181612,"resumed":0,"cached":0} (glob)
+$ ls ~/.local/share/simile/models/tiny; grep -c hf_url "$HUB/log"; simile --model tiny tokenize "the dog"
+bpe_simple_vocab_16e6.txt.gz
+simile-model.json
+tiny.pt
+0
+520 513 515 521
+$ simile rm tiny; ls ~/.local/share/simile/models
+removed tiny: 182.0 kB
+
+== the tokenizer has a checksum, too, and comes first
+$ sum=$(sha256sum <"$MODELS/../archives/openai/script/tiny.pt" | sed 's/ .*//')
+> url=http://127.0.0.1:$PORT/clip/models/$sum/tiny.pt bpe=bpe_simple_vocab_16e6.txt.gz
+> SIMILE_CLIP_BPE=http://127.0.0.1:$PORT/clip/$bpe simile pull "$url" --retries 0 --name first
+> SIMILE_CLIP_BPE=http://127.0.0.1:$PORT/clip/models/$(printf %064d 7)/$bpe simile pull "$url" --retries 0 --name first
+> SIMILE_CLIP_BPE=http://127.0.0.1:$PORT/nothing/$bpe simile pull "$url" --retries 0 --name first
+> SIMILE_CLIP_BPE=http://127.0.0.1:1/$bpe simile pull "$url" --retries 0 --name first
+> SIMILE_CLIP_BPE=/tmp/$bpe simile pull "$url" --retries 0 --name first
+err: simile: cannot fetch 'bpe_simple_vocab_16e6.txt.gz': what came does not have its checksum, and was thrown away
+err: simile: cannot fetch 'bpe_simple_vocab_16e6.txt.gz': what came does not have its checksum, and was thrown away
+err: simile: cannot fetch 'bpe_simple_vocab_16e6.txt.gz': the server does not have it (404)
+err: simile: cannot fetch 'bpe_simple_vocab_16e6.txt.gz': no connection to the server
+err: simile: '/tmp/bpe_simple_vocab_16e6.txt.gz' is no http or https URL
+[1]
+$ ls ~/.local/share/simile/models ~/.local/share/simile/models/first.part
+*/models: (glob)
+first.part
+
+*/models/first.part: (glob)
+bpe_simple_vocab_16e6.txt.gz.part
+simile-pull.json
+$ sum=$(sha256sum <"$MODELS/../archives/openai/script/tiny.pt" | sed 's/ .*//')
+> simile pull "http://127.0.0.1:$PORT/clip/models/$sum/tiny.pt" --name first | head -n 1; simile --model first tokenize "the dog"
+pulled first: 2 files, 181.6 kB
+520 513 515 521
+
+== weights of others come alone
+$ sum=$(sha256sum <"$MODELS/../archives/openai/script/tiny.pt" | sed 's/ .*//')
+> simile pull "http://127.0.0.1:$PORT/clip/$sum/tiny.pt" --json
+{"name":"tiny",*"files":1,"bytes":181512,* (glob)
 
 == the cache of the Hugging Face libraries
 $ simile pull t/good >/dev/null; models=~/.local/share/simile/models; cache=~/.cache/huggingface/hub/models--t--good
@@ -380,7 +424,7 @@ $ simile pull t/good --name again --json
 $ simile models --known --json | grep -o '"name"' | wc -l
 20
 $ simile models --known | grep -c 'needs a later version'
-18
+14
 $ simile models x
 err: simile: 'models' takes no words
 err: try 'simile models --help'

@@ -2,12 +2,13 @@
  *
  * bad_server.c - a small HTTP/1.1 server on the loopback that plays the Hugging Face Hub and misbehaves on request.
  *
- *     bad_server PORT_FILE LOG_FILE
+ *     bad_server PORT_FILE LOG_FILE FOLDER
  *
  * It writes its port into PORT_FILE and each request with the headers that matter into LOG_FILE, and runs until it is
  * killed. A repository is called t/<case>; the case says what goes wrong (see the tables below). Its weights are
- * numbers that are made while they are sent, so that 200 MB cost nothing. An absolute URL in the request line, as a
- * proxy gets it, is taken for its path. One thread a connection, one request a connection. */
+ * numbers that are made while they are sent, so that 200 MB cost nothing. Files of FOLDER lie below /clip/. An absolute
+ * URL in the request line, as a proxy gets it, is taken for its path. One thread a connection, one request a
+ * connection. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <nettle/sha1.h>
@@ -28,6 +29,7 @@ enum { REQUEST = 16384, BLOCK = 1 << 16, SMALL = 3000000, BIG = 200000000, MAX_C
 static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
 static const char config[] = "{\"model_type\": \"clip\"}\n";
 static FILE *log_file;
+static const char *folder;
 static int port;
 static char host_name[256]; /* of this machine: where it leads to a loopback address, a name for one */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -122,6 +124,24 @@ static void answer(const request *r, const char *status, const char *headers, co
 static void answer_json(const request *r, const char *body)
 {
     answer(r, "200 OK", "", "application/json", body);
+}
+
+/* The file of the folder that has the name of the path; false when there is none. */
+static bool send_file(const request *r)
+{
+    char path[4096], head[256];
+    static uint8_t bytes[1 << 20];
+    snprintf(path, sizeof path, "%s%s", folder, strrchr(r->path, '/'));
+    FILE *f = strncmp(r->path, "/clip/", 6) == 0 ? fopen(path, "rb") : NULL;
+    if (!f) return false;
+    pthread_mutex_lock(&lock);
+    const size_t n = fread(bytes, 1, sizeof bytes, f);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", n);
+    send_all(r->fd, head, strlen(head));
+    send_all(r->fd, bytes, n);
+    pthread_mutex_unlock(&lock);
+    fclose(f);
+    return true;
 }
 
 /* Bytes from..to of the weights; `flip`: one of them is wrong. */
@@ -427,7 +447,7 @@ static void serve(request *r)
         const char *file = strncmp(r->path, "/clip/models/", 13) == 0 ? strrchr(r->path, '/') + 1 : "";
         snprintf(r->name, sizeof r->name, "%.*s", (int)strcspn(file, "."), file);
     }
-    if (refuse(r)) return;
+    if (send_file(r) || refuse(r)) return;
     if (strcmp(r->name, "long-header") == 0) {
         char *much = malloc(400000);
         if (much) memset(much, 'x', 400000);
@@ -505,7 +525,7 @@ int main(int argc, char **argv)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (argc != 3 || !(log_file = fopen(argv[2], "w")) || listener < 0 ||
+    if (argc != 4 || !(folder = argv[3]) || !(log_file = fopen(argv[2], "w")) || listener < 0 ||
         bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 64) ||
         getsockname(listener, (struct sockaddr *)&a, &len)) {
         perror("bad_server");
