@@ -8,36 +8,23 @@
 #include "base/mem.h"
 #include "image/image.h"
 #include "image/resample.h"
+#include "measure.h"
 
 #include <stdio.h>
-#include <time.h>
 
 enum { RUNS = 7 };
 
 static bool as_json;
 static int n_rows;
 
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void report(const char *what, const char *subject, int width, int height, double *ms)
 {
-    qsort(ms, RUNS, sizeof *ms, by_value);
+    const double median = bench_median(ms, RUNS);
     if (as_json)
         printf("%s{\"what\":\"%s\",\"subject\":\"%s\",\"width\":%d,\"height\":%d,\"ms\":%.3f}", n_rows ? ",\n " : "[",
-               what, subject, width, height, ms[RUNS / 2]);
+               what, subject, width, height, median);
     else
-        printf("%-16s %-24.24s %6d x %-6d %10.3f ms\n", what, subject, width, height, ms[RUNS / 2]);
+        printf("%-16s %-24.24s %6d x %-6d %10.3f ms\n", what, subject, width, height, median);
     n_rows++;
 }
 
@@ -62,9 +49,9 @@ static void bench_resize(const image *img, image_filter filter, const char *name
         char what[32];
         if (!kernels) continue;
         for (int i = 0; out && i < RUNS; i++) {
-            const double start = now_ms();
+            const double start = bench_now();
             if (resample(img, filter, 224, 224, &all, kernels, out, NULL)) return;
-            ms[i] = now_ms() - start;
+            ms[i] = 1e3 * (bench_now() - start);
         }
         snprintf(what, sizeof what, "resize %s", kernels->name);
         report(what, name, img->width, img->height, ms);
@@ -88,9 +75,9 @@ static void bench_prepare(const image *img)
                                      .std = {0.5F, 0.5F, 0.5F}};
     float *out = mem_array(3 * 224 * 224, sizeof *out);
     for (int i = 0; out && i < RUNS; i++) {
-        const double start = now_ms();
+        const double start = bench_now();
         if (image_prepare(img, &spec, out, NULL)) return;
-        ms[i] = now_ms() - start;
+        ms[i] = 1e3 * (bench_now() - start);
     }
     report("prepare", "shortest edge, bicubic", img->width, img->height, ms);
     mem_free(out);
@@ -103,12 +90,12 @@ static void bench_decode(const void *bytes, size_t len, const char *name)
     int width = 0, height = 0;
     for (int i = 0; i < RUNS; i++) {
         image img;
-        const double start = now_ms();
+        const double start = bench_now();
         if (image_decode(bytes, len, name, NULL, &img, &err)) {
             fprintf(stderr, "bench_image: %s\n", err.message);
             return;
         }
-        ms[i] = now_ms() - start;
+        ms[i] = 1e3 * (bench_now() - start);
         width = img.width;
         height = img.height;
         image_release(&img);

@@ -8,10 +8,10 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "index/scan.h"
+#include "measure.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { MOST_ROUNDS = 1000, MOST_SIZES = 16, TOP = 10, BLOCK = 1 << 18 };
 
@@ -20,25 +20,6 @@ typedef struct {
     int rounds, dim, threads, n_sizes;
     long sizes[MOST_SIZES];
 } settings;
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return values[n / 2];
-}
 
 /* ---- work ---- */
 
@@ -84,9 +65,9 @@ static void read_block(void *user, size_t block, int worker)
 
 static double read_once(vectors *v, pool *p)
 {
-    const double start = now_ms();
+    const double start = bench_now();
     pool_run(p, (v->n * v->dim / 2 + BLOCK - 1) / BLOCK, read_block, v);
-    return now_ms() - start;
+    return 1e3 * (bench_now() - start);
 }
 
 static double search_once(const vectors *v, const int64_t *ids, pool *p, size_t query)
@@ -95,9 +76,9 @@ static double search_once(const vectors *v, const int64_t *ids, pool *p, size_t 
         .rows = v->rows, .ids = ids, .n = v->n, .dim = v->dim, .stride = v->dim, .min_score = -INFINITY};
     scan_hit hits[TOP];
     size_t found = 0;
-    const double start = now_ms();
+    const double start = bench_now();
     const simile_status status = scan_top(&set, v->rows + query * v->dim, TOP, p, hits, &found, NULL);
-    const double ms = now_ms() - start;
+    const double ms = 1e3 * (bench_now() - start);
     if (status || !found || hits[0].id != (int64_t)query) {
         fprintf(stderr, "bench_search: a vector does not find itself\n");
         exit(1);
@@ -142,7 +123,7 @@ static int measure(const settings *s, size_t n, pool *p, bool first)
         read_ms[round] = read;
         search_ms[round] = search;
     }
-    show(s, n, median(search_ms, s->rounds), median(read_ms, s->rounds), first);
+    show(s, n, bench_median(search_ms, s->rounds), bench_median(read_ms, s->rounds), first);
     mem_free(v.rows);
     mem_free(ids);
     return 0;

@@ -9,10 +9,10 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "measure.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
-#include <time.h>
 
 enum { LINES = 20000, MOST_ROUNDS = 99, CONTEXT = 77 };
 
@@ -25,13 +25,6 @@ static void stop(const char *message)
 {
     fprintf(stderr, "bench_text: %s\n", message);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static corpus own_lines(void)
@@ -80,12 +73,6 @@ static size_t encode_all(const tokenizer *t, const corpus *c)
     return ids;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void report(const char *name, double seconds, const corpus *c, size_t ids)
 {
     printf("%-7s %10.0f lines/s %8.2f MB/s %11.0f ids/s\n", name, (double)c->lines / seconds,
@@ -98,12 +85,11 @@ static void measure(const tokenizer *t, const corpus *c, int rounds)
     const size_t repeats = LINES / c->lines + (c->lines > LINES || LINES % c->lines ? 1 : 0);
     size_t ids = encode_all(t, c);
     for (int i = 0; i < rounds; i++) {
-        const double start = now();
+        const double start = bench_now();
         for (size_t k = 0; k < repeats; k++) ids = encode_all(t, c);
-        seconds[i] = (now() - start) / (double)repeats;
+        seconds[i] = (bench_now() - start) / (double)repeats;
     }
-    qsort(seconds, (size_t)rounds, sizeof *seconds, by_size);
-    report("median", seconds[rounds / 2], c, ids);
+    report("median", bench_median(seconds, rounds), c, ids);
     report("best", seconds[0], c, ids);
 }
 
@@ -123,9 +109,9 @@ int main(int argc, char **argv)
     }
     tokenizer *t;
     simile_error err;
-    const double start = now();
+    const double start = bench_now();
     if (tokenizer_open(places[0], &t, &err)) stop(err.message);
-    printf("open    %10.1f ms\n", 1e3 * (now() - start));
+    printf("open    %10.1f ms\n", 1e3 * (bench_now() - start));
     corpus c = places[1] ? read_lines(places[1]) : own_lines();
     measure(t, &c, rounds);
     mem_free(c.text);

@@ -10,7 +10,6 @@
 #include "nn/context.h"
 
 #include <math.h>
-#include <time.h>
 
 /* One product's plans: for all rows at once, and for the pieces that nn_linear() cuts them into with what is left
  * over (NULL: nothing is). */
@@ -32,25 +31,6 @@ struct products_bound {
     int64_t n_steps;
     float *buffer[2];
 };
-
-double bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, compare);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 static void noise(float *out, int64_t count, uint64_t state, float size)
 {

@@ -9,6 +9,7 @@
 #define SIMILE_BENCH_PRODUCTS_BOUND_H
 
 #include "base/err.h"
+#include "measure.h"
 
 #include <stdint.h>
 
@@ -24,8 +25,5 @@ simile_status products_bound_new(const tower_shape *shape, int threads, products
 void products_bound_free(products_bound *b);
 simile_status products_bound_run(products_bound *b, double *seconds, simile_error *err);
 double products_bound_flop(const tower_shape *shape); /* of one pass */
-
-double bench_now(void);                     /* seconds */
-double bench_median(double *values, int n); /* sorts them */
 
 #endif

@@ -190,27 +190,16 @@ static bool was_seen(const candidates *all, const char *path)
 
 typedef struct {
     const candidates *all;
-    int64_t *ids;
-    size_t n, capacity;
-    bool no_memory;
-} missing_list;
+    item_ids missing;
+} search_for_missing;
 
 static int note_missing(void *user, const catalog_item *item)
 {
-    missing_list *list = user;
-    if (was_seen(list->all, item->path)) return 0;
-    for (size_t i = 0; i < list->all->n_unreadable; i++)
-        if (is_below(item->path, list->all->unreadable[i])) return 0;
-    if (!file_is_gone(item->path)) return 0;
-    if (list->n == list->capacity) {
-        const size_t capacity = list->capacity ? list->capacity * 2 : 64;
-        int64_t *ids = mem_grow(list->ids, capacity, sizeof *ids);
-        if (!ids) return list->no_memory = true;
-        list->ids = ids;
-        list->capacity = capacity;
-    }
-    list->ids[list->n++] = item->id;
-    return 0;
+    search_for_missing *s = user;
+    if (was_seen(s->all, item->path)) return 0;
+    for (size_t i = 0; i < s->all->n_unreadable; i++)
+        if (is_below(item->path, s->all->unreadable[i])) return 0;
+    return file_is_gone(item->path) ? item_ids_push(&s->missing, item) : 0;
 }
 
 static bool is_there_still(const char *folder)
@@ -219,12 +208,11 @@ static bool is_there_still(const char *folder)
     return !file_stat(folder, &facts, NULL) && facts.is_directory;
 }
 
-static simile_status forget_listed(const missing_list *list, catalog *c, int64_t *removed, simile_error *err)
+static simile_status forget_listed(const item_ids *list, catalog *c, int64_t *removed, simile_error *err)
 {
-    if (list->no_memory) return err_nomem(err);
-    if (!list->n) return SIMILE_OK;
+    if (!list->n && !list->no_memory) return SIMILE_OK;
     simile_status status = catalog_begin(c, err);
-    for (size_t i = 0; i < list->n && !status; i++) status = catalog_delete(c, list->ids[i], err);
+    if (!status) status = item_ids_delete(list, c, err);
     if (!status) status = catalog_commit(c, err);
     if (!status) *removed += (int64_t)list->n;
     catalog_rollback(c);
@@ -235,11 +223,11 @@ simile_status candidates_forget_missing(const candidates *all, catalog *c, int64
 {
     simile_status status = SIMILE_OK;
     for (size_t i = 0; i < all->n_roots && !status; i++) {
-        missing_list list = {.all = all};
-        status = catalog_each_below(c, all->roots[i], note_missing, &list, err);
+        search_for_missing s = {.all = all};
+        status = catalog_each_below(c, all->roots[i], note_missing, &s, err);
         /* Looked at afterwards: a drive that was taken away meanwhile took no pictures with it. */
-        if (!status && is_there_still(all->roots[i])) status = forget_listed(&list, c, removed, err);
-        mem_free(list.ids);
+        if (!status && is_there_still(all->roots[i])) status = forget_listed(&s.missing, c, removed, err);
+        mem_free(s.missing.ids);
     }
     return status;
 }

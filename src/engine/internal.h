@@ -127,4 +127,15 @@ simile_status candidates_forget_missing(const candidates *all, catalog *c, int64
 /* Is there no file of this name? False when that cannot be told. */
 bool file_is_gone(const char *path);
 
+/* ---- items that are listed first and deleted then (library.c) ---- */
+
+typedef struct {
+    int64_t *ids; /* for mem_free */
+    size_t n, capacity;
+    bool no_memory; /* some are missing */
+} item_ids;
+
+int item_ids_push(void *list, const catalog_item *item); /* for the catalogue's own listings */
+simile_status item_ids_delete(const item_ids *list, catalog *c, simile_error *err);
+
 #endif

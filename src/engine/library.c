@@ -216,15 +216,9 @@ simile_status simile_library_each(simile_library *library, simile_item_fn fn, vo
 
 /* ---- forgetting ---- */
 
-typedef struct {
-    int64_t *ids;
-    size_t n, capacity;
-    bool no_memory;
-} id_list;
-
-static int push_item(void *user, const catalog_item *item)
+int item_ids_push(void *user, const catalog_item *item)
 {
-    id_list *list = user;
+    item_ids *list = user;
     if (list->n == list->capacity) {
         const size_t capacity = list->capacity ? list->capacity * 2 : 64;
         int64_t *ids = mem_grow(list->ids, capacity, sizeof *ids);
@@ -236,53 +230,51 @@ static int push_item(void *user, const catalog_item *item)
     return 0;
 }
 
-static simile_status delete_listed(catalog *c, const id_list *list, int64_t *removed, simile_error *err)
+simile_status item_ids_delete(const item_ids *list, catalog *c, simile_error *err)
 {
     if (list->no_memory) return err_nomem(err);
-    simile_status status = SIMILE_OK;
-    for (size_t i = 0; i < list->n && !status; i++) status = catalog_delete(c, list->ids[i], err);
-    if (!status && removed) *removed = (int64_t)list->n;
-    return status;
+    for (size_t i = 0; i < list->n; i++) RETURN_IF_ERROR(catalog_delete(c, list->ids[i], err));
+    return SIMILE_OK;
 }
 
-static simile_status list_named(catalog *c, const char *name, id_list *list, simile_error *err)
+static simile_status list_named(catalog *c, const char *name, item_ids *list, simile_error *err)
 {
     char *path = path_absolute(name);
     if (!path) return err_nomem(err);
-    simile_status status = catalog_each_below(c, path, push_item, list, err);
+    simile_status status = catalog_each_below(c, path, item_ids_push, list, err);
     mem_free(path);
-    if (!status && !list->n && strpbrk(name, "*?[")) status = catalog_each_glob(c, name, push_item, list, err);
+    if (!status && !list->n && strpbrk(name, "*?[")) status = catalog_each_glob(c, name, item_ids_push, list, err);
     if (!status && !list->n && !list->no_memory)
         status = err_set(err, SIMILE_E_NOT_FOUND, "nothing in the catalogue is named '%s'", name);
     return status;
 }
 
-static simile_status list_text(catalog *c, const char *text, id_list *list, simile_error *err)
+static simile_status list_text(catalog *c, const char *text, item_ids *list, simile_error *err)
 {
     catalog_item item;
     bool found;
     RETURN_IF_ERROR(catalog_find_text(c, text, &item, &found, err));
     if (!found) return err_set(err, SIMILE_E_NOT_FOUND, "the text '%.100s' is not in the catalogue", text);
-    push_item(list, &item);
+    item_ids_push(list, &item);
     return SIMILE_OK;
 }
 
-typedef simile_status (*list_fn)(catalog *c, const char *name, id_list *list, simile_error *err);
+typedef simile_status (*list_fn)(catalog *c, const char *name, item_ids *list, simile_error *err);
 
 /* Lists and deletes in one transaction. */
 static simile_status forget(simile_library *library, list_fn select, const char *name, int64_t *removed,
                             simile_error *err)
 {
     catalog *c;
-    id_list list = {0};
+    item_ids list = {0};
     if (removed) *removed = 0;
     if (!library || !name || !*name) return err_set(err, SIMILE_E_ARG, "no catalogue or no name was given");
     RETURN_IF_ERROR(writer_take(library, &c, err));
     simile_status status = catalog_begin(c, err);
     if (!status) status = select(c, name, &list, err);
-    if (!status) status = delete_listed(c, &list, removed, err);
+    if (!status) status = item_ids_delete(&list, c, err);
     if (!status) status = catalog_commit(c, err);
-    if (status && removed) *removed = 0;
+    if (!status && removed) *removed = (int64_t)list.n;
     catalog_rollback(c);
     writer_give(library);
     mem_free(list.ids);
