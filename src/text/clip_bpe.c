@@ -126,14 +126,16 @@ static size_t run_end(const char *text, size_t len, size_t at, char_class class)
     return at;
 }
 
-static simile_status put_words(encoder *e, const char *text, size_t len)
+static simile_status put_words(const staged *base, const char *text, size_t len, bool first, id_list *out,
+                               simile_error *err)
 {
-    for (size_t at = 0; at < len && !e->out->full;) {
+    encoder e = {.t = (const clip_bpe *)base, .out = out, .err = err};
+    for (size_t at = 0; at < len && !out->full;) {
         const char *word = text + at;
         const size_t left = len - at;
-        const size_t special = e->t->special_words && *word == '<' ? special_word(word, left) : 0;
+        const size_t special = e.t->special_words && *word == '<' ? special_word(word, left) : 0;
         if (special) {
-            RETURN_IF_ERROR(put_special_word(e, word, special));
+            RETURN_IF_ERROR(put_special_word(&e, word, special));
             at += special;
             continue;
         }
@@ -146,29 +148,10 @@ static simile_status put_words(encoder *e, const char *text, size_t len)
                 continue;
             }
         }
-        RETURN_IF_ERROR(put_word(e, word, end - at));
+        RETURN_IF_ERROR(put_word(&e, word, end - at));
         at = end;
     }
     return SIMILE_OK;
-}
-
-/* ---- added tokens ---- */
-
-typedef simile_status (*piece_fn)(encoder *e, const char *text, size_t len);
-
-/* Gives the added tokens to the output and what lies between them to fn. */
-static simile_status split(encoder *e, const added_set *set, const char *text, size_t len, piece_fn fn)
-{
-    size_t from = 0, floor = 0;
-    added_match m;
-    while (!e->out->full && added_find(set, text, len, from, floor, &m)) {
-        if (m.start > floor) RETURN_IF_ERROR(fn(e, text + floor, m.start - floor));
-        RETURN_IF_ERROR(id_list_put(e->out, &m.token->id, 1, e->err));
-        from = m.resume;
-        floor = m.end;
-    }
-    if (e->out->full || floor >= len) return SIMILE_OK;
-    return fn(e, text + floor, len - floor);
 }
 
 /* ---- cleaning ---- */
@@ -204,9 +187,9 @@ static bool lower_and_space(const clip_bpe *t, const char *text, size_t len, buf
     return true;
 }
 
-/* The cleaned text, appended to an empty buffer. */
-static simile_status clean(const clip_bpe *t, const char *text, size_t len, buf *out, simile_error *err)
+static simile_status clean(const staged *base, const char *text, size_t len, buf *out, simile_error *err)
 {
+    const clip_bpe *t = (const clip_bpe *)base;
     buf composed;
     buf_init(&composed, 16 * (size_t)TEXT_MAX);
     if (t->nfc && !unicode_is_nfc(text, len)) {
@@ -220,23 +203,6 @@ static simile_status clean(const clip_bpe *t, const char *text, size_t len, buf 
     return ok ? SIMILE_OK : err_nomem(err);
 }
 
-static simile_status put_raw(encoder *e, const char *text, size_t len)
-{
-    buf cleaned;
-    buf_init(&cleaned, 16 * (size_t)TEXT_MAX);
-    simile_status status = clean(e->t, text, len, &cleaned, e->err);
-    if (!status) status = split(e, &e->t->normalized, cleaned.data, cleaned.len, put_words);
-    buf_release(&cleaned);
-    return status;
-}
-
-static simile_status encode(const tokenizer *base, const char *text, size_t len, id_list *out, simile_error *err)
-{
-    const clip_bpe *t = (const clip_bpe *)base;
-    encoder e = {.t = t, .out = out, .err = err};
-    return split(&e, &t->raw, text, len, put_raw);
-}
-
 /* ---- building ---- */
 
 static void free_base(tokenizer *base)
@@ -244,49 +210,31 @@ static void free_base(tokenizer *base)
     clip_bpe_free((clip_bpe *)base);
 }
 
-static const tokenizer_ops ops = {.name = "clip-bpe", .free = free_base, .encode = encode};
+static const tokenizer_ops ops = {.name = "clip-bpe", .free = free_base, .encode = staged_encode};
 
 clip_bpe *clip_bpe_new(void)
 {
     clip_bpe *t = mem_new(clip_bpe);
     if (!t) return NULL;
-    t->base = (tokenizer){.ops = &ops, .vocab = vocab_new(), .start_id = -1, .end_id = -1};
     t->merges = bpe_new();
-    t->nfc = t->one_space = t->lower = t->special_words = t->byte_words = true;
-    t->unknown = -1;
-    if (!t->base.vocab || !t->merges) {
-        clip_bpe_free(t);
+    if (!t->merges || staged_init(&t->base, &ops)) {
+        bpe_free(t->merges);
+        mem_free(t);
         return NULL;
     }
+    t->base.words = put_words;
+    t->base.own_clean = clean;
+    t->nfc = t->one_space = t->lower = t->special_words = t->byte_words = true;
+    t->unknown = -1;
     return t;
 }
 
 void clip_bpe_free(clip_bpe *t)
 {
     if (!t) return;
-    vocab_free(t->base.vocab);
+    staged_release(&t->base);
     bpe_free(t->merges);
-    added_release(&t->raw);
-    added_release(&t->normalized);
     mem_free(t);
-}
-
-simile_status clip_bpe_add_token(clip_bpe *t, const added_token *token, bool normalized, const char *subject,
-                                 simile_error *err)
-{
-    RETURN_IF_ERROR(vocab_add(t->base.vocab, token->id, token->content, subject, err));
-    if (!normalized) return added_put(&t->raw, token, err);
-    buf cleaned;
-    buf_init(&cleaned, TEXT_FILE_MAX);
-    simile_status status = clean(t, token->content, token->len, &cleaned, err);
-    if (!status) {
-        added_token copy = *token;
-        copy.content = cleaned.data;
-        copy.len = cleaned.len;
-        status = added_put(&t->normalized, &copy, err);
-    }
-    buf_release(&cleaned);
-    return status;
 }
 
 static uint32_t visible(unsigned byte, unsigned *hidden)
@@ -306,11 +254,10 @@ simile_status clip_bpe_finish(clip_bpe *t, const char *suffix, simile_error *err
         buf_append(&piece, utf8, len);
         buf_text(&piece, suffix);
         if (!buf_ok(&piece)) return err_nomem(err);
-        t->inner[byte] = vocab_find(t->base.vocab, utf8, len);
-        t->last[byte] = vocab_find(t->base.vocab, piece.data, piece.len);
+        t->inner[byte] = vocab_find(t->base.base.vocab, utf8, len);
+        t->last[byte] = vocab_find(t->base.base.vocab, piece.data, piece.len);
     }
     buf_release(&piece);
-    added_sort(&t->raw);
-    added_sort(&t->normalized);
+    staged_finish(&t->base);
     return SIMILE_OK;
 }

@@ -3,14 +3,12 @@
 #ifndef SIMILE_TEXT_CLIP_BPE_H
 #define SIMILE_TEXT_CLIP_BPE_H
 
-#include "text/added.h"
 #include "text/bpe.h"
-#include "text/kind.h"
+#include "text/staged.h"
 
 typedef struct {
-    tokenizer base;
+    staged base;
     bpe *merges;
-    added_set raw, normalized;  /* looked for before cleaning, after it */
     bool nfc, one_space, lower; /* the steps of cleaning, in this order */
     bool special_words; /* <|startoftext|> and <|endoftext|> left over in the cleaned text are words of their own... */
     bool byte_words;    /* ...which are then cut by the general pattern for words of byte-level encodings */
@@ -22,9 +20,6 @@ typedef struct {
 clip_bpe *clip_bpe_new(void); /* empty, with the defaults of CLIP; NULL: out of memory */
 void clip_bpe_free(clip_bpe *t);
 
-/* An added token: into the vocabulary if need be, and into the set where it is looked for. */
-simile_status clip_bpe_add_token(clip_bpe *t, const added_token *token, bool normalized, const char *subject,
-                                 simile_error *err);
 /* Call once the vocabulary, the merges and the added tokens are in. suffix marks the end of a word: "</w>". */
 simile_status clip_bpe_finish(clip_bpe *t, const char *suffix, simile_error *err);
 

@@ -126,69 +126,6 @@ static simile_status read_pre_tokenizer(const reader *r, const json_t *part)
     return read_byte_level(r, json_array_get(steps, 1));
 }
 
-/* ---- post-processor ---- */
-
-static simile_status set_id(const reader *r, const json_t *id, int32_t *out)
-{
-    if (!json_is_integer(id)) return wrong(r, "the id of a special token is not a whole number");
-    const json_int_t value = json_integer_value(id);
-    if (value < 0 || value >= VOCAB_MAX || !vocab_piece(r->t->base.vocab, (int32_t)value))
-        return wrong(r, "a special token around the text is not in the vocabulary");
-    *out = (int32_t)value;
-    return SIMILE_OK;
-}
-
-/* {"sep": ["<|endoftext|>", 49407], "cls": ["<|startoftext|>", 49406]} */
-static simile_status read_pair(const reader *r, const json_t *part)
-{
-    RETURN_IF_ERROR(set_id(r, json_array_get(json_object_get(part, "cls"), 1), &r->t->base.start_id));
-    return set_id(r, json_array_get(json_object_get(part, "sep"), 1), &r->t->base.end_id);
-}
-
-static simile_status template_id(const reader *r, const json_t *part, const json_t *item, int32_t *out)
-{
-    const char *name = json_string_value(json_object_get(json_object_get(item, "SpecialToken"), "id"));
-    const json_t *token = name ? json_object_get(json_object_get(part, "special_tokens"), name) : NULL;
-    const json_t *ids = json_object_get(token, "ids");
-    if (json_array_size(ids) != 1) return refuse(r, "the post-processor", "TemplateProcessing in another form");
-    return set_id(r, json_array_get(ids, 0), out);
-}
-
-/* {"single": [special token, sequence A, special token], "special_tokens": {name: {"ids": [id]}}} */
-static simile_status read_template(const reader *r, const json_t *part)
-{
-    const json_t *single = json_object_get(part, "single");
-    const char *sequence =
-        json_string_value(json_object_get(json_object_get(json_array_get(single, 1), "Sequence"), "id"));
-    if (json_array_size(single) != 3 || !sequence || strcmp(sequence, "A") != 0)
-        return refuse(r, "the post-processor", "TemplateProcessing in another form");
-    RETURN_IF_ERROR(template_id(r, part, json_array_get(single, 0), &r->t->base.start_id));
-    return template_id(r, part, json_array_get(single, 2), &r->t->base.end_id);
-}
-
-static simile_status read_processor(const reader *r, const json_t *part)
-{
-    const char *type;
-    RETURN_IF_ERROR(type_of(r, part, "a post-processor", &type));
-    if (strcmp(type, "ByteLevel") == 0) return SIMILE_OK; /* moves offsets, not ids */
-    if (r->t->base.end_id >= 0) return refuse(r, "a second post-processor", type);
-    if (strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0) return read_pair(r, part);
-    if (strcmp(type, "TemplateProcessing") == 0) return read_template(r, part);
-    return refuse(r, "the post-processor", type);
-}
-
-static simile_status read_post_processor(const reader *r, const json_t *part)
-{
-    const json_t *steps = json_object_get(part, "processors");
-    if (json_is_array(steps)) {
-        for (size_t i = 0; i < json_array_size(steps); i++)
-            RETURN_IF_ERROR(read_processor(r, json_array_get(steps, i)));
-    } else if (part && !json_is_null(part)) {
-        RETURN_IF_ERROR(read_processor(r, part));
-    }
-    return r->t->base.end_id >= 0 ? SIMILE_OK : wrong(r, "no post-processor puts an end token behind the text");
-}
-
 /* ---- model ---- */
 
 /* Parameters that change ids and that CLIP does not use. */
@@ -214,46 +151,23 @@ static simile_status check_model(const reader *r, const json_t *model)
 
 static simile_status read_merges(const reader *r, const json_t *merges)
 {
-    merge_reader m = {.vocab = r->t->base.vocab, .merges = r->t->merges, .path = r->path, .unit = "merge"};
+    merge_reader m = {.vocab = r->t->base.base.vocab, .merges = r->t->merges, .path = r->path, .unit = "merge"};
     return merge_json(&m, merges, r->err);
-}
-
-static simile_status read_added_token(const reader *r, const json_t *item)
-{
-    added_token token = {0};
-    bool normalized = false;
-    int64_t id = -1;
-    const char *content = NULL;
-    const json_from f = from(r, item);
-    if (!json_is_object(item)) return wrong(r, "an added token is not an object");
-    RETURN_IF_ERROR(json_get_int(f, "id", 0, VOCAB_MAX - 1, &id, r->err));
-    RETURN_IF_ERROR(json_get_string(f, "content", &content, r->err));
-    RETURN_IF_ERROR(json_get_bool(f, "single_word", &token.single_word, r->err));
-    RETURN_IF_ERROR(json_get_bool(f, "lstrip", &token.lstrip, r->err));
-    RETURN_IF_ERROR(json_get_bool(f, "rstrip", &token.rstrip, r->err));
-    RETURN_IF_ERROR(json_get_bool(f, "normalized", &normalized, r->err));
-    if (id < 0 || !content) return wrong(r, "an added token has no id or no content");
-    token.id = (int32_t)id;
-    token.content = (char *)(uintptr_t)content;
-    token.len = strlen(content);
-    return clip_bpe_add_token(r->t, &token, normalized, r->path, r->err);
 }
 
 static simile_status read_model(const reader *r, const json_t *root, const json_t *model)
 {
-    const json_t *pieces = NULL, *added = json_object_get(root, "added_tokens");
+    const json_t *pieces = NULL;
     const char *unknown = NULL;
     RETURN_IF_ERROR(json_get_object(from(r, model), "vocab", &pieces, r->err));
     if (!pieces) return wrong(r, "the model has no vocabulary");
-    RETURN_IF_ERROR(vocab_add_json(r->t->base.vocab, pieces, r->path, r->err));
+    RETURN_IF_ERROR(vocab_add_json(r->t->base.base.vocab, pieces, r->path, r->err));
     RETURN_IF_ERROR(json_get_string(from(r, model), "unk_token", &unknown, r->err));
     RETURN_IF_ERROR(json_get_bool(from(r, model), "fuse_unk", &r->t->fuse_unknown, r->err));
-    if (unknown) r->t->unknown = vocab_find(r->t->base.vocab, unknown, strlen(unknown));
+    if (unknown) r->t->unknown = vocab_find(r->t->base.base.vocab, unknown, strlen(unknown));
     if (unknown && r->t->unknown < 0) return wrong(r, "its unknown token is not in the vocabulary");
     RETURN_IF_ERROR(read_merges(r, json_object_get(model, "merges")));
-    if (added && !json_is_null(added) && !json_is_array(added)) return wrong(r, "\"added_tokens\" is not an array");
-    for (size_t i = 0; i < json_array_size(added); i++) RETURN_IF_ERROR(read_added_token(r, json_array_get(added, i)));
-    return SIMILE_OK;
+    return staged_read_added(&r->t->base, root, r->path, r->err);
 }
 
 static simile_status read_all(const reader *r, const json_t *root)
@@ -267,7 +181,8 @@ static simile_status read_all(const reader *r, const json_t *root)
     RETURN_IF_ERROR(read_pre_tokenizer(r, json_object_get(root, "pre_tokenizer")));
     RETURN_IF_ERROR(json_get_string(from(r, model), "end_of_word_suffix", &suffix, r->err));
     RETURN_IF_ERROR(read_model(r, root, model));
-    RETURN_IF_ERROR(read_post_processor(r, json_object_get(root, "post_processor")));
+    RETURN_IF_ERROR(staged_read_processor(&r->t->base, json_object_get(root, "post_processor"), r->path, r->err));
+    if (r->t->base.base.end_id < 0) return wrong(r, "no post-processor puts an end token behind the text");
     return clip_bpe_finish(r->t, suffix, r->err);
 }
 
@@ -281,6 +196,6 @@ simile_status clip_bpe_from_json(const text_file *tokenizer_json, const json_t *
     if (status)
         clip_bpe_free(r.t);
     else
-        *out = &r.t->base;
+        *out = &r.t->base.base;
     return status;
 }

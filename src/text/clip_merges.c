@@ -29,7 +29,7 @@ static const char start_token[] = "<|startoftext|>", end_token[] = "<|endoftext|
 static simile_status add_special(clip_bpe *t, const char *content, int32_t id, const char *path, simile_error *err)
 {
     const added_token token = {.content = (char *)(uintptr_t)content, .len = strlen(content), .id = id};
-    return clip_bpe_add_token(t, &token, false, path, err);
+    return staged_add_token(&t->base, &token, false, path, err);
 }
 
 /* The last step of both: the special tokens, which are looked for in the raw text. */
@@ -37,8 +37,8 @@ static simile_status add_specials(clip_bpe *t, int32_t start, int32_t end, const
 {
     RETURN_IF_ERROR(add_special(t, start_token, start, path, err));
     RETURN_IF_ERROR(add_special(t, end_token, end, path, err));
-    t->base.start_id = start;
-    t->base.end_id = t->unknown = end;
+    t->base.base.start_id = start;
+    t->base.base.end_id = t->unknown = end;
     return clip_bpe_finish(t, word_end, err);
 }
 
@@ -50,7 +50,7 @@ static simile_status add_bytes(clip_bpe *t, const char *suffix, const char *path
         char piece[4 + sizeof word_end];
         if (c < CLIP_BPE_HIDDEN && !clip_bpe_is_visible(c)) continue;
         memcpy(piece + utf8_put(piece, c), suffix, strlen(suffix) + 1);
-        RETURN_IF_ERROR(vocab_add(t->base.vocab, (int64_t)vocab_size(t->base.vocab), piece, path, err));
+        RETURN_IF_ERROR(vocab_add(t->base.base.vocab, (int64_t)vocab_size(t->base.base.vocab), piece, path, err));
     }
     return SIMILE_OK;
 }
@@ -72,7 +72,7 @@ static simile_status add_lines(merge_reader *m, const char *text, size_t len, si
 
 static simile_status read_merges(clip_bpe *t, const char *text, size_t len, const char *path, simile_error *err)
 {
-    vocab *v = t->base.vocab;
+    vocab *v = t->base.base.vocab;
     merge_reader m = {.vocab = v, .grows = v, .merges = t->merges, .path = path, .unit = "line"};
     RETURN_IF_ERROR(add_bytes(t, "", path, err));
     RETURN_IF_ERROR(add_bytes(t, word_end, path, err));
@@ -97,7 +97,7 @@ static simile_status unpack_and_read(clip_bpe *t, const text_file *file, simile_
 
 static simile_status hand_out(clip_bpe *t, simile_status status, tokenizer **out)
 {
-    *out = status ? NULL : &t->base;
+    *out = status ? NULL : &t->base.base;
     if (status) clip_bpe_free(t);
     return status;
 }
@@ -132,7 +132,7 @@ static simile_status add_tokens(const reader *r, const token_text *tokens, size_
         else if (!buf_append(&piece, tokens[id].text, tokens[id].len))
             status = err_nomem(r->err);
         else
-            status = vocab_add(r->t->base.vocab, (int64_t)id, piece.data, r->path, r->err);
+            status = vocab_add(r->t->base.base.vocab, (int64_t)id, piece.data, r->path, r->err);
     }
     buf_release(&piece);
     return status;
@@ -155,7 +155,7 @@ static simile_status cut(reader *r, const token_text *token, size_t *n)
         const char *from = token->text + at;
         utf8_next(token->text, len, &at);
         const char *to = at == len ? token->text + token->len : token->text + at;
-        r->ids[(*n)++] = vocab_find(r->t->base.vocab, from, (size_t)(to - from));
+        r->ids[(*n)++] = vocab_find(r->t->base.base.vocab, from, (size_t)(to - from));
     }
     return SIMILE_OK;
 }
@@ -169,15 +169,15 @@ static simile_status add_merge(reader *r, const token_text *token, int32_t id)
     if (n != 2 || r->ids[0] < 0 || r->ids[1] < 0)
         return err_set(r->err, SIMILE_E_UNSUPPORTED,
                        "cannot read '%s': no merge of the tokens before it makes its token '%s'", r->path,
-                       vocab_piece(r->t->base.vocab, id));
+                       vocab_piece(r->t->base.base.vocab, id));
     return bpe_add(r->t->merges, r->ids[0], r->ids[1], id, r->err);
 }
 
 static simile_status read_tokens(reader *r, const token_text *tokens, size_t n)
 {
     RETURN_IF_ERROR(add_tokens(r, tokens, n));
-    const int32_t start = vocab_find(r->t->base.vocab, start_token, sizeof start_token - 1);
-    const int32_t end = vocab_find(r->t->base.vocab, end_token, sizeof end_token - 1);
+    const int32_t start = vocab_find(r->t->base.base.vocab, start_token, sizeof start_token - 1);
+    const int32_t end = vocab_find(r->t->base.base.vocab, end_token, sizeof end_token - 1);
     if (start < 0 || end < 0)
         return err_set(r->err, SIMILE_E_UNSUPPORTED, "cannot read '%s': its tokens are not those of a CLIP", r->path);
     for (size_t id = 0; id < n; id++)

@@ -45,28 +45,15 @@ static void set_content(special *s, const char *content)
     *s = (special){.token = {.content = (char *)(uintptr_t)content, .len = strlen(content)}};
 }
 
-/* {"content": "<|endoftext|>", "lstrip": false, "normalized": true, ...} */
-static simile_status read_token_object(const reader *r, const json_t *object, const char *path, const char *key,
-                                       special *out)
-{
-    const char *content = NULL;
-    const json_from from = {.object = object, .subject = path};
-    RETURN_IF_ERROR(json_get_string(from, "content", &content, r->err));
-    if (!content) return wrong(r, path, key, "has no content");
-    set_content(out, content);
-    RETURN_IF_ERROR(json_get_bool(from, "single_word", &out->token.single_word, r->err));
-    RETURN_IF_ERROR(json_get_bool(from, "lstrip", &out->token.lstrip, r->err));
-    RETURN_IF_ERROR(json_get_bool(from, "rstrip", &out->token.rstrip, r->err));
-    return json_get_bool(from, "normalized", &out->normalized, r->err);
-}
-
 static simile_status read_special(const reader *r, const json_t *object, const char *path, const char *key,
                                   special *out)
 {
     const json_t *value = json_object_get(object, key);
     if (!value || json_is_null(value)) return SIMILE_OK;
-    if (json_is_object(value)) return read_token_object(r, value, path, key, out);
-    if (!json_is_string(value)) return wrong(r, path, key, "is neither a string nor an object");
+    if (!json_is_string(value) && !json_is_object(value))
+        return wrong(r, path, key, "is neither a string nor an object");
+    *out = (special){0};
+    if (json_is_object(value)) return staged_read_token(value, path, &out->token, &out->normalized, r->err);
     set_content(out, json_string_value(value));
     return SIMILE_OK;
 }
@@ -96,12 +83,12 @@ static simile_status add_decoder(reader *r, bool taken[SPECIALS])
     for (void *at = json_object_iter(decoder); at; at = json_object_iter_next(decoder, at)) {
         const char *key = json_object_iter_key(at);
         char *end;
-        special s;
+        special s = {0};
         const long long id = strtoll(key, &end, 10);
         if (*key < '0' || *key > '9' || *end || id >= VOCAB_MAX) return wrong(r, path, key, "is not the id of a token");
-        RETURN_IF_ERROR(read_token_object(r, json_object_iter_value(at), path, key, &s));
+        RETURN_IF_ERROR(staged_read_token(json_object_iter_value(at), path, &s.token, &s.normalized, r->err));
         s.token.id = (int32_t)id;
-        RETURN_IF_ERROR(clip_bpe_add_token(r->t, &s.token, s.normalized, path, r->err));
+        RETURN_IF_ERROR(staged_add_token(&r->t->base, &s.token, s.normalized, path, r->err));
         for (int i = 0; i < SPECIALS; i++) taken[i] = taken[i] || same_content(&s, &r->specials[i]);
     }
     return SIMILE_OK;
@@ -114,16 +101,16 @@ static simile_status add_specials(reader *r)
     RETURN_IF_ERROR(add_decoder(r, taken));
     for (int i = SPECIALS - 1; i >= 0; i--) {
         special *s = &r->specials[i];
-        s->token.id = vocab_find(r->t->base.vocab, s->token.content, s->token.len);
+        s->token.id = vocab_find(r->t->base.base.vocab, s->token.content, s->token.len);
         if (s->token.id < 0 && i <= EOS)
             return err_set(r->err, SIMILE_E_CORRUPT, "cannot read '%s': no token '%s' is in the vocabulary",
                            r->files->vocab_json.path, s->token.content);
         for (int k = i + 1; k < SPECIALS; k++) taken[i] = taken[i] || same_content(s, &r->specials[k]);
         if (taken[i] || s->token.id < 0) continue;
-        RETURN_IF_ERROR(clip_bpe_add_token(r->t, &s->token, s->normalized, r->files->vocab_json.path, r->err));
+        RETURN_IF_ERROR(staged_add_token(&r->t->base, &s->token, s->normalized, r->files->vocab_json.path, r->err));
     }
-    r->t->base.start_id = r->specials[BOS].token.id;
-    r->t->base.end_id = r->specials[EOS].token.id;
+    r->t->base.base.start_id = r->specials[BOS].token.id;
+    r->t->base.base.end_id = r->specials[EOS].token.id;
     r->t->unknown = r->specials[UNK].token.id;
     return SIMILE_OK;
 }
@@ -131,7 +118,7 @@ static simile_status add_specials(reader *r)
 static simile_status read_merges(reader *r)
 {
     const text_file *file = &r->files->merges_txt;
-    merge_reader m = {.vocab = r->t->base.vocab, .merges = r->t->merges, .path = file->path, .unit = "line"};
+    merge_reader m = {.vocab = r->t->base.base.vocab, .merges = r->t->merges, .path = file->path, .unit = "line"};
     buf_init(&m.joined, TEXT_FILE_MAX);
     const simile_status status = merge_file(&m, file->data, file->len, r->err);
     buf_release(&m.joined);
@@ -143,7 +130,7 @@ static simile_status read_all(reader *r)
     RETURN_IF_ERROR(parse(&r->files->vocab_json, &r->vocab, r->err));
     RETURN_IF_ERROR(parse(&r->files->tokenizer_config, &r->config, r->err));
     RETURN_IF_ERROR(parse(&r->files->special_tokens_map, &r->map, r->err));
-    RETURN_IF_ERROR(vocab_add_json(r->t->base.vocab, r->vocab, r->files->vocab_json.path, r->err));
+    RETURN_IF_ERROR(vocab_add_json(r->t->base.base.vocab, r->vocab, r->files->vocab_json.path, r->err));
     RETURN_IF_ERROR(read_merges(r));
     RETURN_IF_ERROR(read_specials(r));
     RETURN_IF_ERROR(add_specials(r));
@@ -162,6 +149,6 @@ simile_status clip_bpe_from_vocab(const tokenizer_files *files, tokenizer **out,
     if (status)
         clip_bpe_free(r.t);
     else
-        *out = &r.t->base;
+        *out = &r.t->base.base;
     return status;
 }

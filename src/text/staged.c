@@ -56,12 +56,17 @@ static simile_status split(encoder *e, const added_set *set, const char *text, s
     return fn(e, text + floor, len - floor, first && floor == 0);
 }
 
+/* first: NULL, or true where the text is the beginning of the whole; false then if cleaning has changed that. */
+static simile_status clean(const staged *t, const char *text, size_t len, buf *out, bool *first, simile_error *err)
+{
+    return t->own_clean ? t->own_clean(t, text, len, out, err) : normalizer_run(&t->clean, text, len, out, first, err);
+}
+
 static simile_status put_raw(encoder *e, const char *text, size_t len, bool first)
 {
     buf cleaned;
     buf_init(&cleaned, CLEANED_MAX);
-    simile_status status =
-        normalizer_run(&e->t->clean, text, len, &cleaned, e->t->wants_first && first ? &first : NULL, e->err);
+    simile_status status = clean(e->t, text, len, &cleaned, e->t->wants_first && first ? &first : NULL, e->err);
     if (!status && cleaned.len > 0) status = split(e, &e->t->normalized, cleaned.data, cleaned.len, first, put_words);
     buf_release(&cleaned);
     return status;
@@ -83,7 +88,7 @@ simile_status staged_add_token(staged *t, const added_token *token, bool normali
     if (!normalized) return added_put(&t->raw, token, err);
     buf cleaned;
     buf_init(&cleaned, TEXT_FILE_MAX);
-    simile_status status = normalizer_run(&t->clean, token->content, token->len, &cleaned, NULL, err);
+    simile_status status = clean(t, token->content, token->len, &cleaned, NULL, err);
     if (!status) {
         added_token copy = *token;
         copy.content = cleaned.data;

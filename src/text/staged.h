@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * staged.h - what the kinds after CLIP's share: added tokens, cleaning, and how tokenizer.json writes both. */
+ * staged.h - what all kinds share: added tokens, cleaning, and how tokenizer.json writes both. */
 #ifndef SIMILE_TEXT_STAGED_H
 #define SIMILE_TEXT_STAGED_H
 
@@ -7,12 +7,14 @@
 #include "text/kind.h"
 #include "text/normalizer.h"
 
-/* The first member of such a kind's own struct. */
+/* The first member of each kind's own struct. */
 typedef struct staged staged;
 struct staged {
     tokenizer base;
     added_set raw, normalized; /* looked for before cleaning, after it */
     normalizer clean;
+    /* Cleans in the place of `clean`, into an empty buffer. NULL: that does. */
+    simile_status (*own_clean)(const staged *t, const char *text, size_t len, buf *out, simile_error *err);
     bool wants_first; /* words() looks at `first` */
     /* The ids of cleaned text without added tokens; first: it stands at the beginning of the whole text. */
     simile_status (*words)(const staged *t, const char *text, size_t len, bool first, id_list *out, simile_error *err);

@@ -199,6 +199,12 @@ static void special_tokens_come_from_the_small_files(void **state)
     check_small(small, "", lower, NULL, "a<|ENDOFTEXT|>b<|StartOfText|>", "20 0 21 1 20 21");
     /* The last entry for a string counts: here the pad token's. */
     check_small(small, "", "{\"eos_token\":{\"content\":\"" E "\",\"normalized\":true}}", NULL, "a " E, "20 0 21 21");
+    /* And it counts whole: the second file's does not say "normalized". */
+    check_small(small, "", "{\"pad_token\":{\"content\":\"" E "\",\"normalized\":true}}", NULL, "a <|ENDOFTEXT|>",
+                "20 0 21 21");
+    check_small(small, "", "{\"pad_token\":{\"content\":\"" E "\",\"normalized\":true}}",
+                "{\"pad_token\":{\"content\":\"" E "\"}}", "a <|ENDOFTEXT|>",
+                "20 0 21 21 21 21 21 21 21 21 21 21 21 21 21 21");
     /* A list of added tokens goes before both files. */
     check_small(small, "", "{\"added_tokens_decoder\":{\"21\":{\"content\":\"" E "\",\"normalized\":true}}}", lower,
                 "a<|EndOfText|>b", "20 0 21 1 21");
@@ -348,8 +354,9 @@ static void parts_of_another_kind_are_refused_by_name(void **state)
                        AT "merge 0 merges into a token that is not in the vocabulary");
     check_json_refused("\"added_tokens\":[", "\"added_tokens\":[{\"id\":3,\"content\":\"a\"},",
                        AT "'a' has the ids 64 and 3");
-    check_json_refused("\"added_tokens\":[", "\"added_tokens\":[{\"id\":3},",
-                       AT "an added token has no id or no content");
+    check_json_refused("\"added_tokens\":[", "\"added_tokens\":[{\"id\":3},", AT "an added token has no content");
+    check_json_refused("\"added_tokens\":[", "\"added_tokens\":[{\"content\":\"x\"},", AT "an added token has no id");
+    check_json_refused("\"added_tokens\":[", "\"added_tokens\":[3,", AT "an added token is not an object");
 }
 
 static void a_folder_without_a_tokenizer_is_named(void **state)
