@@ -257,9 +257,11 @@ static simile_status bad_tensor(const reader *r, const weight_entry *e, const ch
     return err_set(r->err, SIMILE_E_CORRUPT, "cannot read '%s': tensor '%s' %s", r->subject, e->name, why);
 }
 
-/* Sizes are written fastest first, and kept slowest first. */
+/* Sizes are written fastest first, and kept slowest first. Beside a size of 0 the others must still have a product, in
+ * whichever order somebody multiplies them. */
 static simile_status take_sizes(reader *r, weight_entry *e, uint64_t *count)
 {
+    int64_t product = 1;
     uint64_t rank = 0;
     RETURN_IF_ERROR(take_number(r, 4, &rank));
     if (rank > MAX_RANK) return bad_tensor(r, e, "has more than four dimensions");
@@ -268,9 +270,12 @@ static simile_status take_sizes(reader *r, weight_entry *e, uint64_t *count)
     for (int i = (int)rank - 1; i >= 0; i--) {
         uint64_t size = 0;
         RETURN_IF_ERROR(take_number(r, 8, &size));
-        if (size > INT64_MAX || __builtin_mul_overflow(*count, size, count)) return bad_tensor(r, e, "is too large");
+        if (size > INT64_MAX || __builtin_mul_overflow(product, size ? (int64_t)size : 1, &product))
+            return bad_tensor(r, e, "is too large");
         e->tensor.dim[i] = (int64_t)size;
+        if (size == 0) *count = 0;
     }
+    *count *= (uint64_t)product;
     return SIMILE_OK;
 }
 

@@ -10,6 +10,9 @@ shift 2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck disable=SC2046 # words
 [ $# -gt 0 ] || set -- $(cd "$build/tests/fuzz" && printf '%s\n' fuzz_* | sed -n 's/^fuzz_\([a-z_]*\)$/\1/p')
+# Otherwise clang's UBSan says what it sees and goes on, and nobody hears of it.
+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export UBSAN_OPTIONS
 bad=0
 for name in "$@"; do
     mkdir -p "$build/corpus/$name" "$build/found/$name"

@@ -494,6 +494,19 @@ static void refuses_gguf_that_lies(void **state)
     refuse_change(gguf, "kens", 15, 1, "the file is cut short");
 }
 
+/* 0 x 2^40 x 2^40 elements: none, but no number holds the product of the others. */
+static void refuses_sizes_without_a_product(void **state)
+{
+    static const char name[] = "v.patch_embd.weight";
+    blob b = load("same/gguf/tiny-f16.gguf");
+    simile_error err = {0};
+    uint8_t *sizes = b.bytes + find_last(&b, name, sizeof name - 1) + sizeof name - 1 + 4;
+    for (int i = 0; i < 4; i++) memcpy(sizes + 8 * i, (const uint64_t[]){i ? UINT64_C(1) << 40 : 0}, 8);
+    assert_int_equal(read_any(b.bytes, b.len, &err), SIMILE_E_CORRUPT);
+    if (!strstr(err.message, "too large")) fail_msg("%s", err.message);
+    mem_free(b.bytes);
+}
+
 static void expect_refused(const char *path, simile_status status, const char *part)
 {
     model *m;
@@ -575,6 +588,7 @@ int main(void)
         cmocka_unit_test(refuses_archives_that_lie),
         cmocka_unit_test(refuses_directories_that_lie),
         cmocka_unit_test(refuses_gguf_that_lies),
+        cmocka_unit_test(refuses_sizes_without_a_product),
         cmocka_unit_test(tokens_without_merges_leave_it_to_what_lies_beside),
         cmocka_unit_test(more_tokens_than_the_network_has_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm),
