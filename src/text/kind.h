@@ -4,6 +4,7 @@
 #ifndef SIMILE_TEXT_KIND_H
 #define SIMILE_TEXT_KIND_H
 
+#include "text/normalizer.h"
 #include "text/tokenizer.h"
 #include "text/vocab.h"
 
@@ -27,6 +28,7 @@ struct tokenizer {
     const tokenizer_ops *ops;
     vocab *vocab;
     int32_t start_id, end_id; /* -1: nothing is put there */
+    normalizer *before;       /* what is done to a text before all else; NULL: nothing */
 };
 
 /* One of a model's files in memory, data NULL when it is absent; path is for messages. */

@@ -59,6 +59,40 @@ simile_status normalizer_add_bert(normalizer *z, bert_cleaning flags, const char
     return flags.lower ? normalizer_add_kind(z, NORM_LOWER, subject, err) : SIMILE_OK;
 }
 
+simile_status normalizer_add_spaces(normalizer *z, const char *subject, simile_error *err)
+{
+    norm_step spaces = {
+        .kind = NORM_RUNS, .least = 1, .many = true, .spaces = true, .to = mem_strdup(" "), .to_len = 1};
+    for (int c = 0x1c; c < 0x20; c++) spaces.set[c] = true; /* white space to Python */
+    if (!spaces.to) return err_nomem(err);
+    RETURN_IF_ERROR(normalizer_add(z, spaces, subject, err));
+    return normalizer_add(z, (norm_step){.kind = NORM_STRIP, .left = true, .right = true}, subject, err);
+}
+
+/* string.punctuation of Python is what ASCII has beside letters, digits, space and controls. */
+simile_status normalizer_add_canonical(normalizer *z, canonical_text flags, const char *subject, simile_error *err)
+{
+    norm_step underscores = {.kind = NORM_REPLACE, .from_len = 1, .to_len = 1};
+    norm_step punctuation = {.kind = NORM_RUNS, .least = 1, .many = true};
+    for (int c = '!'; c < 0x7f; c++) {
+        const int letter = c | 0x20;
+        punctuation.set[c] = !((c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z'));
+    }
+    if (flags.lower) RETURN_IF_ERROR(normalizer_add_kind(z, NORM_LOWER, subject, err));
+    if (flags.underscores) {
+        underscores.from = mem_strdup("_");
+        underscores.to = mem_strdup(" ");
+        const bool ok = underscores.from && underscores.to;
+        if (!ok) release_step(&underscores);
+        if (!ok) return err_nomem(err);
+        RETURN_IF_ERROR(normalizer_add(z, underscores, subject, err));
+    }
+    punctuation.to = mem_strdup("");
+    if (!punctuation.to) return err_nomem(err);
+    RETURN_IF_ERROR(normalizer_add(z, punctuation, subject, err));
+    return normalizer_add_spaces(z, subject, err);
+}
+
 /* ---- tokenizer.json ---- */
 
 typedef struct {

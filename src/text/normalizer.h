@@ -54,6 +54,15 @@ typedef struct {
 } bert_cleaning;
 simile_status normalizer_add_bert(normalizer *z, bert_cleaning flags, const char *subject, simile_error *err);
 
+/* White space to single spaces, and none at the ends, as " ".join(text.split()) of Python. */
+simile_status normalizer_add_spaces(normalizer *z, const char *subject, simile_error *err);
+/* The texts of SigLIP: no ASCII punctuation, single spaces. */
+typedef struct {
+    bool underscores; /* become spaces; otherwise they go like the rest */
+    bool lower;
+} canonical_text;
+simile_status normalizer_add_canonical(normalizer *z, canonical_text flags, const char *subject, simile_error *err);
+
 /* The steps of tokenizer.json's "normalizer", which may be absent or null; an unknown one is refused by name. */
 simile_status normalizer_from_json(normalizer *z, const json_t *part, const char *subject, simile_error *err);
 

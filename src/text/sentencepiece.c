@@ -254,38 +254,19 @@ static simile_status add_pieces(const builder *b)
     return trie_finish(b->t->symbols, b->file->path, b->err);
 }
 
-/* SigLIP's cleaning; string.punctuation of Python is what ASCII has beside letters, digits, space and controls. */
+/* SigLIP's cleaning. */
 static simile_status add_cleaning(const builder *b, const text_file *config)
 {
-    normalizer *z = &b->t->base.clean;
-    bool lower = true;
+    canonical_text flags = {.lower = true};
     if (config->data) {
         json_t *root;
         RETURN_IF_ERROR(json_parse_object(config->data, config->len, config->path, &root, b->err));
         const simile_status status =
-            json_get_bool((json_from){.object = root, .subject = config->path}, "do_lower_case", &lower, b->err);
+            json_get_bool((json_from){.object = root, .subject = config->path}, "do_lower_case", &flags.lower, b->err);
         json_decref(root);
         if (status) return status;
     }
-    if (lower) RETURN_IF_ERROR(normalizer_add_kind(z, NORM_LOWER, b->file->path, b->err));
-    norm_step punctuation = {.kind = NORM_RUNS, .least = 1, .many = true, .to = mem_strdup("")};
-    norm_step spaces = {
-        .kind = NORM_RUNS, .least = 1, .many = true, .spaces = true, .to = mem_strdup(" "), .to_len = 1};
-    for (int c = 0x1c; c < 0x20; c++) spaces.set[c] = true; /* white space to Python */
-    for (int c = '!'; c < 0x7f; c++) {
-        const int letter = c | 0x20;
-        punctuation.set[c] = !((c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z'));
-    }
-    if (!punctuation.to || !spaces.to) {
-        mem_free(punctuation.to);
-        mem_free(spaces.to);
-        return err_nomem(b->err);
-    }
-    simile_status status = normalizer_add(z, punctuation, b->file->path, b->err);
-    const simile_status second = normalizer_add(z, spaces, b->file->path, b->err);
-    if (!status) status = second;
-    if (status) return status;
-    return normalizer_add(z, (norm_step){.kind = NORM_STRIP, .left = true, .right = true}, b->file->path, b->err);
+    return normalizer_add_canonical(&b->t->base.clean, flags, b->file->path, b->err);
 }
 
 static simile_status build(builder *b, const tokenizer_files *files)

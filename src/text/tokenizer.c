@@ -163,9 +163,36 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     return status;
 }
 
+static void free_normalizer(normalizer *z)
+{
+    if (z) normalizer_release(z);
+    mem_free(z);
+}
+
 void tokenizer_close(tokenizer *t)
 {
-    if (t) t->ops->free(t);
+    if (!t) return;
+    free_normalizer(t->before);
+    t->ops->free(t);
+}
+
+simile_status tokenizer_clean_first(tokenizer *t, tokenizer_cleaning how, simile_error *err)
+{
+    static const char subject[] = "a tokenizer"; /* of messages that cannot come: the steps are few */
+    normalizer *z = mem_new(normalizer);
+    if (!z) return err_nomem(err);
+    simile_status status = SIMILE_OK;
+    if (how == TOKENIZER_CLEAN_CANONICAL)
+        status = normalizer_add_canonical(z, (canonical_text){.underscores = true, .lower = true}, subject, err);
+    else
+        status = normalizer_add_spaces(z, subject, err);
+    if (!status && how == TOKENIZER_CLEAN_LOWER) status = normalizer_add_kind(z, NORM_LOWER, subject, err);
+    if (status) {
+        free_normalizer(z);
+        return status;
+    }
+    t->before = z;
+    return SIMILE_OK;
 }
 
 /* ---- encoding ---- */
@@ -223,6 +250,19 @@ static simile_status encode_between(const tokenizer *t, const char *text, size_t
     return t->end_id >= 0 ? id_list_put(list, &t->end_id, 1, err) : SIMILE_OK;
 }
 
+/* Valid text, cleaned first if that is wanted. */
+static simile_status encode_valid(const tokenizer *t, const char *text, size_t len, size_t max_len, id_list *list,
+                                  simile_error *err)
+{
+    if (!t->before) return encode_between(t, text, len, max_len, list, err);
+    buf cleaned;
+    buf_init(&cleaned, 16 * (size_t)TEXT_MAX);
+    simile_status status = normalizer_run(t->before, text, len, &cleaned, NULL, err);
+    if (!status) status = encode_between(t, cleaned.len ? cleaned.data : "", cleaned.len, max_len, list, err);
+    buf_release(&cleaned);
+    return status;
+}
+
 simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, size_t max_len, token_list *out,
                                simile_error *err)
 {
@@ -241,7 +281,7 @@ simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len,
         text = repaired.data;
         len = repaired.len;
     }
-    status = encode_between(t, text, len, max_len, &list, err);
+    status = encode_valid(t, text, len, max_len, &list, err);
     if (status) goto done;
     *out = (token_list){.ids = list.ids, .n = list.n, .truncated = list.full};
     list.ids = NULL;
@@ -271,4 +311,9 @@ const char *tokenizer_kind(const tokenizer *t)
 const char *tokenizer_piece(const tokenizer *t, int32_t id)
 {
     return vocab_piece(t->vocab, id);
+}
+
+int32_t tokenizer_find(const tokenizer *t, const char *piece)
+{
+    return vocab_find(t->vocab, piece, strlen(piece));
 }

@@ -40,11 +40,21 @@ typedef struct {
 simile_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, size_t max_len, token_list *out,
                                simile_error *err);
 
+/* What OpenCLIP does to a text before its tokenizer sees it. */
+typedef enum {
+    TOKENIZER_CLEAN_SPACES,   /* white space to single spaces */
+    TOKENIZER_CLEAN_LOWER,    /* and lower case */
+    TOKENIZER_CLEAN_CANONICAL /* and '_' a space, no other ASCII punctuation */
+} tokenizer_cleaning;
+/* At most once, before anyone else uses the tokenizer. */
+simile_status tokenizer_clean_first(tokenizer *t, tokenizer_cleaning how, simile_error *err);
+
 size_t tokenizer_vocab_size(const tokenizer *t); /* largest id + 1 */
 int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token, -1 when there is none */
 /* "clip-bpe", "wordpiece", "sentencepiece-unigram" or "sentencepiece-bpe" */
 const char *tokenizer_kind(const tokenizer *t);
 /* The bytes of a token as its vocabulary writes it, NULL when there is no such id; borrowed. */
 const char *tokenizer_piece(const tokenizer *t, int32_t id);
+int32_t tokenizer_find(const tokenizer *t, const char *piece); /* its id; -1: not in the vocabulary */
 
 #endif

@@ -437,6 +437,54 @@ static void open_and_encode(const char *folder, bool *done)
     tokenizer_close(t);
 }
 
+/* ---- cleaning before all else ---- */
+
+static void check_same_ids(const tokenizer *a, const char *text_a, const tokenizer *b, const char *text_b)
+{
+    token_list of_a, of_b;
+    assert_int_equal(tokenizer_encode(a, text_a, strlen(text_a), 50, &of_a, NULL), 0);
+    assert_int_equal(tokenizer_encode(b, text_b, strlen(text_b), 50, &of_b, NULL), 0);
+    assert_int_equal(of_a.n, of_b.n);
+    assert_memory_equal(of_a.ids, of_b.ids, of_a.n * sizeof *of_a.ids);
+    mem_free(of_a.ids);
+    mem_free(of_b.ids);
+}
+
+static void texts_are_cleaned_as_open_clip_does(void **state)
+{
+    static const struct {
+        tokenizer_cleaning how;
+        const char *clean;
+    } ways[] = {{TOKENIZER_CLEAN_SPACES, "A_b-</s>! C"},
+                {TOKENIZER_CLEAN_LOWER, "a_b-</s>! c"},
+                {TOKENIZER_CLEAN_CANONICAL, "a bs c"}};
+    tokenizer *plain = open_fixture("unigram-json-0");
+    for (size_t i = 0; i < 3; i++) {
+        tokenizer *t = open_fixture("unigram-json-0");
+        assert_int_equal(tokenizer_clean_first(t, ways[i].how, NULL), 0);
+        check_same_ids(t, "  A_b-</s>!\t\xe3\x80\x80 C\n", plain, ways[i].clean);
+        check_same_ids(t, "", plain, "");
+        tokenizer_close(t);
+    }
+    assert_int_equal(tokenizer_find(plain, "</s>"), 2);
+    assert_int_equal(tokenizer_find(plain, "no such piece"), -1);
+    tokenizer_close(plain);
+}
+
+static void short_memory_leaves_a_tokenizer_as_it_was(void **state)
+{
+    tokenizer *t = open_fixture("unigram-json-0");
+    simile_status status = SIMILE_E_NOMEM;
+    for (long n = 1; status; n++) {
+        mem_fault_after(n, true);
+        status = tokenizer_clean_first(t, TOKENIZER_CLEAN_CANONICAL, NULL);
+        mem_fault_after(0, false);
+        assert_true(!status || status == SIMILE_E_NOMEM);
+        assert_true(n < 100);
+    }
+    tokenizer_close(t);
+}
+
 static void each_failing_allocation_is_reported(void **state)
 {
     static const char *const forms[] = {"wordpiece-uncased", "wordpiece-json", "unigram-siglip",
@@ -469,6 +517,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(gemma_text_is_lower_cased_and_ends_with_eos),
         cmocka_unit_test(ids_are_those_of_the_family),
         cmocka_unit_test(damaged_models_are_refused),
+        cmocka_unit_test(texts_are_cleaned_as_open_clip_does),
+        cmocka_unit_test(short_memory_leaves_a_tokenizer_as_it_was),
         cmocka_unit_test(each_failing_allocation_is_reported),
     };
     if (argc > 1) root = argv[1];
