@@ -59,7 +59,7 @@ static const simile_known_model table[] = {
     {"chinese-clip-vit-huge-patch14", "pictures and text; very large", "Chinese", "chinese_clip",
      "OFA-Sys/chinese-clip-vit-huge-patch14", "MIT", 1024, 0, 0, 0},
     {"siglip-base-patch16-224", "pictures and text; scores that stand for themselves", "unknown", "siglip",
-     "google/siglip-base-patch16-224", "unknown", 768, 0, 0, 0},
+     "google/siglip-base-patch16-224", "unknown", 768, 1, 0, 0},
 };
 
 const simile_known_model *hub_known_at(size_t i)

@@ -6,12 +6,14 @@
 #include "model/config.h"
 
 #include <math.h>
+#include <stdio.h>
 
-extern const model_family family_clip, family_clip_cpp, family_open_clip, family_openai;
+extern const model_family family_clip, family_clip_cpp, family_open_clip, family_openai, family_siglip,
+    family_siglip_timm;
 
 /* Files that describe themselves come first: they are believed before what lies beside them. */
 const model_family *const model_families[] = {
-    &family_clip_cpp, &family_openai, &family_clip, &family_open_clip, NULL,
+    &family_clip_cpp, &family_siglip_timm, &family_openai, &family_clip, &family_siglip, &family_open_clip, NULL,
 };
 
 bool source_has_type(const model_source *s, const char *model_type)
@@ -64,12 +66,33 @@ simile_status source_preprocess(const model_source *s, image_prepare_spec defaul
     return status;
 }
 
-simile_status load_logit_scale(loader *l, const char *path, model_parts *out, simile_error *err)
+simile_status take_logit_scale(float log_scale, const char *path, model_parts *out, simile_error *err)
 {
-    const float log_scale = loader_number(l, "logit_scale");
-    if (l->status) return l->status;
     if (!(log_scale > -20 && log_scale < 20))
         return err_set(err, SIMILE_E_CORRUPT, "cannot open the model '%s': its logit_scale is out of range", path);
     out->logit_scale = expf(log_scale);
     return SIMILE_OK;
+}
+
+simile_status load_logit_scale(loader *l, const char *path, model_parts *out, simile_error *err)
+{
+    const float log_scale = loader_number(l, "logit_scale");
+    return l->status ? l->status : take_logit_scale(log_scale, path, out, err);
+}
+
+static int64_t count_layers(const weights *w, const char *part)
+{
+    int64_t n = 0;
+    for (;; n++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.encoder.layers.%lld.layer_norm1.weight", part, (long long)n);
+        if (n == MAX_TENSORS || !weights_has(w, name)) return n;
+    }
+}
+
+tower_config tower_of_shapes(const weights *w, const char *part, int64_t width)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.encoder.layers.0.mlp.fc1.weight", part);
+    return (tower_config){.width = width, .layers = count_layers(w, part), .mlp = weights_size(w, name, 2, 0)};
 }

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "image/image.h"
+#include "model/config.h"
 #include "model/names.h"
 #include "model/params.h"
 #include "model/tower.h"
@@ -61,5 +62,9 @@ simile_status source_preprocess(const model_source *s, image_prepare_spec defaul
                                 image_prepare_spec *out, simile_error *err);
 /* exp(logit_scale), which has to be in range. */
 simile_status load_logit_scale(loader *l, const char *path, model_parts *out, simile_error *err);
+simile_status take_logit_scale(float log_scale, const char *path, model_parts *out, simile_error *err);
+/* What the shapes of a transformer of that width say, by canonical names below PART ("vision_model"): layers and mlp;
+ * 0 where a tensor is missing. */
+tower_config tower_of_shapes(const weights *w, const char *part, int64_t width);
 
 #endif

@@ -144,6 +144,54 @@ static simile_status transpose(const renamer *r, weight_entry *e)
     return SIMILE_OK;
 }
 
+static simile_status flatten(const renamer *r, weight_entry *e)
+{
+    nn_tensor *t = &e->tensor;
+    if (t->rank < 2 || t->dim[0] != 1)
+        return err_set(r->err, SIMILE_E_FORMAT, "cannot read '%s': the first dimension of tensor '%s' is not 1",
+                       r->subject, e->name);
+    t->rank--;
+    memmove(t->dim, t->dim + 1, (size_t)t->rank * sizeof *t->dim);
+    return SIMILE_OK;
+}
+
+static bool can_join(const weight_entry *upper, const weight_entry *lower)
+{
+    const nn_tensor *a = &upper->tensor, *b = &lower->tensor;
+    int64_t rows;
+    if (a->rank < 1 || a->rank != b->rank || a->dtype != b->dtype || !upper->usable || !lower->usable) return false;
+    for (int i = 1; i < a->rank; i++) {
+        if (a->dim[i] != b->dim[i]) return false;
+    }
+    if (upper->begin == upper->end || lower->begin == lower->end) return false;
+    return nn_dtype_block(a->dtype) == 1 && !__builtin_add_overflow(a->dim[0], b->dim[0], &rows);
+}
+
+/* The lower tensor may have been ignored already; its name is still its own. */
+static simile_status join(const renamer *r, size_t at, const name_rule *rule, const match *m)
+{
+    weight_entry *e = &r->t->entries[at];
+    const weight_entry *lower = NULL;
+    char *name = canonical(rule[1].from, m, 0);
+    if (!name) return err_nomem(r->err);
+    for (size_t i = 0; !lower && i < r->t->n; i++) {
+        if (!strcmp(r->t->entries[i].name, name)) lower = &r->t->entries[i];
+    }
+    mem_free(name);
+    if (!lower || !can_join(e, lower))
+        return err_set(r->err, SIMILE_E_FORMAT,
+                       "cannot read '%s': tensor '%s' lacks its other part, or does not fit it", r->subject, e->name);
+    const size_t above = (size_t)(e->end - e->begin), below = (size_t)(lower->end - lower->begin);
+    void *copy;
+    RETURN_IF_ERROR(weight_table_copy(r->t, above + below, r->subject, e->name, &copy, r->err));
+    memcpy(copy, e->tensor.data, above);
+    memcpy((uint8_t *)copy + above, lower->tensor.data, below);
+    e->tensor.data = copy;
+    e->tensor.dim[0] += lower->tensor.dim[0];
+    e->end += below;
+    return SIMILE_OK;
+}
+
 /* The layouts of a checkpoint. */
 enum { MAX_APPLIED = 8 };
 typedef struct {
@@ -164,6 +212,8 @@ static simile_status apply_rule(const renamer *r, size_t at, const name_rule *ru
     case NAME_SPLIT: return split(r, at, rule, m);
     case NAME_IGNORE: e->used = true; return SIMILE_OK;
     case NAME_TRANSPOSE: RETURN_IF_ERROR(transpose(r, e)); break;
+    case NAME_FLAT: RETURN_IF_ERROR(flatten(r, e)); break;
+    case NAME_JOIN: RETURN_IF_ERROR(join(r, at, rule, m)); break;
     case NAME_KEEP:
     default: break;
     }
@@ -202,9 +252,11 @@ static simile_status strip_module(weight_table *t, simile_error *err)
     return SIMILE_OK;
 }
 
+/* By the names that no layout has changed. */
 static simile_status refuse_unknown(const weight_table *t, const char *subject, simile_error *err)
 {
     for (size_t i = 0; i < t->n; i++) {
+        if (t->entries[i].used) continue; /* ignored */
         for (size_t k = 0; k < sizeof unknown / sizeof *unknown; k++) {
             if (!strncmp(t->entries[i].name, unknown[k].begins, strlen(unknown[k].begins)))
                 return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': %s, which is not supported", subject,
@@ -256,7 +308,6 @@ simile_status names_canonical(const named_table *tables, size_t n, simile_error 
         if (t->copy_max == 0) t->copy_max = tables[i].len + COPY_ROOM;
         RETURN_IF_ERROR(strip_module(t, err));
         RETURN_IF_ERROR(weight_table_sort(t, tables[i].subject, err));
-        RETURN_IF_ERROR(refuse_unknown(t, tables[i].subject, err));
     }
     const layout_list layouts = find_layouts(tables, n);
     bool adds_scale = false;
@@ -267,6 +318,7 @@ simile_status names_canonical(const named_table *tables, size_t n, simile_error 
         for (size_t k = 0; k < had; k++) RETURN_IF_ERROR(apply(&r, k, &layouts));
         RETURN_IF_ERROR(weight_table_sort(r.t, r.subject, err));
     }
+    for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(refuse_unknown(tables[i].table, tables[i].subject, err));
     if (!adds_scale || any_has(tables, n, "logit_scale")) return SIMILE_OK;
     RETURN_IF_ERROR(add_scale(tables[0].table, tables[0].subject, err));
     return weight_table_sort(tables[0].table, tables[0].subject, err);

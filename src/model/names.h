@@ -10,7 +10,14 @@
 
 #include "model/weights.h"
 
-typedef enum { NAME_KEEP, NAME_SPLIT, NAME_TRANSPOSE, NAME_IGNORE } name_action;
+typedef enum {
+    NAME_KEEP,
+    NAME_SPLIT,
+    NAME_TRANSPOSE,
+    NAME_FLAT, /* without its first dimension, which is 1 */
+    NAME_JOIN, /* on top of the tensor that the next rule is for, and is to ignore */
+    NAME_IGNORE
+} name_action;
 
 typedef struct {
     const char *from, *to;

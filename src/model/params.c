@@ -65,6 +65,16 @@ float loader_number(loader *l, const char *name)
     return value;
 }
 
+float loader_number_of_one(loader *l, const char *name)
+{
+    const float value = loader_number(l, name);
+    if (l->status) return value;
+    nn_tensor *t = &l->list->items[l->list->n - 1].tensor;
+    t->rank = 1;
+    t->dim[0] = 1;
+    return value;
+}
+
 float *tensor_floats(const nn_tensor *t)
 {
     const int64_t n = nn_tensor_count(t);

@@ -36,8 +36,10 @@ nn_tensor loader_vector(loader *l, const char *prefix, const char *name, int64_t
 nn_tensor loader_matrix(loader *l, const char *prefix, const char *name, int64_t rows, int64_t cols);
 /* A vector of what training measured: means and variances of batch norms. */
 nn_tensor loader_statistic(loader *l, const char *prefix, const char *name, int64_t n);
-/* One number, stored with the shape [] or [1]. */
+/* One number, stored with the shape [] or [1]; the list has it as it is stored. */
 float loader_number(loader *l, const char *name);
+/* The same; the list has it as [1]. */
+float loader_number_of_one(loader *l, const char *name);
 
 /* The whole tensor as float32, for mem_free; NULL when memory is short. */
 float *tensor_floats(const nn_tensor *t);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * textnet.c - CLIP's causal text transformer: see textnet.h for the formulas.
+ * textnet.c - text transformers: see textnet.h for the formulas.
  *
- * Texts of different lengths lie packed behind one another, without padding, each cut behind its end-of-text token:
- * under the causal mask nothing after a row can change it, so this is exact.
- * Reference: transformers, models/clip/modeling_clip.py (CLIPTextTransformer). */
+ * Texts of different lengths lie packed behind one another. Under the causal mask nothing after a row can change it, so
+ * each is cut behind its end-of-text token, without padding, and this is exact. A network that was trained with its
+ * padding in sight gets it.
+ * Reference: transformers, models/clip/modeling_clip.py (CLIPTextTransformer), models/siglip/modeling_siglip.py. */
 #include "model/textnet.h"
 
 #include "model/block.h"
@@ -15,7 +16,7 @@ enum { CHUNK_ROWS = 1024, CHUNK_TEXTS = 256 };
 typedef struct {
     tower base;
     textnet_config config;
-    nn_tensor token_view, position_view, projection_view;
+    nn_tensor token_view, position_view, projection_view, bias_view;
     norm final_norm;
     block *blocks;
     float *position; /* [C, D], once packed; tokens are widened row by row from the mapping */
@@ -25,24 +26,30 @@ typedef struct {
 bool textnet_config_fits(const textnet_config *c)
 {
     return c->vocab >= 1 && c->vocab <= CONFIG_MAX_VOCAB && c->context >= 2 && c->context <= CONFIG_MAX_PLACES &&
-           tower_config_fits(&c->tower);
+           (!c->padded || (c->pad >= 0 && c->pad < c->vocab)) && tower_config_fits(&c->tower);
 }
 
 static void load(loader *l, textnet *t)
 {
     const textnet_config *c = &t->config;
     const int64_t d = c->tower.width;
+    char head[64];
     t->token_view = loader_matrix(l, "text_model.embeddings.", "token_embedding.weight", c->vocab, d);
     t->position_view = loader_matrix(l, "text_model.embeddings.", "position_embedding.weight", c->context, d);
     blocks_load(l, "text_model.encoder.layers.", &c->tower, t->blocks);
     t->final_norm = norm_load(l, "text_model.", "final_layer_norm", d);
-    t->projection_view = loader_matrix(l, "", "text_projection.weight", t->base.dim, d);
+    snprintf(head, sizeof head, "%s.", c->head ? c->head : "text_projection");
+    t->projection_view = loader_matrix(l, head, "weight", t->base.dim, d);
+    if (c->head_has_bias) t->bias_view = loader_vector(l, head, "bias", t->base.dim);
 }
 
 static simile_status textnet_pack(tower *base, nn_precision precision, simile_error *err)
 {
     textnet *t = (textnet *)base;
-    const nn_matrix_spec projection = {.weights = &t->projection_view, .n_parts = 1, .precision = NN_COMPUTE_F32};
+    const nn_matrix_spec projection = {.weights = &t->projection_view,
+                                       .biases = t->config.head_has_bias ? &t->bias_view : NULL,
+                                       .n_parts = 1,
+                                       .precision = NN_COMPUTE_F32};
     t->position = tensor_floats(&t->position_view);
     if (!t->position || !norm_pack(&t->final_norm)) return err_nomem(err);
     RETURN_IF_ERROR(nn_matrix_new(&projection, &t->projection, err));
@@ -93,12 +100,28 @@ static size_t end_place(const textnet *t, const token_list *text)
     return best;
 }
 
-/* x[row] = token[id] + position[place], place < length. */
-static void embed_text(const textnet *t, const int32_t *ids, size_t length, float *x)
+/* How many rows a text has, and which of them is its vector. */
+typedef struct {
+    size_t rows, pooled;
+} extent;
+
+static extent extent_of(const textnet *t, const token_list *text)
+{
+    const textnet_config *c = &t->config;
+    const size_t end = c->pool_last ? text->n - 1 : end_place(t, text);
+    extent e = {.rows = c->sees_all ? text->n : end + 1, .pooled = end};
+    if (c->padded) e.rows = (size_t)c->context;
+    if (c->padded && c->pool_last) e.pooled = e.rows - 1;
+    return e;
+}
+
+/* x[row] = token[id] + position[row], and so on with pads. */
+static void embed_text(const textnet *t, const token_list *text, size_t rows, float *x)
 {
     const size_t d = (size_t)t->config.tower.width;
-    for (size_t i = 0; i < length; i++) {
-        nn_tensor_to_f32(&t->token_view, ids[i] * (int64_t)d, (int64_t)d, x + i * d);
+    for (size_t i = 0; i < rows; i++) {
+        const int64_t id = i < text->n ? text->ids[i] : t->config.pad;
+        nn_tensor_to_f32(&t->token_view, id * (int64_t)d, (int64_t)d, x + i * d);
         for (size_t k = 0; k < d; k++) x[i * d + k] += t->position[i * d + k];
     }
 }
@@ -109,11 +132,11 @@ static size_t pack_texts(const textnet *t, const token_list *texts, size_t n, fl
     size_t taken = 0;
     starts[0] = 0;
     while (taken < n && taken < CHUNK_TEXTS) {
-        const size_t end = end_place(t, &texts[taken]);
-        if ((int64_t)starts[taken] + (int64_t)end + 1 > chunk_rows(t)) break;
-        embed_text(t, texts[taken].ids, end + 1, x + (size_t)starts[taken] * (size_t)t->config.tower.width);
-        rows[taken] = starts[taken] + (int32_t)end;
-        starts[taken + 1] = rows[taken] + 1;
+        const extent e = extent_of(t, &texts[taken]);
+        if ((int64_t)starts[taken] + (int64_t)e.rows > chunk_rows(t)) break;
+        embed_text(t, &texts[taken], e.rows, x + (size_t)starts[taken] * (size_t)t->config.tower.width);
+        rows[taken] = starts[taken] + (int32_t)e.pooled;
+        starts[taken + 1] = starts[taken] + (int32_t)e.rows;
         taken++;
     }
     return taken;
@@ -136,7 +159,7 @@ static simile_status forward(const textnet *t, block_run *r, arena *memory, cons
     if (!block_run_place(r, memory, chunk_rows(t)) || !starts || !rows)
         return err_set(err, SIMILE_E_INTERNAL, "the encoder's memory is too small");
     r->starts = starts;
-    r->causal = true;
+    r->causal = !t->config.sees_all;
     for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(tower_check_text(&t->base, &texts[i], err));
     for (size_t done = 0; done < n;) {
         const size_t taken = pack_texts(t, texts + done, n - done, r->x, starts, rows);
@@ -166,6 +189,16 @@ static int64_t pooled_token(const textnet *t, const tokenizer *words)
     return t->config.eos == 2 && end == last ? end : t->config.eos;
 }
 
+/* What is not as in CLIP, and adds nothing to the identity of one. */
+static void digest_differences(const textnet_config *c, digest *d)
+{
+    char text[96];
+    if (!c->pool_last && !c->sees_all && !c->padded) return;
+    const int n = snprintf(text, sizeof text, "last %d all %d pad %lld", c->pool_last, c->sees_all,
+                           c->padded ? (long long)c->pad : -1);
+    digest_add_part(d, text, (size_t)n);
+}
+
 static void textnet_identify(const tower *base, const tokenizer *words, digest *d)
 {
     const textnet *t = (const textnet *)base;
@@ -174,6 +207,7 @@ static void textnet_identify(const tower *base, const tokenizer *words, digest *
     const int n = snprintf(text, sizeof text, "eos %lld context %lld", (long long)pooled_token(t, words),
                            (long long)t->config.context);
     digest_add_part(d, text, (size_t)n);
+    digest_differences(&t->config, d);
 }
 
 static const tower_ops textnet_ops = {.pack = textnet_pack,

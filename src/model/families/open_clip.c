@@ -3,32 +3,25 @@
  * "preprocess_cfg": {...}}. The names of the tensors are OpenAI's (openai.c), the end-of-text token is the last of the
  * vocabulary. An option that would change a vector and is not known here is refused by name.
  * Reference: mlfoundations/open_clip, src/open_clip/model.py (CLIPVisionCfg, CLIPTextCfg) and transform.py. */
-#include "model/families/clip.h"
+#include "model/families/open_clip.h"
 
 enum { MAX_INT = 1 << 24 };
 
-/* Options that must be absent, null or have this value. */
-typedef struct {
-    const char *key;
-    enum { MUST_BE_FALSE, MUST_BE_ABSENT, MUST_BE_TEXT } rule;
-    const char *text;
-} option_rule;
-
-static const option_rule vision_rules[] = {{"timm_model_name", MUST_BE_ABSENT, NULL},
-                                           {"attentional_pool", MUST_BE_FALSE, NULL},
-                                           {"no_ln_pre", MUST_BE_FALSE, NULL},
-                                           {"final_ln_after_pool", MUST_BE_FALSE, NULL},
-                                           {"input_patchnorm", MUST_BE_FALSE, NULL},
-                                           {"pool_type", MUST_BE_TEXT, "tok"},
-                                           {"pos_embed_type", MUST_BE_TEXT, "learnable"},
-                                           {"ls_init_value", MUST_BE_ABSENT, NULL},
-                                           {"global_average_pool", MUST_BE_FALSE, NULL},
-                                           {"block_type", MUST_BE_ABSENT, NULL},
-                                           {"norm_kwargs", MUST_BE_ABSENT, NULL},
-                                           {"act_kwargs", MUST_BE_ABSENT, NULL},
-                                           {"qk_norm", MUST_BE_FALSE, NULL},
-                                           {NULL, MUST_BE_FALSE, NULL}};
-static const option_rule text_rules[] = {
+static const open_clip_rule vision_rules[] = {{"timm_model_name", MUST_BE_ABSENT, NULL},
+                                              {"attentional_pool", MUST_BE_FALSE, NULL},
+                                              {"no_ln_pre", MUST_BE_FALSE, NULL},
+                                              {"final_ln_after_pool", MUST_BE_FALSE, NULL},
+                                              {"input_patchnorm", MUST_BE_FALSE, NULL},
+                                              {"pool_type", MUST_BE_TEXT, "tok"},
+                                              {"pos_embed_type", MUST_BE_TEXT, "learnable"},
+                                              {"ls_init_value", MUST_BE_ABSENT, NULL},
+                                              {"global_average_pool", MUST_BE_FALSE, NULL},
+                                              {"block_type", MUST_BE_ABSENT, NULL},
+                                              {"norm_kwargs", MUST_BE_ABSENT, NULL},
+                                              {"act_kwargs", MUST_BE_ABSENT, NULL},
+                                              {"qk_norm", MUST_BE_FALSE, NULL},
+                                              {NULL, MUST_BE_FALSE, NULL}};
+static const open_clip_rule text_rules[] = {
     {"hf_model_name", MUST_BE_ABSENT, NULL}, {"no_causal_mask", MUST_BE_FALSE, NULL},
     {"embed_cls", MUST_BE_FALSE, NULL},      {"proj_bias", MUST_BE_FALSE, NULL},
     {"proj_type", MUST_BE_TEXT, "linear"},   {"pool_type", MUST_BE_TEXT, "argmax"},
@@ -36,9 +29,9 @@ static const option_rule text_rules[] = {
     {"norm_kwargs", MUST_BE_ABSENT, NULL},   {"act_kwargs", MUST_BE_ABSENT, NULL},
     {"qk_norm", MUST_BE_FALSE, NULL},        {NULL, MUST_BE_FALSE, NULL}};
 
-static simile_status check_options(json_from from, const option_rule *rules, simile_error *err)
+simile_status open_clip_check(json_from from, const open_clip_rule *rules, simile_error *err)
 {
-    for (const option_rule *r = rules; r->key; r++) {
+    for (const open_clip_rule *r = rules; r->key; r++) {
         const json_t *v = json_object_get(from.object, r->key);
         if (!v || json_is_null(v)) continue;
         if (r->rule == MUST_BE_FALSE && json_is_false(v)) continue;
@@ -50,7 +43,7 @@ static simile_status check_options(json_from from, const option_rule *rules, sim
     return SIMILE_OK;
 }
 
-static simile_status read_tower(json_from from, tower_config *t, simile_error *err)
+simile_status open_clip_tower(json_from from, tower_config *t, simile_error *err)
 {
     double ratio = 4;
     RETURN_IF_ERROR(json_get_int(from, "width", 1, MAX_INT, &t->width, err));
@@ -67,8 +60,8 @@ static simile_status read_vision(json_from from, vit_config *v, simile_error *er
     *v = (vit_config){.image_size = 224, .patch = 16};
     v->tower.width = 768;
     v->tower.layers = 12;
-    RETURN_IF_ERROR(check_options(from, vision_rules, err));
-    RETURN_IF_ERROR(read_tower(from, &v->tower, err));
+    RETURN_IF_ERROR(open_clip_check(from, vision_rules, err));
+    RETURN_IF_ERROR(open_clip_tower(from, &v->tower, err));
     RETURN_IF_ERROR(json_get_int(from, "layers", 1, MAX_INT, &v->tower.layers, err));
     RETURN_IF_ERROR(json_get_int(from, "head_width", 1, MAX_INT, &head, err));
     RETURN_IF_ERROR(json_get_int(from, "image_size", 1, MAX_INT, &v->image_size, err));
@@ -106,8 +99,8 @@ static simile_status read_text(json_from from, textnet_config *t, simile_error *
     t->tower.width = 512;
     t->tower.layers = 12;
     t->tower.heads = 8;
-    RETURN_IF_ERROR(check_options(from, text_rules, err));
-    RETURN_IF_ERROR(read_tower(from, &t->tower, err));
+    RETURN_IF_ERROR(open_clip_check(from, text_rules, err));
+    RETURN_IF_ERROR(open_clip_tower(from, &t->tower, err));
     RETURN_IF_ERROR(json_get_int(from, "layers", 1, MAX_INT, &t->tower.layers, err));
     RETURN_IF_ERROR(json_get_int(from, "heads", 1, MAX_INT, &t->tower.heads, err));
     RETURN_IF_ERROR(json_get_int(from, "vocab_size", 1, MAX_INT, &t->vocab, err));
@@ -137,7 +130,7 @@ static simile_status read_model(json_from from, clip_config *out, simile_error *
     return clip_config_check(out, from.subject, err);
 }
 
-static simile_status read_prepare(json_from from, int64_t size, image_prepare_spec *out, simile_error *err)
+simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec *out, simile_error *err)
 {
     static const struct {
         const char *name;
@@ -169,7 +162,7 @@ static simile_status read_open_clip(json_from root, clip_config *out, image_prep
     RETURN_IF_ERROR(json_get_object(root, "preprocess_cfg", &pictures.object, err));
     if (!model.object) return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it has no \"model_cfg\"", root.subject);
     RETURN_IF_ERROR(read_model(model, out, err));
-    return read_prepare(pictures, clip_image_size(out), prepare, err);
+    return open_clip_prepare(pictures, clip_image_size(out), prepare, err);
 }
 
 static bool claims(const model_source *s)

@@ -8,7 +8,6 @@
 #include "model/families/clip.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static const name_rule vision_rules[] = {
     {"visual.class_embedding", "vision_model.embeddings.class_embedding", NAME_KEEP},
@@ -57,26 +56,13 @@ static const name_layout layouts[] = {
     {NULL, NULL, NULL, false},
 };
 
-static int64_t count_layers(const weights *w, const char *part)
-{
-    int64_t n = 0;
-    for (;; n++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s.encoder.layers.%lld.layer_norm1.weight", part, (long long)n);
-        if (n == MAX_TENSORS || !weights_has(w, name)) return n;
-    }
-}
-
 static tower_config describe_tower(const weights *w, const char *part, int64_t width)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s.encoder.layers.0.mlp.fc1.weight", part);
-    return (tower_config){.width = width,
-                          .layers = count_layers(w, part),
-                          .heads = width / CLIP_HEAD,
-                          .mlp = weights_size(w, name, 2, 0),
-                          .act = NN_ACT_QUICK_GELU,
-                          .eps = 1e-5f};
+    tower_config t = tower_of_shapes(w, part, width);
+    t.heads = width / CLIP_HEAD;
+    t.act = NN_ACT_QUICK_GELU;
+    t.eps = 1e-5f;
+    return t;
 }
 
 /* A side of the square of positions, of which one more is for the class token or the mean; 0: there is none. */

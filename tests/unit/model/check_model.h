@@ -37,7 +37,7 @@ void check_text_batches(const char *const *names, size_t n);
 void check_picture_batches(const char *const *names, size_t n);
 /* Each has an identity of its own. */
 void check_digests_differ(const char *const *names, size_t n);
-/* Opens the model and reads a text with every allocation failing in turn. */
+/* Opens the model, reads a text and looks at a picture (of 64 x 64 at most) with every allocation failing in turn. */
 void check_short_memory(const char *name);
 /* main() of `test --full DIR`: one model at full size, cosine at least 0.99999. */
 int run_full(const char *directory);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * open_clip.h - what the directories of OpenCLIP have in common, whatever towers they describe. */
+#ifndef SIMILE_MODEL_FAMILIES_OPEN_CLIP_H
+#define SIMILE_MODEL_FAMILIES_OPEN_CLIP_H
+
+#include "model/families/clip.h"
+
+/* An option that must be absent, null, {} or have this value. */
+typedef struct {
+    const char *key; /* NULL ends a list */
+    enum { MUST_BE_FALSE, MUST_BE_ABSENT, MUST_BE_TEXT } rule;
+    const char *text;
+} open_clip_rule;
+simile_status open_clip_check(json_from from, const open_clip_rule *rules, simile_error *err);
+
+/* width and mlp_ratio; epsilon as torch has it. */
+simile_status open_clip_tower(json_from from, tower_config *t, simile_error *err);
+
+/* "preprocess_cfg" */
+simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec *out, simile_error *err);
+
+#endif
