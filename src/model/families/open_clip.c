@@ -77,7 +77,7 @@ static simile_status read_resnet(json_from from, resnet_config *r, simile_error 
     int64_t head = CLIP_HEAD;
     size_t i;
     *r = (resnet_config){.image_size = 224, .width = 768};
-    RETURN_IF_ERROR(check_options(from, vision_rules, err));
+    RETURN_IF_ERROR(open_clip_check(from, vision_rules, err));
     if (json_array_size(layers) != RESNET_LAYERS)
         return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"layers\" does not have %d numbers", from.subject,
                        RESNET_LAYERS);
