@@ -5,20 +5,23 @@
 #include <math.h>
 #include <stdio.h>
 
-static void block_load(loader *l, const char *prefix, const tower_config *c, block *out)
+static const block_names clip_names = {
+    .norm1 = "layer_norm1",
+    .linear = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2"},
+    .norm2 = "layer_norm2"};
+
+static void block_load(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out)
 {
-    static const char *const names[BLOCK_LINEARS] = {"self_attn.q_proj",   "self_attn.k_proj", "self_attn.v_proj",
-                                                     "self_attn.out_proj", "mlp.fc1",          "mlp.fc2"};
-    out->norm1 = norm_load(l, prefix, "layer_norm1", c->width);
+    out->norm1 = norm_load(l, prefix, names->norm1, c->width);
     for (int i = 0; i < BLOCK_LINEARS; i++) {
         char part[64];
         const int64_t rows = i == LINEAR_FC1 ? c->mlp : c->width, cols = i == LINEAR_FC2 ? c->mlp : c->width;
-        snprintf(part, sizeof part, "%s.weight", names[i]);
+        snprintf(part, sizeof part, "%s.weight", names->linear[i]);
         out->weight[i] = loader_matrix(l, prefix, part, rows, cols);
-        snprintf(part, sizeof part, "%s.bias", names[i]);
+        snprintf(part, sizeof part, "%s.bias", names->linear[i]);
         out->bias[i] = loader_vector(l, prefix, part, rows);
     }
-    out->norm2 = norm_load(l, prefix, "layer_norm2", c->width);
+    out->norm2 = norm_load(l, prefix, names->norm2, c->width);
 }
 
 static simile_status pack(const block *b, int first, int parts, nn_precision precision, nn_matrix **out,
@@ -49,13 +52,18 @@ static void block_release(block *b)
     b->qkv = b->out = b->fc1 = b->fc2 = NULL;
 }
 
-void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out)
+void blocks_load_named(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out)
 {
     for (int64_t i = 0; i < c->layers; i++) {
         char numbered[96];
         snprintf(numbered, sizeof numbered, "%s%lld.", prefix, (long long)i);
-        block_load(l, numbered, c, &out[i]);
+        block_load(l, numbered, names, c, &out[i]);
     }
+}
+
+void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out)
+{
+    blocks_load_named(l, prefix, &clip_names, c, out);
 }
 
 simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err)
@@ -82,13 +90,13 @@ static void layer_norm(const block_run *r, const norm *n, int64_t rows, const fl
     nn_layer_norm(r->ctx, rows, r->config->width, x, n->weight, n->bias, r->config->eps, y);
 }
 
-/* y = attention(norm1(x)), all rows; y is overwritten twice. */
+/* y = attention(norm1(x)), or attention(x) with post_norm, all rows; y is overwritten twice. */
 static simile_status attend(const block_run *r, const block *b, simile_error *err)
 {
     const tower_config *c = r->config;
     const int64_t rows = r->starts[r->sequences];
-    layer_norm(r, &b->norm1, rows, r->x, r->y);
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->y, r->h, NN_ACT_NONE, false, err));
+    if (!r->post_norm) layer_norm(r, &b->norm1, rows, r->x, r->y);
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->post_norm ? r->x : r->y, r->h, NN_ACT_NONE, false, err));
     const nn_attention_args args = {.qkv = r->h,
                                     .out = r->y,
                                     .starts = r->starts,
@@ -100,9 +108,21 @@ static simile_status attend(const block_run *r, const block *b, simile_error *er
     return nn_attention(r->ctx, &args, err);
 }
 
+/* x = norm1(x + out(y)); x = norm2(x + fc2(act(fc1(x)))), `rows` rows. */
+static simile_status finish_post(const block_run *r, const block *b, int64_t rows, simile_error *err)
+{
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
+    layer_norm(r, &b->norm1, rows, r->x, r->x);
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, rows, r->x, r->h, r->config->act, false, err));
+    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err));
+    layer_norm(r, &b->norm2, rows, r->x, r->x);
+    return SIMILE_OK;
+}
+
 /* x += out(y); x += fc2(act(fc1(norm2(x)))), `rows` rows. */
 static simile_status finish(const block_run *r, const block *b, int64_t rows, simile_error *err)
 {
+    if (r->post_norm) return finish_post(r, b, rows, err);
     RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
     layer_norm(r, &b->norm2, rows, r->x, r->y);
     RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, rows, r->y, r->h, r->config->act, false, err));

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * block.h - one pre-norm transformer block.
+ * block.h - one transformer block, with its norms before its parts (GPT-2, CLIP) or behind them (BERT).
  *
  *     x = x + out(attention(qkv(norm1(x))))          D width, F mlp, H heads, T rows of all sequences together
  *     x = x + fc2(act(fc1(norm2(x))))
  *
- * Reference: transformers, models/clip/modeling_clip.py (CLIPEncoderLayer); "Attention Is All You Need", arXiv
- * 1706.03762, in the pre-norm form of GPT-2. */
+ *     x = norm1(x + out(attention(qkv(x))))          post_norm
+ *     x = norm2(x + fc2(act(fc1(x))))
+ *
+ * Reference: transformers, models/clip/modeling_clip.py (CLIPEncoderLayer) and models/bert/modeling_bert.py
+ * (BertLayer); "Attention Is All You Need", arXiv 1706.03762. */
 #ifndef SIMILE_MODEL_BLOCK_H
 #define SIMILE_MODEL_BLOCK_H
 
@@ -21,8 +24,14 @@ typedef struct {
     nn_matrix *qkv, *out, *fc1, *fc2;                     /* [3D, D], [D, D], [F, D], [D, F], once packed */
 } block;
 
-/* The blocks PREFIX0. to PREFIX(layers - 1). */
+/* What a network calls the parts of a block. */
+typedef struct {
+    const char *norm1, *linear[BLOCK_LINEARS], *norm2;
+} block_names;
+
+/* The blocks PREFIX0. to PREFIX(layers - 1), with CLIP's names and with others. */
 void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out);
+void blocks_load_named(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out);
 simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err);
 void blocks_release(block *blocks, int64_t layers); /* blocks may be NULL */
 
@@ -35,7 +44,7 @@ typedef struct {
     const tower_config *config;
     const int32_t *starts; /* [sequences + 1]: sequence s owns rows starts[s] .. starts[s+1]-1 */
     int32_t sequences;
-    bool causal;
+    bool causal, post_norm;
     float *x; /* [T, D]: in and out */
     float *y; /* [T, D] scratch */
     float *h; /* [T, max(3D, F)] scratch */

@@ -3,18 +3,22 @@
 #include "model/family.h"
 
 #include "base/file.h"
+#include "model/bert.h"
 #include "model/config.h"
 
 #include <math.h>
 #include <stdio.h>
 
-extern const model_family family_clip, family_clip_cpp, family_open_clip, family_openai, family_siglip,
-    family_siglip_timm;
+extern const model_family family_chinese_clip, family_clip, family_clip_cpp, family_open_clip, family_open_clip_hf,
+    family_openai, family_siglip, family_siglip_timm;
 
 /* Files that describe themselves come first: they are believed before what lies beside them. */
 const model_family *const model_families[] = {
-    &family_clip_cpp, &family_siglip_timm, &family_openai, &family_clip, &family_siglip, &family_open_clip, NULL,
+    &family_clip_cpp, &family_siglip_timm,  &family_openai,    &family_clip, &family_chinese_clip,
+    &family_siglip,   &family_open_clip_hf, &family_open_clip, NULL,
 };
+
+const name_layout *const shared_layouts[] = {bert_layouts, NULL};
 
 bool source_has_type(const model_source *s, const char *model_type)
 {

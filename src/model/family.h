@@ -46,6 +46,7 @@ typedef struct {
 } model_family;
 
 extern const model_family *const model_families[]; /* asked in this order; ends with NULL */
+extern const name_layout *const shared_layouts[];  /* of towers that several families have; ends with NULL */
 
 /* ---- what families use (family.c) ---- */
 

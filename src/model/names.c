@@ -15,9 +15,6 @@ static const struct {
 } unknown[] = {
     {"visual.trunk.", "its image tower is one of timm"},
     {"visual.attn_pool.", "its image tower ends in attentional pooling"},
-    {"text.transformer.embeddings.", "its text tower is a BERT of Hugging Face"},
-    {"text.transformer.encoder.", "its text tower is a transformer of Hugging Face"},
-    {"bert.", "its text tower is a BERT"},
     {"text_decoder.", "it is a CoCa, with a decoder of text"},
 };
 
@@ -62,7 +59,7 @@ static bool matches(const char *pattern, const char *name, match *m)
     return *name == 0;
 }
 
-/* part: what '?' is. NULL when memory is short. */
+/* part: what '?' is, and what '@' begins with. NULL when memory is short. */
 static char *canonical(const char *to, const match *m, char part)
 {
     buf b;
@@ -72,6 +69,8 @@ static char *canonical(const char *to, const match *m, char part)
             buf_append(&b, m->number, m->number_len);
         else if (*to == '*')
             buf_text(&b, m->rest);
+        else if (*to == '@')
+            buf_text(&b, part == 'q' ? "query" : part == 'k' ? "key" : "value");
         else
             buf_byte(&b, *to == '?' ? part : *to);
     }
@@ -290,14 +289,18 @@ static bool any_has(const named_table *tables, size_t n, const char *name)
     return false;
 }
 
+static void find_among(const name_layout *layouts, const named_table *tables, size_t n, layout_list *found)
+{
+    for (const name_layout *l = layouts; l && l->mark; l++) {
+        if (found->n < MAX_APPLIED && any_has(tables, n, l->mark)) found->items[found->n++] = l;
+    }
+}
+
 static layout_list find_layouts(const named_table *tables, size_t n)
 {
     layout_list found = {.n = 0};
-    for (size_t f = 0; model_families[f]; f++) {
-        for (const name_layout *l = model_families[f]->layouts; l && l->mark; l++) {
-            if (found.n < MAX_APPLIED && any_has(tables, n, l->mark)) found.items[found.n++] = l;
-        }
-    }
+    for (size_t f = 0; model_families[f]; f++) find_among(model_families[f]->layouts, tables, n, &found);
+    for (size_t i = 0; shared_layouts[i]; i++) find_among(shared_layouts[i], tables, n, &found);
     return found;
 }
 

@@ -2,9 +2,9 @@
  * names.h - one name for each tensor, whatever layout its file has: that of Hugging Face.
  *
  * A layout is a table of rules, tried in order, and belongs to a family. In a pattern '#' stands for a number and '*'
- * for whatever is left; both are put where they stand in the canonical name. '?' there is q, k or v: the tensor holds
- * these three on top of one another, as PyTorch's MultiheadAttention keeps them. A name that no rule fits stays as it
- * is, and is reported when no network asks for it. */
+ * for whatever is left; both are put where they stand in the canonical name. '?' there is q, k or v, and '@' query, key
+ * or value: the tensor holds these three on top of one another, as PyTorch's MultiheadAttention keeps them. A name that
+ * no rule fits stays as it is, and is reported when no network asks for it. */
 #ifndef SIMILE_MODEL_NAMES_H
 #define SIMILE_MODEL_NAMES_H
 

@@ -8,10 +8,9 @@
 #include "model/textnet.h"
 
 #include "model/block.h"
+#include "model/texts.h"
 
 #include <stdio.h>
-
-enum { CHUNK_ROWS = 1024, CHUNK_TEXTS = 256 };
 
 typedef struct {
     tower base;
@@ -75,15 +74,9 @@ static void textnet_free(tower *base)
     mem_free(t);
 }
 
-static int64_t chunk_rows(const textnet *t)
-{
-    return t->config.context > CHUNK_ROWS ? t->config.context : CHUNK_ROWS;
-}
-
 static size_t textnet_memory(const tower *base)
 {
-    const textnet *t = (const textnet *)base;
-    return block_run_bytes(&t->config.tower, chunk_rows(t)) + (2 * CHUNK_TEXTS + 1) * sizeof(int32_t) + 4 * 64;
+    return texts_memory(base, &((const textnet *)base)->config.tower);
 }
 
 /* Place of the end-of-text token: the largest id's first place by the old rule, else the first place of the id that
@@ -100,24 +93,21 @@ static size_t end_place(const textnet *t, const token_list *text)
     return best;
 }
 
-/* How many rows a text has, and which of them is its vector. */
-typedef struct {
-    size_t rows, pooled;
-} extent;
-
-static extent extent_of(const textnet *t, const token_list *text)
+/* Rows that a text takes, and which of them is its vector. */
+static size_t length(const tower *base, const token_list *text, size_t *wanted)
 {
+    const textnet *t = (const textnet *)base;
     const textnet_config *c = &t->config;
-    const size_t end = c->pool_last ? text->n - 1 : end_place(t, text);
-    extent e = {.rows = c->sees_all ? text->n : end + 1, .pooled = end};
-    if (c->padded) e.rows = (size_t)c->context;
-    if (c->padded && c->pool_last) e.pooled = e.rows - 1;
-    return e;
+    *wanted = c->pool_last ? text->n - 1 : end_place(t, text);
+    if (c->padded && c->pool_last) *wanted = (size_t)c->context - 1;
+    if (c->padded) return (size_t)c->context;
+    return c->sees_all ? text->n : *wanted + 1;
 }
 
 /* x[row] = token[id] + position[row], and so on with pads. */
-static void embed_text(const textnet *t, const token_list *text, size_t rows, float *x)
+static void embed(const tower *base, const token_list *text, size_t rows, float *x)
 {
+    const textnet *t = (const textnet *)base;
     const size_t d = (size_t)t->config.tower.width;
     for (size_t i = 0; i < rows; i++) {
         const int64_t id = i < text->n ? text->ids[i] : t->config.pad;
@@ -126,24 +116,9 @@ static void embed_text(const textnet *t, const token_list *text, size_t rows, fl
     }
 }
 
-/* Takes texts from the front as long as they fit; returns how many, with starts[] and rows[] filled in. */
-static size_t pack_texts(const textnet *t, const token_list *texts, size_t n, float *x, int32_t *starts, int32_t *rows)
+static simile_status encode(const tower *base, block_run *r, const int32_t *rows, float *out, simile_error *err)
 {
-    size_t taken = 0;
-    starts[0] = 0;
-    while (taken < n && taken < CHUNK_TEXTS) {
-        const extent e = extent_of(t, &texts[taken]);
-        if ((int64_t)starts[taken] + (int64_t)e.rows > chunk_rows(t)) break;
-        embed_text(t, &texts[taken], e.rows, x + (size_t)starts[taken] * (size_t)t->config.tower.width);
-        rows[taken] = starts[taken] + (int32_t)e.pooled;
-        starts[taken + 1] = starts[taken] + (int32_t)e.rows;
-        taken++;
-    }
-    return taken;
-}
-
-static simile_status run_chunk(const textnet *t, block_run *r, const int32_t *rows, float *out, simile_error *err)
-{
+    const textnet *t = (const textnet *)base;
     const tower_config *c = &t->config.tower;
     for (int64_t i = 0; i + 1 < c->layers; i++) RETURN_IF_ERROR(block_forward(r, &t->blocks[i], err));
     RETURN_IF_ERROR(block_forward_rows(r, &t->blocks[c->layers - 1], rows, err));
@@ -151,34 +126,13 @@ static simile_status run_chunk(const textnet *t, block_run *r, const int32_t *ro
     return nn_linear(r->ctx, t->projection, r->sequences, r->y, out, NN_ACT_NONE, false, err);
 }
 
-static simile_status forward(const textnet *t, block_run *r, arena *memory, const token_list *texts, size_t n,
-                             float *out, simile_error *err)
-{
-    int32_t *starts = arena_take(memory, (CHUNK_TEXTS + 1) * sizeof *starts);
-    int32_t *rows = arena_take(memory, CHUNK_TEXTS * sizeof *rows);
-    if (!block_run_place(r, memory, chunk_rows(t)) || !starts || !rows)
-        return err_set(err, SIMILE_E_INTERNAL, "the encoder's memory is too small");
-    r->starts = starts;
-    r->causal = !t->config.sees_all;
-    for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(tower_check_text(&t->base, &texts[i], err));
-    for (size_t done = 0; done < n;) {
-        const size_t taken = pack_texts(t, texts + done, n - done, r->x, starts, rows);
-        r->sequences = (int32_t)taken;
-        RETURN_IF_ERROR(run_chunk(t, r, rows, out + done * (size_t)t->base.dim, err));
-        done += taken;
-    }
-    return SIMILE_OK;
-}
-
 static simile_status textnet_read(const tower *base, nn_context *ctx, arena *memory, const token_list *texts, size_t n,
                                   float *out, simile_error *err)
 {
-    const textnet *t = (const textnet *)base;
-    block_run r = {.ctx = ctx, .config = &t->config.tower};
-    const size_t mark = arena_mark(memory);
-    const simile_status status = forward(t, &r, memory, texts, n, out, err);
-    arena_reset(memory, mark);
-    return status;
+    static const texts_ops ops = {length, embed, encode};
+    block_run r = {.ctx = ctx, .config = &((const textnet *)base)->config.tower};
+    r.causal = !((const textnet *)base)->config.sees_all;
+    return texts_read(&ops, base, &r, memory, texts, n, out, err);
 }
 
 /* Older configurations (2) pool at the first largest id. Where that is the end-of-text token the rule is the same as

@@ -305,6 +305,12 @@ int64_t weights_size(const weights *w, const char *name, int rank, int at)
     return e && e->tensor.rank == rank && e->tensor.dim[at] < 1 << 24 ? e->tensor.dim[at] : 0;
 }
 
+/* While a model is opened, by one thread. */
+static void mark_used(const weight_entry *e)
+{
+    ((weight_entry *)(uintptr_t)e)->used = true;
+}
+
 /* "[3, 768]" */
 static void shape_text(char out[160], int rank, const int64_t *dim)
 {
@@ -334,8 +340,14 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
                        "cannot open the model '%s': tensor '%s' is of dtype %s, not F32, F16, BF16 or a block of them",
                        w->path, name, e->dtype);
     *out = e->tensor;
-    ((weight_entry *)(uintptr_t)e)->used = true; /* while a model is opened, by one thread */
+    mark_used(e);
     return SIMILE_OK;
+}
+
+void weights_skip(const weights *w, const char *name)
+{
+    const weight_entry *e = weights_find(w, name);
+    if (e) mark_used(e);
 }
 
 simile_status weights_all_used(const weights *w, simile_error *err)

@@ -97,6 +97,8 @@ const weight_entry *weights_find(const weights *w, const char *name); /* NULL: n
 /* The tensor of that name and exactly that shape (rank dims), of a float type; an error names what is wrong with it. */
 simile_status weights_get(const weights *w, const char *name, int rank, const int64_t *dim, nn_tensor *out,
                           simile_error *err);
+/* A tensor that the network has a name but no use for: it may be there. */
+void weights_skip(const weights *w, const char *name);
 /* An error names a tensor that no network asked for. */
 simile_status weights_all_used(const weights *w, simile_error *err);
 bool weights_has(const weights *w, const char *name);

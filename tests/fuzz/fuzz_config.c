@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_config.c - any bytes as config.json and as preprocessor_config.json. */
+#include "model/bert.h"
 #include "model/families/clip.h"
 #include "model/families/siglip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_encoder(const uint8_t *data, size_t size)
+{
+    bert_config config = {.pooling = BERT_POOL_FIRST};
+    simile_error err;
+    json_t *root;
+    if (json_parse_object((const char *)data, size, "fuzz", &root, &err)) return;
+    const json_from from = {root, "fuzz"};
+    if (!bert_config_read(from, NULL, &config, &err) && !bert_config_fits(&config)) __builtin_trap();
+    json_decref(root);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -21,5 +33,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!preprocess_parse((const char *)data, size, "fuzz", 224, &spec, &err)) {
         if (spec.width != 224 || spec.height != 224 || !(spec.std[0] > 0)) __builtin_trap();
     }
+    read_encoder(data, size);
     return 0;
 }

@@ -3,7 +3,7 @@
  * Reference: transformers, models/clip/ (configuration_clip.py for the defaults). */
 #include "model/families/clip.h"
 
-static simile_status read_vision(json_from from, vit_config *v, simile_error *err)
+simile_status clip_vision_read(json_from from, vit_config *v, simile_error *err)
 {
     int64_t channels = 3;
     *v = (vit_config){.tower = {768, 12, 12, 3072, NN_ACT_QUICK_GELU, 1e-5f}, .image_size = 224, .patch = 32};
@@ -29,8 +29,7 @@ static simile_status read_text(json_from from, textnet_config *t, simile_error *
 }
 
 /* "text_config", unless the older "text_config_dict" is there: transformers lets that one win. */
-static simile_status sub_config(json_from root, const char *name, const char *old_name, json_from *out,
-                                simile_error *err)
+simile_status clip_part_read(json_from root, const char *name, const char *old_name, json_from *out, simile_error *err)
 {
     *out = (json_from){.subject = root.subject};
     RETURN_IF_ERROR(json_get_object(root, old_name, &out->object, err));
@@ -42,11 +41,27 @@ int64_t clip_image_size(const clip_config *c)
     return c->convolutional ? c->resnet.image_size : c->vision.image_size;
 }
 
+bool clip_image_fits(const clip_config *c)
+{
+    return c->dim >= 1 && c->dim <= CONFIG_MAX_WIDTH &&
+           (c->convolutional ? resnet_config_fits(&c->resnet) : vit_config_fits(&c->vision));
+}
+
+simile_status clip_image_load(loader *l, const clip_config *c, model_parts *out)
+{
+    return c->convolutional ? resnet_new(l, &c->resnet, c->dim, &out->image)
+                            : vit_new(l, &c->vision, c->dim, &out->image);
+}
+
+simile_status clip_check_sizes(bool fit, const char *subject, simile_error *err)
+{
+    if (fit) return SIMILE_OK;
+    return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it describes a network of impossible sizes", subject);
+}
+
 simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err)
 {
-    const bool sees = c->convolutional ? resnet_config_fits(&c->resnet) : vit_config_fits(&c->vision);
-    if (c->dim >= 1 && c->dim <= CONFIG_MAX_WIDTH && sees && textnet_config_fits(&c->text)) return SIMILE_OK;
-    return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it describes a network of impossible sizes", subject);
+    return clip_check_sizes(clip_image_fits(c) && textnet_config_fits(&c->text), subject, err);
 }
 
 static simile_status read_config(json_from root, clip_config *out, simile_error *err)
@@ -59,9 +74,9 @@ static simile_status read_config(json_from root, clip_config *out, simile_error 
                        type);
     *out = (clip_config){.dim = 512};
     RETURN_IF_ERROR(json_get_int(root, "projection_dim", 1, CONFIG_MAX_WIDTH, &out->dim, err));
-    RETURN_IF_ERROR(sub_config(root, "vision_config", "vision_config_dict", &vision, err));
-    RETURN_IF_ERROR(sub_config(root, "text_config", "text_config_dict", &text, err));
-    RETURN_IF_ERROR(read_vision(vision, &out->vision, err));
+    RETURN_IF_ERROR(clip_part_read(root, "vision_config", "vision_config_dict", &vision, err));
+    RETURN_IF_ERROR(clip_part_read(root, "text_config", "text_config_dict", &text, err));
+    RETURN_IF_ERROR(clip_vision_read(vision, &out->vision, err));
     return read_text(text, &out->text, err);
 }
 
@@ -78,10 +93,7 @@ simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_
 {
     out->family = c->convolutional ? "clip-resnet" : "clip";
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
-    if (c->convolutional)
-        RETURN_IF_ERROR(resnet_new(l, &c->resnet, c->dim, &out->image));
-    else
-        RETURN_IF_ERROR(vit_new(l, &c->vision, c->dim, &out->image));
+    RETURN_IF_ERROR(clip_image_load(l, c, out));
     RETURN_IF_ERROR(textnet_new(l, &c->text, c->dim, &out->text));
     return load_logit_scale(l, s->path, out, err);
 }
@@ -95,7 +107,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
 {
     clip_config c;
     RETURN_IF_ERROR(read_config((json_from){s->config, s->config_path}, &c, err));
-    const int64_t size = c.vision.image_size;
+    const int64_t size = clip_image_size(&c);
     RETURN_IF_ERROR(source_preprocess(s, clip_preprocess(size), size, &out->prepare, err));
     return clip_load(s, l, &c, out, err);
 }

@@ -24,6 +24,19 @@ simile_status clip_config_parse(const char *json, size_t len, const char *subjec
 /* The bounds that every configuration has to keep, wherever it comes from. */
 simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err);
 
+/* ---- the image tower, for families that have it beside another text tower: of clip_config, all but `text` ---- */
+
+/* "vision_config"; the part NAME of config.json, or the older OLD_NAME, which goes before it. */
+simile_status clip_vision_read(json_from from, vit_config *out, simile_error *err);
+simile_status clip_part_read(json_from root, const char *name, const char *old_name, json_from *out, simile_error *err);
+/* What the shapes of the tensors say (openai.c). */
+void clip_image_measure(const weights *w, clip_config *out);
+bool clip_image_fits(const clip_config *c);
+/* What to say when it does not, or another tower. */
+simile_status clip_check_sizes(bool fit, const char *subject, simile_error *err);
+int64_t clip_image_size(const clip_config *c);
+simile_status clip_image_load(loader *l, const clip_config *c, model_parts *out);
+
 /* Loads both towers and logit_scale. */
 simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_parts *out, simile_error *err);
 

@@ -109,27 +109,6 @@ static simile_status read_text(json_from from, textnet_config *t, simile_error *
     return SIMILE_OK;
 }
 
-static simile_status read_model(json_from from, clip_config *out, simile_error *err)
-{
-    json_from vision = {.subject = from.subject}, text = vision;
-    bool quick = false, custom = false;
-    *out = (clip_config){.dim = 512};
-    RETURN_IF_ERROR(json_get_int(from, "embed_dim", 1, MAX_INT, &out->dim, err));
-    RETURN_IF_ERROR(json_get_bool(from, "quick_gelu", &quick, err));
-    RETURN_IF_ERROR(json_get_bool(from, "custom_text", &custom, err));
-    RETURN_IF_ERROR(json_get_object(from, "vision_cfg", &vision.object, err));
-    RETURN_IF_ERROR(json_get_object(from, "text_cfg", &text.object, err));
-    if (!vision.object || !text.object)
-        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"model_cfg\" lacks \"vision_cfg\" or \"text_cfg\"",
-                       from.subject);
-    out->convolutional = json_is_array(json_object_get(vision.object, "layers"));
-    RETURN_IF_ERROR(out->convolutional ? read_resnet(vision, &out->resnet, err)
-                                       : read_vision(vision, &out->vision, err));
-    RETURN_IF_ERROR(read_text(text, &out->text, err));
-    out->vision.tower.act = out->text.tower.act = quick ? NN_ACT_QUICK_GELU : NN_ACT_GELU;
-    return clip_config_check(out, from.subject, err);
-}
-
 simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec *out, simile_error *err)
 {
     static const struct {
@@ -155,13 +134,28 @@ simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec
     return config_check_std(out, from.subject, err);
 }
 
-static simile_status read_open_clip(json_from root, clip_config *out, image_prepare_spec *prepare, simile_error *err)
+simile_status open_clip_read(json_from root, clip_config *out, json_from *text, image_prepare_spec *prepare,
+                             simile_error *err)
 {
-    json_from model = {.subject = root.subject}, pictures = model;
-    RETURN_IF_ERROR(json_get_object(root, "model_cfg", &model.object, err));
+    json_from from = {.subject = root.subject}, vision = from, pictures = from;
+    bool quick = false, custom = false;
+    *out = (clip_config){.dim = 512};
+    *text = from;
+    RETURN_IF_ERROR(json_get_object(root, "model_cfg", &from.object, err));
     RETURN_IF_ERROR(json_get_object(root, "preprocess_cfg", &pictures.object, err));
-    if (!model.object) return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it has no \"model_cfg\"", root.subject);
-    RETURN_IF_ERROR(read_model(model, out, err));
+    if (!from.object) return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it has no \"model_cfg\"", root.subject);
+    RETURN_IF_ERROR(json_get_int(from, "embed_dim", 1, MAX_INT, &out->dim, err));
+    RETURN_IF_ERROR(json_get_bool(from, "quick_gelu", &quick, err));
+    RETURN_IF_ERROR(json_get_bool(from, "custom_text", &custom, err));
+    RETURN_IF_ERROR(json_get_object(from, "vision_cfg", &vision.object, err));
+    RETURN_IF_ERROR(json_get_object(from, "text_cfg", &text->object, err));
+    if (!vision.object || !text->object)
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': \"model_cfg\" lacks \"vision_cfg\" or \"text_cfg\"",
+                       from.subject);
+    out->convolutional = json_is_array(json_object_get(vision.object, "layers"));
+    RETURN_IF_ERROR(out->convolutional ? read_resnet(vision, &out->resnet, err)
+                                       : read_vision(vision, &out->vision, err));
+    out->vision.tower.act = quick ? NN_ACT_QUICK_GELU : NN_ACT_GELU;
     return open_clip_prepare(pictures, clip_image_size(out), prepare, err);
 }
 
@@ -173,7 +167,11 @@ static bool claims(const model_source *s)
 static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
 {
     clip_config c;
-    RETURN_IF_ERROR(read_open_clip((json_from){s->open_clip, s->open_clip_path}, &c, &out->prepare, err));
+    json_from text;
+    RETURN_IF_ERROR(open_clip_read((json_from){s->open_clip, s->open_clip_path}, &c, &text, &out->prepare, err));
+    RETURN_IF_ERROR(read_text(text, &c.text, err));
+    c.text.tower.act = c.vision.tower.act;
+    RETURN_IF_ERROR(clip_config_check(&c, text.subject, err));
     return clip_load(s, l, &c, out, err);
 }
 

@@ -19,4 +19,8 @@ simile_status open_clip_tower(json_from from, tower_config *t, simile_error *err
 /* "preprocess_cfg" */
 simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec *out, simile_error *err);
 
+/* The whole of it but the text tower: dimension, image tower and preprocessing; *text: "text_cfg", for the caller. */
+simile_status open_clip_read(json_from root, clip_config *out, json_from *text, image_prepare_spec *prepare,
+                             simile_error *err);
+
 #endif

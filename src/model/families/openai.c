@@ -95,15 +95,21 @@ static resnet_config describe_resnet(const weights *w)
     return c;
 }
 
-static simile_status describe(const weights *w, clip_config *out, simile_error *err)
+void clip_image_measure(const weights *w, clip_config *out)
 {
-    static const char tokens[] = "text_model.embeddings.token_embedding.weight";
-    *out = (clip_config){.dim = weights_size(w, "text_projection.weight", 2, 0)};
-    out->convolutional = weights_has(w, "vision_model.attnpool.positional_embedding");
+    *out = (clip_config){.convolutional = weights_has(w, "vision_model.attnpool.positional_embedding")};
+    const char *last = out->convolutional ? "vision_model.attnpool.c_proj.weight" : "visual_projection.weight";
+    out->dim = weights_size(w, last, 2, 0);
     if (out->convolutional)
         out->resnet = describe_resnet(w);
     else
         out->vision = describe_vit(w);
+}
+
+static simile_status describe(const weights *w, clip_config *out, simile_error *err)
+{
+    static const char tokens[] = "text_model.embeddings.token_embedding.weight";
+    clip_image_measure(w, out);
     out->text.tower = describe_tower(w, "text_model", weights_size(w, tokens, 2, 1));
     out->text.vocab = weights_size(w, tokens, 2, 0);
     out->text.context = weights_size(w, "text_model.embeddings.position_embedding.weight", 2, 0);
