@@ -42,6 +42,9 @@ typedef void (*file_walk_error_fn)(void *user, const char *path, const simile_er
 simile_status file_walk(const char *folder, file_walk_fn fn, file_walk_error_fn unreadable, void *user,
                         simile_error *err);
 
+/* The name of something that lies in a folder, and is not hidden: no slash, no dot in front. */
+bool path_is_plain_name(const char *name);
+
 /* All return memory for mem_free, NULL when it is short. */
 char *path_join(const char *folder, const char *name);
 char *path_absolute(const char *path); /* without "." and "..", links left as they are; nothing need exist */

@@ -10,32 +10,91 @@
 #include <math.h>
 #include <stdio.h>
 
-simile_status json_parse_object(const char *text, size_t len, const char *subject, json_t **out, simile_error *err)
+/* How many bytes of a number, or of what looks like one, the text begins with. */
+static size_t number_length(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && ((text[n] >= '0' && text[n] <= '9') || (text[n] && strchr("+-.eE", text[n])))) n++;
+    return n;
+}
+
+static bool is_whole(const char *text, size_t len)
+{
+    return !memchr(text, '.', len) && !memchr(text, 'e', len) && !memchr(text, 'E', len);
+}
+
+/* Appends the text with ".0" behind whole numbers of more than 18 digits. */
+static void widen(const char *text, size_t len, buf *out)
+{
+    enum { SAFE_DIGITS = 18 };
+    bool quoted = false;
+    for (size_t at = 0, n; at < len; at += n) {
+        const size_t number = quoted ? 0 : number_length(text + at, len - at);
+        n = number ? number : quoted && text[at] == '\\' && at + 1 < len ? 2 : 1;
+        if (text[at] == '"') quoted = !quoted;
+        buf_append(out, text + at, n);
+        if (number > SAFE_DIGITS && is_whole(text + at, n)) buf_text(out, ".0");
+    }
+}
+
+/* jansson knows integers of 64 bits alone. */
+static json_t *parse_wide(const char *text, size_t len, json_error_t *why, simile_status *status, simile_error *err)
+{
+    buf wide;
+    buf_init(&wide, 2 * len);
+    widen(text, len, &wide);
+    json_t *root = buf_ok(&wide) ? json_loadb(wide.data, wide.len, JSON_REJECT_DUPLICATES, why) : NULL;
+    if (!buf_ok(&wide)) *status = err_nomem(err);
+    buf_release(&wide);
+    return root;
+}
+
+static simile_status parse(const char *text, size_t len, json_type type, const char *subject, json_t **out,
+                           simile_error *err)
 {
     json_error_t why;
+    simile_status status = SIMILE_OK;
     *out = NULL;
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    if (!root && json_error_code(&why) == json_error_numeric_overflow) root = parse_wide(text, len, &why, &status, err);
+    if (status) return status;
     if (!root && json_error_code(&why) == json_error_out_of_memory) return err_nomem(err);
     if (!root)
         return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': not JSON: %s at byte %d", subject, why.text,
                        why.position);
-    if (!json_is_object(root)) {
+    if (json_typeof(root) != type) {
         json_decref(root);
-        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': not a JSON object", subject);
+        return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': not a JSON %s", subject,
+                       type == JSON_OBJECT ? "object" : "array");
     }
     *out = root;
     return SIMILE_OK;
 }
 
-simile_status json_read_object(const char *path, size_t max, json_t **out, simile_error *err)
+simile_status json_parse_object(const char *text, size_t len, const char *subject, json_t **out, simile_error *err)
+{
+    return parse(text, len, JSON_OBJECT, subject, out, err);
+}
+
+static simile_status read_root(const char *path, size_t max, json_type type, json_t **out, simile_error *err)
 {
     char *text;
     size_t len;
     *out = NULL;
     RETURN_IF_ERROR(file_read(path, max, &text, &len, err));
-    const simile_status status = json_parse_object(text, len, path, out, err);
+    const simile_status status = parse(text, len, type, path, out, err);
     mem_free(text);
     return status;
+}
+
+simile_status json_read_object(const char *path, size_t max, json_t **out, simile_error *err)
+{
+    return read_root(path, max, JSON_OBJECT, out, err);
+}
+
+simile_status json_read_array(const char *path, size_t max, json_t **out, simile_error *err)
+{
+    return read_root(path, max, JSON_ARRAY, out, err);
 }
 
 static simile_status wrong(json_from from, const char *key, const char *expected, simile_error *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * json.h - reading foreign JSON (jansson behind it) with messages that name the file and the key, and writing our own.
  *
- * Reading: duplicate keys, trailing bytes, NUL bytes in strings and nesting beyond jansson's 2,048 are errors. The
+ * Reading: duplicate keys, trailing bytes, NUL bytes in strings and nesting beyond jansson's 2,048 are errors. Whole
+ * numbers beyond 64 bits, which Python writes for "no limit", become reals. The
  * getters return false only when the key is present with a wrong kind or out of range (err says so); an absent key
  * leaves *out as it was, so the caller sets the default first. */
 #ifndef SIMILE_BASE_JSON_H
@@ -17,6 +18,8 @@
 /* The root must be an object. *out is released with json_decref. subject names it in messages. */
 simile_status json_parse_object(const char *text, size_t len, const char *subject, json_t **out, simile_error *err);
 simile_status json_read_object(const char *path, size_t max, json_t **out, simile_error *err);
+/* The same for a file whose root is an array. */
+simile_status json_read_array(const char *path, size_t max, json_t **out, simile_error *err);
 
 typedef struct {
     const json_t *object; /* may be NULL: every key is absent */

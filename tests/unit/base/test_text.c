@@ -151,6 +151,34 @@ static void getters_name_what_is_wrong(void **state)
     json_decref(root);
 }
 
+/* Python's "no limit". In a string the same digits are a string. */
+static void whole_numbers_of_any_length_are_read(void **state)
+{
+    json_t *root;
+    simile_error err;
+    static const char text[] =
+        "{\"a\":1000000000000000019884624838656,\"b\":[-99999999999999999999,12345678901234567,0.1234567890123456789],"
+        "\"c\\\"1000000000000000019884624838656\":\"-1000000000000000019884624838656\"}";
+    if (json_parse_object(text, sizeof text - 1, "c.json", &root, &err)) fail_msg("%s", err.message);
+    const json_from from = {root, "c.json"};
+    const json_t *b = json_object_get(root, "b");
+    double a = 0;
+    int64_t n = 0;
+    const char *c = NULL;
+    assert_int_equal(json_get_double(from, "a", &a, &err), SIMILE_OK);
+    assert_true(a == 1e30);
+    assert_int_equal(json_get_int(from, "a", 0, INT64_MAX, &n, &err), SIMILE_E_FORMAT);
+    assert_true(json_real_value(json_array_get(b, 0)) == -1e20);
+    assert_true(json_integer_value(json_array_get(b, 1)) == 12345678901234567);
+    assert_int_equal(json_get_string(from, "c\"1000000000000000019884624838656", &c, &err), SIMILE_OK);
+    assert_string_equal(c, "-1000000000000000019884624838656");
+    json_decref(root);
+    static const char *const bad[] = {"{\"a\":99999999999999999999", "{\"a\":99999999999999999999x}",
+                                      "{\"a\":-}99999999999999999999", "{\"a\":\"99999999999999999999\\"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(json_parse_object(bad[i], strlen(bad[i]), "c.json", &root, &err), SIMILE_E_FORMAT);
+}
+
 static bool scan_value(const char *text)
 {
     jscan s;
@@ -225,6 +253,7 @@ int main(void)
         cmocka_unit_test(writes_json_that_reads_back),
         cmocka_unit_test(floats_come_back_exactly),
         cmocka_unit_test(getters_name_what_is_wrong),
+        cmocka_unit_test(whole_numbers_of_any_length_are_read),
         cmocka_unit_test(scanner_takes_json_and_nothing_else),
         cmocka_unit_test(scanner_reads_values_in_place),
     };
