@@ -61,18 +61,13 @@ static simile_status add_shard(weights *w, const char *name, simile_error *err)
     return SIMILE_OK;
 }
 
-static bool plain_name(const char *name)
-{
-    return name[0] && name[0] != '.' && !strchr(name, '/');
-}
-
 /* The "weight_map" object: collects the file names; a tensor that its file lacks is found missing later, by name. */
 static void read_weight_map(jscan *s, weights *w, buf *key, buf *value, simile_status *status, simile_error *err)
 {
     jscan_object(s);
     while (!*status && jscan_key(s, key)) {
         if (!jscan_string(s, value)) return;
-        *status = plain_name(value->data)
+        *status = path_is_plain_name(value->data)
                       ? add_shard(w, value->data, err)
                       : err_set(err, SIMILE_E_FORMAT, "cannot read '%s': '%s' is not the name of a weight file",
                                 w->directory, value->data);
@@ -181,6 +176,12 @@ static bool starts(const file_map *map, const char *bytes, size_t len)
     return map->len >= len && !memcmp(map->data, bytes, len);
 }
 
+/* The length of a header may begin with any byte: that of a ZIP archive, of a pickle, of a web page. */
+static bool is_plain_safetensors(const file_map *map)
+{
+    return map->len > 8 && !memcmp(map->data + 4, "\0\0\0\0{", 5);
+}
+
 /* Bytes that are no weights, though their file has such a name. */
 static simile_status refuse_known(const file_map *map, const char *path, simile_error *err)
 {
@@ -200,6 +201,8 @@ static simile_status read_tables(weights *w, shard *sh, const char *path, weight
 {
     static const char legacy[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e";
     const file_map *map = &sh->map;
+    *format = WEIGHTS_SAFETENSORS;
+    if (is_plain_safetensors(map)) return safetensors_read(map->data, map->len, path, &sh->table, err);
     if (starts(map, "PK", 2)) {
         bool script = false;
         const simile_status status = torch_zip_read(map->data, map->len, path, &sh->table, &script, err);

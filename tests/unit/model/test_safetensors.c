@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "model/weights.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* A file: 8 bytes of length (of the header unless told otherwise), the header, `data` zero bytes. */
 static simile_status read_file(uint64_t length, const char *header, size_t data, weight_table *out, simile_error *err)
@@ -169,6 +171,33 @@ static void refuses_a_name_twice(void **state)
                  SIMILE_E_CORRUPT, "stands twice");
 }
 
+/* Lengths that begin as other formats do: "PK", the 0x80 of a pickle, the "<" of a web page. */
+static void is_told_from_other_formats(void **state)
+{
+    static const size_t lengths[] = {'P' | 'K' << 8, 0x0280, 0x0480, '<'};
+    char path[] = "/tmp/simile-safetensors-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}";
+        const size_t len = 8 + lengths[i] + 4;
+        char *bytes = mem_zero(len);
+        weights *w;
+        simile_error err;
+        bytes[0] = (char)lengths[i];
+        bytes[1] = (char)(lengths[i] >> 8);
+        memset(bytes + 8, ' ', lengths[i]);
+        memcpy(bytes + 8, header, sizeof header - 1);
+        assert_int_equal(file_replace(path, bytes, len, NULL), SIMILE_OK);
+        if (weights_open(path, &w, &err)) fail_msg("%s", err.message);
+        assert_int_equal(weights_kind(w), WEIGHTS_SAFETENSORS);
+        weights_close(w);
+        mem_free(bytes);
+    }
+    unlink(path);
+}
+
 static void survives_short_memory(void **state)
 {
     static const char header[] = "{" ENTRY("a", "I32", "[1]", "[0,4]") "," ENTRY("b", "I32", "[1]", "[4,8]") "}";
@@ -192,7 +221,8 @@ int main(void)
         cmocka_unit_test(reads_a_plain_file),          cmocka_unit_test(sorts_by_name_and_places_by_offset),
         cmocka_unit_test(refuses_wrong_lengths),       cmocka_unit_test(refuses_ranges_that_do_not_tile),
         cmocka_unit_test(refuses_sizes_that_overflow), cmocka_unit_test(refuses_json_of_another_shape),
-        cmocka_unit_test(refuses_a_name_twice),        cmocka_unit_test(survives_short_memory),
+        cmocka_unit_test(refuses_a_name_twice),        cmocka_unit_test(is_told_from_other_formats),
+        cmocka_unit_test(survives_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
