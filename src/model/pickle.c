@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pickle.c - see pickle.h. The part of pickle's protocol 2 that torch.save and torch.jit.save write.
+ * pickle.c - see pickle.h. The part of pickle's protocol 2 that torch.save and torch.jit.save write, and the part of
+ * protocols 2 to 5 that Python writes for arrays of numpy.
  *
  * A pickle is a program for a machine with a stack and a memo. Python's machine calls whatever the program names; this
  * one knows the handful of names below and has for each a piece of C that builds a tensor, a dictionary or nothing.
- * Nothing is looked up, imported or called: any other name and any other operation ends the reading, by name. Values
- * refer to one another by number and are flat: no operation looks deeper than the items of its argument.
+ * Nothing is looked up, imported or called: any other name and any other operation ends the reading, by name. A pickle
+ * of torch may name nothing of numpy, nor the other way round. Values refer to one another by number and are flat: no
+ * operation looks deeper than the items of its argument, and those of what it is made of.
  *
  * Names: torch, _weights_only_unpickler.py (the operations), _utils.py (_rebuild_*) and
- * csrc/jit/serialization/pickler.cpp (what TorchScript adds: classes below __torch__, four kinds of lists).
+ * csrc/jit/serialization/pickler.cpp (what TorchScript adds: classes below __torch__, four kinds of lists); numpy,
+ * _core/src/multiarray/methods.c (array_reduce, array_reduce_ex) and descriptor.c (arraydescr_reduce); Python,
+ * pickle.py (bytes in protocol 2).
  *
  * The bytes are hostile. Values, items, stack and memo have fixed bounds, which published checkpoints keep by a factor
  * of ten; together they stay below 24 MiB. */
@@ -20,12 +24,13 @@ enum { MAX_VALUES = 1 << 18, MAX_ITEMS = 1 << 19, MAX_STACK = 1 << 18, MAX_MARKS
 
 typedef struct {
     pickle *p;
+    pickle_of of;
     const uint8_t *data;
     size_t len, at;
     const char *subject;
     simile_error *err;
     uint32_t *stack, *memo;
-    uint32_t n_stack, stack_capacity, memo_capacity;
+    uint32_t n_stack, stack_capacity, memo_capacity, n_memo;
     uint32_t marks[MAX_MARKS]; /* heights of the stack */
     uint32_t n_marks;
 } machine;
@@ -38,38 +43,50 @@ typedef enum {
     CALL_TENSOR,
     CALL_FIRST, /* gives its first argument back */
     CALL_OTHER,
-    CALL_CLASS
+    CALL_CLASS,
+    CALL_ARRAY, /* an array of numpy, whose state comes later */
+    CALL_DTYPE,
+    CALL_FROM_BUFFER, /* an array of numpy at once */
+    CALL_BYTES        /* bytes, written as a text of Latin-1 */
 } global_call;
 
 typedef struct {
     const char *name; /* module.name */
     global_call call;
     const char *dtype;
+    pickle_of of;
 } global;
 
 static const global globals[] = {
-    {"collections.OrderedDict", CALL_DICT, NULL},
-    {"torch._utils._rebuild_tensor_v2", CALL_TENSOR, NULL},
-    {"torch._utils._rebuild_tensor", CALL_TENSOR, NULL},
-    {"torch._utils._rebuild_parameter", CALL_FIRST, NULL},
-    {"torch.jit._pickle.build_intlist", CALL_FIRST, NULL},
-    {"torch.jit._pickle.build_tensorlist", CALL_FIRST, NULL},
-    {"torch.jit._pickle.build_doublelist", CALL_FIRST, NULL},
-    {"torch.jit._pickle.build_boollist", CALL_FIRST, NULL},
-    {"torch.jit._pickle.restore_type_tag", CALL_FIRST, NULL},
-    {"torch.Size", CALL_FIRST, NULL},
-    {"torch.device", CALL_OTHER, NULL},
-    {"torch.FloatStorage", CALL_NEVER, "F32"},
-    {"torch.HalfStorage", CALL_NEVER, "F16"},
-    {"torch.BFloat16Storage", CALL_NEVER, "BF16"},
-    {"torch.LongStorage", CALL_NEVER, "I64"},
-    {"torch.DoubleStorage", CALL_NEVER, "F64"},
-    {"torch.IntStorage", CALL_NEVER, "I32"},
-    {"torch.ShortStorage", CALL_NEVER, "I16"},
-    {"torch.CharStorage", CALL_NEVER, "I8"},
-    {"torch.ByteStorage", CALL_NEVER, "U8"},
-    {"torch.BoolStorage", CALL_NEVER, "BOOL"},
-    {"__torch__", CALL_CLASS, NULL}, /* and everything below it */
+    {"collections.OrderedDict", CALL_DICT, NULL, PICKLE_OF_TORCH},
+    {"torch._utils._rebuild_tensor_v2", CALL_TENSOR, NULL, PICKLE_OF_TORCH},
+    {"torch._utils._rebuild_tensor", CALL_TENSOR, NULL, PICKLE_OF_TORCH},
+    {"torch._utils._rebuild_parameter", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.jit._pickle.build_intlist", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.jit._pickle.build_tensorlist", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.jit._pickle.build_doublelist", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.jit._pickle.build_boollist", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.jit._pickle.restore_type_tag", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.Size", CALL_FIRST, NULL, PICKLE_OF_TORCH},
+    {"torch.device", CALL_OTHER, NULL, PICKLE_OF_TORCH},
+    {"torch.FloatStorage", CALL_NEVER, "F32", PICKLE_OF_TORCH},
+    {"torch.HalfStorage", CALL_NEVER, "F16", PICKLE_OF_TORCH},
+    {"torch.BFloat16Storage", CALL_NEVER, "BF16", PICKLE_OF_TORCH},
+    {"torch.LongStorage", CALL_NEVER, "I64", PICKLE_OF_TORCH},
+    {"torch.DoubleStorage", CALL_NEVER, "F64", PICKLE_OF_TORCH},
+    {"torch.IntStorage", CALL_NEVER, "I32", PICKLE_OF_TORCH},
+    {"torch.ShortStorage", CALL_NEVER, "I16", PICKLE_OF_TORCH},
+    {"torch.CharStorage", CALL_NEVER, "I8", PICKLE_OF_TORCH},
+    {"torch.ByteStorage", CALL_NEVER, "U8", PICKLE_OF_TORCH},
+    {"torch.BoolStorage", CALL_NEVER, "BOOL", PICKLE_OF_TORCH},
+    {"__torch__", CALL_CLASS, NULL, PICKLE_OF_TORCH}, /* and everything below it */
+    {"numpy.ndarray", CALL_NEVER, NULL, PICKLE_OF_NUMPY},
+    {"numpy.dtype", CALL_DTYPE, NULL, PICKLE_OF_NUMPY},
+    {"numpy.core.multiarray._reconstruct", CALL_ARRAY, NULL, PICKLE_OF_NUMPY},
+    {"numpy._core.multiarray._reconstruct", CALL_ARRAY, NULL, PICKLE_OF_NUMPY}, /* since numpy 2 */
+    {"numpy.core.numeric._frombuffer", CALL_FROM_BUFFER, NULL, PICKLE_OF_NUMPY},
+    {"numpy._core.numeric._frombuffer", CALL_FROM_BUFFER, NULL, PICKLE_OF_NUMPY},
+    {"_codecs.encode", CALL_BYTES, NULL, PICKLE_OF_NUMPY},
 };
 enum { GLOBALS = sizeof globals / sizeof globals[0] };
 
@@ -198,13 +215,15 @@ static simile_status take_number(machine *m, int bytes, uint64_t *out)
     return SIMILE_OK;
 }
 
-static simile_status read_text(machine *m, int length_bytes)
+/* Text, or bytes. */
+static simile_status read_text(machine *m, int length_bytes, pickle_kind kind)
 {
     uint64_t n = 0;
     const uint8_t *text = NULL;
     RETURN_IF_ERROR(take_number(m, length_bytes, &n));
     RETURN_IF_ERROR(take(m, n, &text));
-    return push_new(m, (pickle_value){.kind = PICKLE_TEXT, .n = (uint32_t)n, .text = (const char *)text});
+    if (n > UINT32_MAX) return corrupt(m, "a text or an array is too long");
+    return push_new(m, (pickle_value){.kind = (uint8_t)kind, .n = (uint32_t)n, .text = (const char *)text});
 }
 
 /* Two's complement, little-endian. */
@@ -243,19 +262,34 @@ static bool names(const global *g, const char *module, size_t module_len, const 
            !memcmp(g->name + module_len + 1, name, name_len);
 }
 
+static simile_status push_global(machine *m, const char *module, size_t module_len, const char *name, size_t name_len)
+{
+    for (size_t i = 0; i < GLOBALS; i++) {
+        if (globals[i].of == m->of && names(&globals[i], module, module_len, name, name_len))
+            return push_new(m, (pickle_value){.kind = PICKLE_GLOBAL, .code = (uint8_t)i});
+    }
+    return err_set(m->err, SIMILE_E_UNSUPPORTED,
+                   "cannot read '%s': its pickle asks for '%.*s.%.*s', which is no part of %s", m->subject,
+                   (int)(module_len < 80 ? module_len : 80), module, (int)(name_len < 80 ? name_len : 80), name,
+                   m->of == PICKLE_OF_TORCH ? "a tensor" : "an array");
+}
+
 static simile_status read_global(machine *m)
 {
     const char *module = NULL, *name = NULL;
     size_t module_len = 0, name_len = 0;
     RETURN_IF_ERROR(take_line(m, &module, &module_len));
     RETURN_IF_ERROR(take_line(m, &name, &name_len));
-    for (size_t i = 0; i < GLOBALS; i++) {
-        if (names(&globals[i], module, module_len, name, name_len))
-            return push_new(m, (pickle_value){.kind = PICKLE_GLOBAL, .code = (uint8_t)i});
-    }
-    return err_set(m->err, SIMILE_E_UNSUPPORTED,
-                   "cannot read '%s': its pickle asks for '%.*s.%.*s', which is no part of a tensor", m->subject,
-                   (int)(module_len < 80 ? module_len : 80), module, (int)(name_len < 80 ? name_len : 80), name);
+    return push_global(m, module, module_len, name, name_len);
+}
+
+/* The same with both names on the stack. */
+static simile_status take_global(machine *m)
+{
+    RETURN_IF_ERROR(need(m, 2));
+    const pickle_value *name = &m->p->values[pop(m)], *module = &m->p->values[pop(m)];
+    if (name->kind != PICKLE_TEXT || module->kind != PICKLE_TEXT) return corrupt(m, "a name is no text");
+    return push_global(m, module->text, module->n, name->text, name->n);
 }
 
 /* ---- what names do ---- */
@@ -330,6 +364,45 @@ static simile_status make_dict(machine *m, uint32_t args)
     return SIMILE_OK;
 }
 
+/* A value that holds these. */
+static simile_status push_holder(machine *m, pickle_kind kind, const uint32_t *items, uint32_t n)
+{
+    RETURN_IF_ERROR(push_kind(m, kind));
+    return add_items(m, m->stack[m->n_stack - 1], items, n);
+}
+
+/* (numpy.ndarray, (0,), b"b") */
+static simile_status make_array(machine *m, const pickle_value *args)
+{
+    if (args->n != 3 || kind_of(m, args->items[0]) != PICKLE_GLOBAL) return corrupt(m, "an odd array");
+    return push_kind(m, PICKLE_ARRAY);
+}
+
+/* (buffer, dtype, shape, order) */
+static simile_status make_array_at_once(machine *m, const pickle_value *args)
+{
+    if (args->n != 4) return corrupt(m, "an odd array");
+    const uint32_t items[PICKLE_ARRAY_ITEMS] = {args->items[2], args->items[1], args->items[3], args->items[0]};
+    return push_holder(m, PICKLE_ARRAY, items, PICKLE_ARRAY_ITEMS);
+}
+
+/* ("f4", ...) */
+static simile_status make_dtype(machine *m, const pickle_value *args)
+{
+    if (args->n < 1) return corrupt(m, "an odd type");
+    const uint32_t name = args->items[0];
+    return push_holder(m, PICKLE_DTYPE, &name, 1);
+}
+
+/* ("...", "latin1"): in protocol 2 Python has no other way to write bytes. */
+static simile_status make_bytes(machine *m, const pickle_value *args)
+{
+    const pickle_value *text = args->n == 2 ? &m->p->values[args->items[0]] : NULL;
+    if (!text || text->kind != PICKLE_TEXT || !pickle_is_text(m->p, args->items[1], "latin1"))
+        return corrupt(m, "bytes are not described as Python does");
+    return push_new(m, (pickle_value){.kind = PICKLE_BYTES, .code = PICKLE_LATIN1, .n = text->n, .text = text->text});
+}
+
 static simile_status reduce(machine *m)
 {
     RETURN_IF_ERROR(need(m, 2));
@@ -342,6 +415,10 @@ static simile_status reduce(machine *m)
     case CALL_TENSOR: return make_tensor(m, a);
     case CALL_FIRST: return a->n ? push(m, a->items[0]) : corrupt(m, "a function lacks its argument");
     case CALL_OTHER: return push_kind(m, PICKLE_OTHER);
+    case CALL_ARRAY: return make_array(m, a);
+    case CALL_FROM_BUFFER: return make_array_at_once(m, a);
+    case CALL_DTYPE: return make_dtype(m, a);
+    case CALL_BYTES: return make_bytes(m, a);
     default: return corrupt(m, "something is called that is no function");
     }
 }
@@ -355,12 +432,24 @@ static simile_status new_object(machine *m)
     return push_kind(m, PICKLE_OBJECT);
 }
 
+/* Of an array (1, shape, dtype, whether by columns, bytes); of a type (version, order of bytes, ...). */
+static simile_status build_numpy(machine *m, uint32_t object, const pickle_value *state)
+{
+    const bool array = kind_of(m, object) == PICKLE_ARRAY;
+    const uint32_t has = m->p->values[object].n;
+    if (state->kind != PICKLE_TUPLE || has != (array ? 0 : 1) || (array ? state->n != 5 : state->n < 2))
+        return corrupt(m, array ? "an odd array" : "an odd type");
+    return add_items(m, object, state->items + 1, array ? PICKLE_ARRAY_ITEMS : 1);
+}
+
 /* The state of a TorchScript object is the dictionary of its attributes; that of an OrderedDict, its versions, is of no
  * use here. */
 static simile_status build(machine *m)
 {
     RETURN_IF_ERROR(need(m, 2));
     const uint32_t state = pop(m), object = m->stack[m->n_stack - 1];
+    if (kind_of(m, object) == PICKLE_ARRAY || kind_of(m, object) == PICKLE_DTYPE)
+        return build_numpy(m, object, &m->p->values[state]);
     if (kind_of(m, object) == PICKLE_OBJECT && kind_of(m, state) == PICKLE_DICT)
         return add_items(m, object, m->p->values[state].items, m->p->values[state].n);
     return kind_of(m, object) == PICKLE_OBJECT || kind_of(m, object) == PICKLE_DICT
@@ -418,10 +507,8 @@ static simile_status add_some(machine *m, uint32_t n, pickle_kind kind)
 
 /* ---- the memo ---- */
 
-static simile_status memo_put(machine *m, int bytes)
+static simile_status memo_set(machine *m, uint64_t index)
 {
-    uint64_t index = 0;
-    RETURN_IF_ERROR(take_number(m, bytes, &index));
     RETURN_IF_ERROR(need(m, 1));
     if (index >= MAX_VALUES) return too_much(m, "remembered values", MAX_VALUES);
     if (index >= m->memo_capacity) {
@@ -433,8 +520,16 @@ static simile_status memo_put(machine *m, int bytes)
         m->memo = grown;
         m->memo_capacity = capacity;
     }
+    m->n_memo += m->memo[index] == UINT32_MAX;
     m->memo[index] = m->stack[m->n_stack - 1];
     return SIMILE_OK;
+}
+
+static simile_status memo_put(machine *m, int bytes)
+{
+    uint64_t index = 0;
+    RETURN_IF_ERROR(take_number(m, bytes, &index));
+    return memo_set(m, index);
 }
 
 static simile_status memo_get(machine *m, int bytes)
@@ -466,9 +561,9 @@ static simile_status read_protocol(machine *m)
 {
     uint64_t protocol = 0;
     RETURN_IF_ERROR(take_number(m, 1, &protocol));
-    if (protocol == 2) return SIMILE_OK;
-    return err_set(m->err, SIMILE_E_UNSUPPORTED, "cannot read '%s': its pickle has protocol %d, not torch's 2",
-                   m->subject, (int)protocol);
+    if (protocol == 2 || (m->of == PICKLE_OF_NUMPY && protocol > 2 && protocol <= 5)) return SIMILE_OK;
+    return err_set(m->err, SIMILE_E_UNSUPPORTED, "cannot read '%s': its pickle has protocol %d, not %s", m->subject,
+                   (int)protocol, m->of == PICKLE_OF_TORCH ? "torch's 2" : "2 to 5");
 }
 
 static simile_status read_float(machine *m)
@@ -476,6 +571,36 @@ static simile_status read_float(machine *m)
     const uint8_t *bytes = NULL;
     RETURN_IF_ERROR(take(m, 8, &bytes));
     return push_kind(m, PICKLE_OTHER);
+}
+
+/* A frame says how much may be read at once: all of it lies there anyway. */
+static simile_status read_frame(machine *m)
+{
+    uint64_t length = 0;
+    return take_number(m, 8, &length);
+}
+
+static simile_status unknown(const machine *m, uint8_t operation)
+{
+    return err_set(m->err, SIMILE_E_UNSUPPORTED, "cannot read '%s': the operation 0x%02x of its pickle is unknown",
+                   m->subject, operation);
+}
+
+/* What protocols 3 to 5 have for arrays. */
+static simile_status step_numpy(machine *m, uint8_t operation)
+{
+    switch (operation) {
+    case 0x93: return take_global(m);
+    case 0x94: return memo_set(m, m->n_memo);
+    case 0x95: return read_frame(m);
+    case 0x8c: return read_text(m, 1, PICKLE_TEXT);
+    case 0x8d: return read_text(m, 8, PICKLE_TEXT);
+    case 'B': return read_text(m, 4, PICKLE_BYTES);
+    case 'C': return read_text(m, 1, PICKLE_BYTES);
+    case 0x8e:
+    case 0x96: return read_text(m, 8, PICKLE_BYTES);
+    default: return unknown(m, operation);
+    }
 }
 
 static simile_status step(machine *m, uint8_t operation)
@@ -512,11 +637,9 @@ static simile_status step(machine *m, uint8_t operation)
     case 'M': return read_int(m, 2);
     case 'G': return read_float(m);
     case 0x8a: return read_long(m);
-    case 'X': return read_text(m, 4);
-    case 'U': return read_text(m, 1);
-    default:
-        return err_set(m->err, SIMILE_E_UNSUPPORTED, "cannot read '%s': the operation 0x%02x of its pickle is unknown",
-                       m->subject, operation);
+    case 'X': return read_text(m, 4, PICKLE_TEXT);
+    case 'U': return read_text(m, 1, PICKLE_TEXT);
+    default: return m->of == PICKLE_OF_NUMPY ? step_numpy(m, operation) : unknown(m, operation);
     }
 }
 
@@ -535,13 +658,14 @@ static simile_status run(machine *m)
     }
 }
 
-simile_status pickle_read(const uint8_t *data, size_t len, const char *subject, pickle *out, size_t *used,
+simile_status pickle_read(pickle_of of, const uint8_t *data, size_t len, const char *subject, pickle *out, size_t *used,
                           simile_error *err)
 {
     *out = (pickle){0};
     machine *m = mem_new(machine);
     if (!m) return err_nomem(err);
     m->p = out;
+    m->of = of;
     m->data = data;
     m->len = len;
     m->subject = subject;
@@ -557,7 +681,8 @@ simile_status pickle_read(const uint8_t *data, size_t len, const char *subject, 
 
 static bool owns_items(const pickle_value *v)
 {
-    return v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_DICT || v->kind == PICKLE_OBJECT;
+    return v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_DICT || v->kind == PICKLE_OBJECT ||
+           v->kind == PICKLE_ARRAY || v->kind == PICKLE_DTYPE;
 }
 
 void pickle_release(pickle *p)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pickle.h - the values of a pickle that torch wrote: dictionaries of tensors, and nothing that could run. */
+ * pickle.h - the values of a pickle that torch wrote, dictionaries of tensors, or that holds arrays of numpy; and
+ * nothing that could run. */
 #ifndef SIMILE_MODEL_PICKLE_H
 #define SIMILE_MODEL_PICKLE_H
 
 #include "base/err.h"
 #include "nn/nn.h"
+
+/* Whose names it may hold. */
+typedef enum { PICKLE_OF_TORCH, PICKLE_OF_NUMPY } pickle_of;
 
 typedef enum {
     PICKLE_NONE,
@@ -18,12 +22,18 @@ typedef enum {
     PICKLE_GLOBAL, /* code: which one */
     PICKLE_OBJECT, /* of a class of TorchScript; items: its attributes, as those of a dictionary */
     PICKLE_STORAGE,
-    PICKLE_TENSOR
+    PICKLE_TENSOR,
+    PICKLE_BYTES, /* code: PICKLE_LATIN1 or 0 */
+    PICKLE_ARRAY, /* items: shape, dtype, order, bytes; none: never finished */
+    PICKLE_DTYPE  /* items: name, order of bytes; fewer: never finished */
 } pickle_kind;
+
+enum { PICKLE_LATIN1 = 1 }; /* bytes, each as a character of UTF-8 */
+enum { PICKLE_SHAPE, PICKLE_ARRAY_DTYPE, PICKLE_ORDER, PICKLE_DATA, PICKLE_ARRAY_ITEMS };
 
 typedef struct {
     uint8_t kind, code;
-    uint32_t n, capacity; /* bytes of a text, items of a container */
+    uint32_t n, capacity; /* bytes of a text or of bytes as they lie in the file, items of a container */
     union {
         int64_t number;
         const char *text; /* within the file, not NUL-terminated */
@@ -56,7 +66,7 @@ typedef struct {
 } pickle;
 
 /* Runs the pickle that begins at data; *used, which may be NULL, becomes its length. */
-simile_status pickle_read(const uint8_t *data, size_t len, const char *subject, pickle *out, size_t *used,
+simile_status pickle_read(pickle_of of, const uint8_t *data, size_t len, const char *subject, pickle *out, size_t *used,
                           simile_error *err);
 void pickle_release(pickle *p);
 

@@ -149,7 +149,7 @@ simile_status torch_legacy_read(const uint8_t *data, size_t len, const char *sub
     *out = (weight_table){.copy_max = len + COPY_ROOM};
     for (int i = 0; !status && i < PICKLES; i++) {
         size_t used = 0;
-        status = pickle_read(data + at, len - at, subject, &parts[i], &used, err);
+        status = pickle_read(PICKLE_OF_TORCH, data + at, len - at, subject, &parts[i], &used, err);
         at += used;
         if (!status && i == 2) status = check_head(parts, subject, err);
     }

@@ -67,7 +67,7 @@ static simile_status read_archive(const uint8_t *data, const zip_archive *zip, c
     if (!e)
         return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': a ZIP archive, but not one of torch: no data.pkl in it",
                        subject);
-    RETURN_IF_ERROR(pickle_read(data + e->begin, (size_t)(e->end - e->begin), subject, &p, NULL, err));
+    RETURN_IF_ERROR(pickle_read(PICKLE_OF_TORCH, data + e->begin, (size_t)(e->end - e->begin), subject, &p, NULL, err));
     const simile_status status = torch_collect(&p, find_storage, &s, subject, out, err);
     pickle_release(&p);
     return status;

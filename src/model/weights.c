@@ -188,8 +188,6 @@ static simile_status refuse_known(const file_map *map, const char *path, simile_
     if (map->len > 262 && !memcmp(map->data + 257, "ustar", 5))
         return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': a tar archive, which torch wrote before 0.1.10",
                        path);
-    if (starts(map, "\x80", 1) && map->len > 1 && map->data[1] < 6)
-        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': a pickle, but not one of torch", path);
     if (starts(map, "version https://git-lfs", 23))
         return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it only points to a file that git-lfs has not fetched",
                        path);
@@ -217,8 +215,11 @@ static simile_status read_tables(weights *w, shard *sh, const char *path, weight
         *format = WEIGHTS_TORCH;
         return torch_legacy_read(map->data, map->len, path, &sh->table, err);
     }
+    if (starts(map, "\x80", 1) && map->len > 1 && map->data[1] < 6) {
+        *format = WEIGHTS_NUMPY;
+        return numpy_pickle_read(map->data, map->len, path, &sh->table, err);
+    }
     RETURN_IF_ERROR(refuse_known(map, path, err));
-    *format = WEIGHTS_SAFETENSORS;
     return safetensors_read(map->data, map->len, path, &sh->table, err);
 }
 

@@ -5,6 +5,7 @@
  *     safetensors.c   safetensors
  *     torch_zip.c     what torch.save and torch.jit.save write (zip.c: the archive, pickle.c: its data.pkl)
  *     torch_legacy.c  what torch.save wrote before 1.6
+ *     numpy_pickle.c  a pickle of two arrays of numpy: a last layer
  *     gguf.c          GGUF
  *     names.c         from the names of a file's layout to those of Hugging Face, by which networks ask
  *
@@ -58,6 +59,9 @@ simile_status torch_zip_read(const uint8_t *data, size_t len, const char *subjec
                              simile_error *err);
 simile_status torch_legacy_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
                                 simile_error *err);
+/* linear.weight [out, in] and linear.bias [out], float32. */
+simile_status numpy_pickle_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
+                                simile_error *err);
 
 typedef struct {
     const uint8_t *first; /* each: u64 length and bytes, all of them within the file */
@@ -85,7 +89,7 @@ simile_status gguf_tokenizer(const gguf_facts *facts, const char *subject, token
 
 typedef struct weights weights;
 
-typedef enum { WEIGHTS_SAFETENSORS, WEIGHTS_TORCH, WEIGHTS_TORCHSCRIPT, WEIGHTS_GGUF } weights_format;
+typedef enum { WEIGHTS_SAFETENSORS, WEIGHTS_TORCH, WEIGHTS_TORCHSCRIPT, WEIGHTS_NUMPY, WEIGHTS_GGUF } weights_format;
 
 /* A directory or a single file. In a directory: the first there is of the names in weights.c, or else the only file
  * with the ending of one. Names are canonical afterwards: those of Hugging Face. */

@@ -220,7 +220,7 @@ static void refuses_files_that_were_made_to_do_harm(void **state)
     refuse_file("bad/timm.pt", "one of timm");
     refuse_file("bad/deflated.pt", "compressed");
     refuse_file("bad/climbs.pt", "leaves the archive");
-    refuse_file("bad/plain.pkl", "not one of torch");
+    refuse_file("bad/plain.pkl", "does not hold two arrays");
     refuse_file("bad", "name the one that is meant");
     refuse_file("nowhere.pt", "no such file");
 }
