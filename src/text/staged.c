@@ -79,6 +79,20 @@ simile_status staged_encode(const tokenizer *base, const char *text, size_t len,
     return split(&e, &t->raw, text, len, true, put_raw);
 }
 
+/* A chain that lowers somewhere stays as it is, as in sentence-transformers (Transformer, do_lower_case). */
+simile_status staged_lower_case(staged *t, simile_error *err)
+{
+    normalizer *z = &t->clean;
+    for (size_t i = 0; i < z->n; i++) {
+        if (z->steps[i].kind == NORM_LOWER) return SIMILE_OK;
+    }
+    RETURN_IF_ERROR(normalizer_add_kind(z, NORM_LOWER, "tokenizer", err));
+    const norm_step lower = z->steps[z->n - 1];
+    memmove(z->steps + 1, z->steps, (z->n - 1) * sizeof lower);
+    z->steps[0] = lower;
+    return SIMILE_OK;
+}
+
 /* ---- added tokens ---- */
 
 simile_status staged_add_token(staged *t, const added_token *token, bool normalized, const char *subject,

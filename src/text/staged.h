@@ -26,6 +26,9 @@ void staged_release(staged *t);                                 /* all but the s
 /* tokenizer_ops.encode of all of them. */
 simile_status staged_encode(const tokenizer *base, const char *text, size_t len, id_list *out, simile_error *err);
 
+/* tokenizer_lower_case() */
+simile_status staged_lower_case(staged *t, simile_error *err);
+
 /* Into the vocabulary if need be, and into the set where it is looked for. The cleaning must be known. */
 simile_status staged_add_token(staged *t, const added_token *token, bool normalized, const char *subject,
                                simile_error *err);

@@ -18,6 +18,7 @@
 #include "text/gemma_bpe.h"
 #include "text/kind.h"
 #include "text/sentencepiece.h"
+#include "text/staged.h"
 #include "text/wordpiece.h"
 
 /* ---- opening ---- */
@@ -193,6 +194,12 @@ simile_status tokenizer_clean_first(tokenizer *t, tokenizer_cleaning how, simile
     }
     t->before = z;
     return SIMILE_OK;
+}
+
+/* CLIP's own does so anyway; all others are staged. */
+simile_status tokenizer_lower_case(tokenizer *t, simile_error *err)
+{
+    return t->ops->encode == staged_encode ? staged_lower_case((staged *)t, err) : SIMILE_OK;
 }
 
 /* ---- encoding ---- */

@@ -29,6 +29,10 @@ simile_status tokenizer_from_tokens(const token_text *tokens, size_t n, const ch
 
 void tokenizer_close(tokenizer *t);
 
+/* From now on texts are in lower case before anything else is done to them, as a model may want it whatever its
+ * tokenizer's own files say. Before the first text. */
+simile_status tokenizer_lower_case(tokenizer *t, simile_error *err);
+
 typedef struct {
     int32_t *ids; /* owned; the special tokens included */
     size_t n;

@@ -182,6 +182,23 @@ static const struct {
     {"hello", 8701},
 };
 
+/* Before anything else, but not in the names of special tokens; a chain that lowers already stays as it is. */
+static void texts_can_be_lowered_first(void **state)
+{
+    tokenizer *t = small((small_files){.vocab_txt = "[UNK]\n[CLS]\n[SEP]\n[MASK]\nab\n\u00e9\n\u00c9\n",
+                                       .config = "{\"do_lower_case\":false}"});
+    check_ids(t, "AB \u00c9 [MASK] [mask]", "1 0 6 3 0 0 0 2");
+    assert_int_equal(tokenizer_lower_case(t, NULL), 0);
+    check_ids(t, "AB \u00c9 [MASK] [mask]", "1 4 5 3 0 0 0 2");
+    assert_int_equal(tokenizer_lower_case(t, NULL), 0);
+    check_ids(t, "aB \u00e9", "1 4 5 2");
+    tokenizer_close(t);
+    t = small((small_files){.vocab_txt = LL});
+    assert_int_equal(tokenizer_lower_case(t, NULL), 0);
+    check_ids(t, " \tHeLLo!how  \n Are yoU?  ", "1 15 6 16 17 18 8 2");
+    tokenizer_close(t);
+}
+
 static void published_chinese_vectors_hold(void **state)
 {
     buf lines;
@@ -508,6 +525,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wordpiece_ids_equal_the_reference),
         cmocka_unit_test(published_wordpiece_vectors_hold),
+        cmocka_unit_test(texts_can_be_lowered_first),
         cmocka_unit_test(published_chinese_vectors_hold),
         cmocka_unit_test(special_tokens_come_from_the_small_files),
         cmocka_unit_test(damaged_line_vocabularies_are_refused),
