@@ -261,6 +261,9 @@ static bool is_small_part(const char *name)
         "open_clip_config.json",
         "modules.json",
         "sentence_bert_config.json",
+        "sentence_distilbert_config.json",
+        "sentence_roberta_config.json",
+        "sentence_xlm-roberta_config.json",
         "config_sentence_transformers.json",
         "tokenizer.json",
         "tokenizer_config.json",
@@ -401,17 +404,19 @@ static void drop_other_layout(hub_files *chosen)
     }
 }
 
-/* The weights of every module folder that has some. *any: whether there were any at all. */
-static simile_status take_all_weights(const hub_files *all, const char *subject, hub_files *chosen, bool *any,
-                                      simile_error *err)
+/* The weights of every module folder that has some, but for that of a file that was named. *any: whether there were any
+ * at all. */
+static simile_status take_all_weights(const hub_files *all, const char *named, const char *subject, hub_files *chosen,
+                                      bool *any, simile_error *err)
 {
     const bool modules = hub_files_find(all, "modules.json") != NULL;
-    RETURN_IF_ERROR(take_weights(all, "", 0, subject, chosen, any, err));
+    const size_t its = named ? (size_t)(name_in(named) - named) : SIZE_MAX;
+    if (its) RETURN_IF_ERROR(take_weights(all, "", 0, subject, chosen, any, err));
     for (size_t i = 0; modules && i < all->n; i++) {
         const char *path = all->items[i].path;
         const size_t n = (size_t)(name_in(path) - path);
         bool found;
-        if (!n || !is_module_folder(path)) continue;
+        if (!n || !is_module_folder(path) || (n == its && !strncmp(path, named, n))) continue;
         RETURN_IF_ERROR(take_weights(all, path, n, subject, chosen, &found, err));
         *any = *any || found;
     }
@@ -428,11 +433,9 @@ simile_status hub_choose(const hub_files *all, const char *weights, const char *
         const bool here = modules ? is_module_folder(f->path) : !strchr(f->path, '/');
         if (here && is_small_part(name_in(f->path))) RETURN_IF_ERROR(take(f, chosen, err));
     }
-    if (weights)
-        RETURN_IF_ERROR(take_named(all, weights, subject, chosen, err));
-    else
-        RETURN_IF_ERROR(take_all_weights(all, subject, chosen, &any, err));
-    if (!any)
+    if (weights) RETURN_IF_ERROR(take_named(all, weights, subject, chosen, err));
+    if (!weights || modules) RETURN_IF_ERROR(take_all_weights(all, weights, subject, chosen, &any, err));
+    if (!any && !weights)
         return err_set(err, SIMILE_E_UNSUPPORTED, "cannot pull '%s': it holds no weights in a form known here",
                        subject);
     drop_other_layout(chosen);

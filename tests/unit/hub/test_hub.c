@@ -222,6 +222,29 @@ static void weights_are_chosen(void **state)
                  NULL,
                  "modules.json config.json 1_Pooling/config.json 2_Dense/config.json model.safetensors "
                  "2_Dense/model.safetensors");
+    check_choice("modules.json config.json 1_Pooling/config.json 2_Dense/config.json 2_Dense/model.safetensors "
+                 "model.safetensors pytorch_model.bin 2_Dense/pytorch_model.bin",
+                 "pytorch_model.bin",
+                 "modules.json config.json 1_Pooling/config.json 2_Dense/config.json pytorch_model.bin "
+                 "2_Dense/model.safetensors");
+    check_choice(
+        "README.md modules.json 0_Transformer/config.json 0_Transformer/pytorch_model.bin 0_Transformer/vocab.txt "
+        "0_Transformer/sentence_distilbert_config.json 1_Pooling/config.json 2_Dense/pytorch_model.bin "
+        "2_Dense/config.json config_sentence_transformers.json 0_Transformer/rust_model.ot",
+        NULL,
+        "modules.json 0_Transformer/config.json 0_Transformer/vocab.txt "
+        "0_Transformer/sentence_distilbert_config.json 1_Pooling/config.json 2_Dense/config.json "
+        "config_sentence_transformers.json 0_Transformer/pytorch_model.bin 2_Dense/pytorch_model.bin");
+    check_choice("0_CLIPModel/config.json 0_CLIPModel/merges.txt 0_CLIPModel/preprocessor_config.json "
+                 "0_CLIPModel/pytorch_model.bin 0_CLIPModel/vocab.json modules.json",
+                 NULL,
+                 "0_CLIPModel/config.json 0_CLIPModel/merges.txt 0_CLIPModel/preprocessor_config.json "
+                 "0_CLIPModel/vocab.json modules.json 0_CLIPModel/pytorch_model.bin");
+    check_choice("config.json pytorch_model.bin sentencepiece.bpe.model special_tokens_map.json tokenizer.json "
+                 "tokenizer_config.json tf_model.h5",
+                 NULL,
+                 "config.json sentencepiece.bpe.model special_tokens_map.json tokenizer.json tokenizer_config.json "
+                 "pytorch_model.bin");
 }
 
 /* ---- lists ---- */
