@@ -141,8 +141,12 @@ static void print_model(const overview *o, buf *out)
     term_count(parameters, m->parameters);
     term_count(vocabulary, m->vocab_size);
     buf_printf(out, "model       %s (%s), %s\n", m->name, m->family, m->directory);
-    buf_printf(out, "            vectors of %d numbers, pictures of %d x %d, texts of %d tokens out of %s\n", m->dim,
-               m->image_size, m->image_size, m->context, vocabulary);
+    buf_printf(out, "            vectors of %d numbers, ", m->dim);
+    if (m->image_size)
+        buf_printf(out, "pictures of %d x %d, ", m->image_size, m->image_size);
+    else
+        buf_text(out, "no pictures, ");
+    buf_printf(out, "texts of %d tokens out of %s\n", m->context, vocabulary);
     buf_printf(out, "            %s parameters, stored as %s, logit scale ", parameters, m->weights_dtype);
     show_float(out, m->logit_scale);
     buf_printf(out, "\n            digest %s\n", o->digest);

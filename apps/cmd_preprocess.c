@@ -20,9 +20,9 @@ typedef struct {
 static simile_status compute(app *a, work *w, simile_error *err)
 {
     RETURN_IF_ERROR(app_model(a, err));
-    w->side = (size_t)simile_model_get_info(a->model)->image_size;
-    if (!w->side)
-        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot preprocess '%s': the model sees no pictures", w->path);
+    const simile_model_info *info = simile_model_get_info(a->model);
+    w->side = (size_t)info->image_size;
+    if (!w->side) return err_set(err, SIMILE_E_UNSUPPORTED, "the model '%s' has no image tower", info->name);
     const simile_image_options options = {.struct_size = sizeof options, .ignore_orientation = w->no_orient};
     RETURN_IF_ERROR(simile_image_open(w->path, &options, &w->image, err));
     const size_t n = 3 * w->side * w->side;

@@ -216,6 +216,11 @@ static void pool_rows(void *user, int64_t item)
     for (size_t k = 0; !p->largest && k < d; k++) y[k] /= (float)(end - first);
 }
 
+static void squash(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] = tanhf(x[i]);
+}
+
 /* Leaves the last layer's pooled rows in r->y: [sequences, D]. */
 static simile_status last_block(const bert *t, const block_run *r, const int32_t *rows, simile_error *err)
 {
@@ -233,7 +238,7 @@ static simile_status last_block(const bert *t, const block_run *r, const int32_t
         return SIMILE_OK;
     }
     RETURN_IF_ERROR(nn_linear(r->ctx, t->pooler.packed, r->sequences, r->x, r->y, NN_ACT_NONE, false, err));
-    for (size_t i = 0; i < n; i++) r->y[i] = tanhf(r->y[i]);
+    squash(r->y, n);
     return SIMILE_OK;
 }
 
@@ -244,7 +249,11 @@ static simile_status project(const bert *t, const block_run *r, float *out, simi
         memcpy(out, r->y, (size_t)r->sequences * (size_t)t->config.tower.width * sizeof *out);
         return SIMILE_OK;
     }
-    if (!second) return nn_linear(r->ctx, first, r->sequences, r->y, out, NN_ACT_NONE, false, err);
+    if (!second) {
+        RETURN_IF_ERROR(nn_linear(r->ctx, first, r->sequences, r->y, out, NN_ACT_NONE, false, err));
+        if (t->config.tanh) squash(out, (size_t)r->sequences * (size_t)t->base.dim);
+        return SIMILE_OK;
+    }
     RETURN_IF_ERROR(nn_linear(r->ctx, first, r->sequences, r->y, r->h, NN_ACT_GELU, false, err));
     return nn_linear(r->ctx, second, r->sequences, r->h, out, NN_ACT_NONE, false, err);
 }
@@ -276,8 +285,8 @@ static void bert_identify(const tower *base, const tokenizer *words, digest *d)
     char text[96];
     (void)words;
     tower_config_identify(&c->tower, d);
-    const int n = snprintf(text, sizeof text, "bert first %lld pooling %d projection %d", (long long)c->first_place,
-                           (int)c->pooling, (int)c->projection);
+    const int n = snprintf(text, sizeof text, "bert first %lld pooling %d projection %d%s", (long long)c->first_place,
+                           (int)c->pooling, (int)c->projection, c->tanh ? " tanh" : "");
     digest_add_part(d, text, (size_t)n);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     bert_pooling pooling;
     bert_projection projection;
     int64_t hidden; /* of BERT_PROJECT_MLP */
+    bool tanh;      /* behind the linear projection */
 } bert_config;
 
 /* Sizes that a network can have and that no computation of ours overflows on. */

@@ -10,12 +10,13 @@
 #include <stdio.h>
 
 extern const model_family family_chinese_clip, family_clip, family_clip_cpp, family_open_clip, family_open_clip_hf,
-    family_openai, family_siglip, family_siglip_timm;
+    family_openai, family_sentence, family_siglip, family_siglip_timm;
 
-/* Files that describe themselves come first: they are believed before what lies beside them. */
+/* Files that describe themselves come first: they are believed before what lies beside them. A list of modules says
+ * what a config.json beside it is a part of. */
 const model_family *const model_families[] = {
-    &family_clip_cpp, &family_siglip_timm,  &family_openai,    &family_clip, &family_chinese_clip,
-    &family_siglip,   &family_open_clip_hf, &family_open_clip, NULL,
+    &family_clip_cpp,     &family_siglip_timm, &family_openai,       &family_sentence,  &family_clip,
+    &family_chinese_clip, &family_siglip,      &family_open_clip_hf, &family_open_clip, NULL,
 };
 
 const name_layout *const shared_layouts[] = {bert_layouts, NULL};
@@ -48,13 +49,26 @@ simile_status source_weights(model_source *s, const char *subfolder, loader *l, 
     return status;
 }
 
-simile_status source_json(const model_source *s, const char *name, char **path, json_t **out, simile_error *err)
+enum { MAX_CONFIG = 4 << 20 };
+typedef simile_status (*read_fn)(const char *path, size_t max, json_t **out, simile_error *err);
+
+static simile_status read_document(const model_source *s, const char *name, read_fn read, char **path, json_t **out,
+                                   simile_error *err)
 {
-    enum { MAX_CONFIG = 4 << 20 };
     *out = NULL;
     *path = path_join(s->folder, name);
     if (!*path) return err_nomem(err);
-    return file_exists(*path) ? json_read_object(*path, MAX_CONFIG, out, err) : SIMILE_OK;
+    return file_exists(*path) ? read(*path, MAX_CONFIG, out, err) : SIMILE_OK;
+}
+
+simile_status source_json(const model_source *s, const char *name, char **path, json_t **out, simile_error *err)
+{
+    return read_document(s, name, json_read_object, path, out, err);
+}
+
+simile_status source_json_array(const model_source *s, const char *name, char **path, json_t **out, simile_error *err)
+{
+    return read_document(s, name, json_read_array, path, out, err);
 }
 
 simile_status source_preprocess(const model_source *s, image_prepare_spec defaults, int64_t image_size,

@@ -58,6 +58,7 @@ bool source_describes_itself(const model_source *s, weights_format kind);
 simile_status source_weights(model_source *s, const char *subfolder, loader *l, simile_error *err);
 /* NAME of the folder as JSON; *out stays NULL when it is not there. *path is for messages; both are the caller's. */
 simile_status source_json(const model_source *s, const char *name, char **path, json_t **out, simile_error *err);
+simile_status source_json_array(const model_source *s, const char *name, char **path, json_t **out, simile_error *err);
 /* preprocessor_config.json over `defaults`. */
 simile_status source_preprocess(const model_source *s, image_prepare_spec defaults, int64_t image_size,
                                 image_prepare_spec *out, simile_error *err);

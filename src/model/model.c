@@ -84,7 +84,7 @@ static simile_status read_documents(model_source *s, simile_error *err)
     }
     RETURN_IF_ERROR(source_json(s, "config.json", &s->config_path, &s->config, err));
     RETURN_IF_ERROR(source_json(s, "open_clip_config.json", &s->open_clip_path, &s->open_clip, err));
-    return source_json(s, "modules.json", &s->modules_path, &s->modules, err);
+    return source_json_array(s, "modules.json", &s->modules_path, &s->modules, err);
 }
 
 static simile_status nobody_claims(const model_source *s, simile_error *err)

@@ -424,7 +424,7 @@ $ simile pull t/good --name again --json
 $ simile models --known --json | grep -o '"name"' | wc -l
 20
 $ simile models --known | grep -c 'needs a later version'
-13
+11
 $ simile models x
 err: simile: 'models' takes no words
 err: try 'simile models --help'

@@ -16,7 +16,8 @@ typedef struct {
     resnet_config resnet;
 } clip_config;
 
-int64_t clip_image_size(const clip_config *c);
+/* For layouts that wrap a whole folder of this one. */
+extern const model_family family_clip;
 
 /* config.json of model_type "clip", from bytes (a fuzz target's door). */
 simile_status clip_config_parse(const char *json, size_t len, const char *subject, clip_config *out, simile_error *err);

@@ -36,10 +36,8 @@ static void every_form_is_the_same_layer(void **state)
         if (weights_open(path, &w, &err)) fail_msg("%s", err.message);
         assert_int_equal(weights_kind(w), WEIGHTS_NUMPY);
         assert_string_equal(weights_dtype(w), "F32");
-        /* Whatever the layer's tensors are called once names are canonical. */
-        const bool plain = weights_has(w, "linear.weight");
-        if (weights_get(w, plain ? "linear.weight" : "text_projection.weight", 2, shape, &weight, &err) ||
-            weights_get(w, plain ? "linear.bias" : "text_projection.bias", 1, shape, &bias, &err))
+        if (weights_get(w, "text_projection.weight", 2, shape, &weight, &err) ||
+            weights_get(w, "text_projection.bias", 1, shape, &bias, &err))
             fail_msg("%s: %s", path, err.message);
         for (int64_t out = 0; out < OUT; out++) {
             nn_tensor_to_f32(&bias, out, 1, &value);

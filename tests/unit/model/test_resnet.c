@@ -124,7 +124,7 @@ static void refuses_what_does_not_fit(void **state)
     refuse(CONFIG, "\"image_size\": 96", "\"image_size\": 97", "impossible sizes");
     refuse(CONFIG, "\"image_size\": 96", "\"image_size\": 64", "positional_embedding");
     refuse(CONFIG, "\"head_width\": 8", "\"head_width\": 7", "impossible sizes");
-    refuse(CONFIG, "    1,\n    2,", "      \"1\", ", "\"layers\"");
+    refuse(CONFIG, "    1,\n    2,", "        \"1\", ", "\"layers\"");
     refuse(CONFIG, "    2,\n", "    0,\n", "impossible sizes");
     refuse(CONFIG, "    2,\n", "    3,\n", "layer2.2.conv1.weight");
     refuse(CONFIG, "    2,\n", "    1,\n", "layer2.1.");
