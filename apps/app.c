@@ -129,7 +129,8 @@ simile_status app_model(app *a, simile_error *err)
 {
     if (a->model) return SIMILE_OK;
     RETURN_IF_ERROR(app_search_path(a, err));
-    const simile_model_options options = {.struct_size = sizeof options, .search_path = a->model_path};
+    const simile_model_options options = {
+        .struct_size = sizeof options, .search_path = a->model_path, .image_size = a->image_size};
     return simile_model_open(a->model_name, &options, &a->model, err);
 }
 

@@ -25,7 +25,7 @@ struct app {
     /* global options */
     bool json, quiet;
     const char *model_name;
-    int32_t threads;
+    int32_t threads, image_size;
     const char *catalog; /* as given; NULL: the default */
 
     char *model_path;   /* where bundled models are: "<dir>/../models:<dir>/../share/simile/models" */
@@ -35,6 +35,13 @@ struct app {
     simile_library *library;
     int status; /* what the parser decided, see options.h */
 };
+
+/* A row of the option tables of commands that encode. */
+#define IMAGE_SIZE_OPTION(a)                                                                                           \
+    {                                                                                                                  \
+        0, "image-size", "N", "see pictures at N x N (default: as the model was trained)", OPTION_INT,                 \
+            &(a)->image_size, .min = 1, .max = 8192                                                                    \
+    }
 
 extern const command *const commands[]; /* ends with NULL */
 void app_overview(FILE *out);           /* what `simile help` prints */

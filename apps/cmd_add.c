@@ -44,6 +44,7 @@ static int run(app *a, int argc, char **argv)
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &r.no_orient},
         {0, "batch", "N", "pictures encoded and committed together (default 16)", OPTION_INT, &r.options.batch,
          .min = 1, .max = 256},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     int status = EXIT_FAILED;

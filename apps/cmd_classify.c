@@ -170,6 +170,7 @@ static int run(app *a, int argc, char **argv)
         {0, "templates", "FILE", "such sentences, one a line", OPTION_WORDS, &c.template_files},
         {'k', "top", "K", "how many labels to show (default 5; 0: all)", OPTION_INT, &c.top, .min = 0, .max = 1e9},
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &c.no_orient},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     words paths;

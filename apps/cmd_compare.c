@@ -159,6 +159,7 @@ static int run(app *a, int argc, char **argv)
     bool no_orient = false;
     const option options[] = {
         {0, "no-orient", NULL, "leave the picture as stored, whatever its EXIF orientation", OPTION_FLAG, &no_orient},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     words rest;

@@ -310,6 +310,7 @@ static int run(app *a, int argc, char **argv)
          &format},
         {'o', "output", "FILE", "write there instead of to stdout", OPTION_STRING, &e.output},
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &e.no_orient},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     int status = a->status;

@@ -200,6 +200,7 @@ static int run(app *a, int argc, char **argv)
     const option options[] = {
         {0, "items", NULL, "list every item", OPTION_FLAG, &items},
         {0, "quarantined", NULL, "list what could not be read, with the reason", OPTION_FLAG, &quarantined},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     words rest;

@@ -95,6 +95,7 @@ static int run(app *a, int argc, char **argv)
     const option options[] = {
         {'o', "output", "FILE", "where the tensor goes ('-': stdout)", OPTION_STRING, &w.output},
         {0, "no-orient", NULL, "leave the picture as stored, whatever its EXIF orientation", OPTION_FLAG, &w.no_orient},
+        IMAGE_SIZE_OPTION(a),
         {0},
     };
     words rest;

@@ -93,6 +93,7 @@ typedef struct simile_model simile_model;
 typedef struct {
     size_t struct_size;
     const char *search_path; /* directories, ':' between them, in which a bare name is looked for first */
+    int32_t image_size;      /* see pictures at this size instead of the trained one: vision transformers can */
 } simile_model_options;
 
 typedef struct {
@@ -110,8 +111,9 @@ typedef struct {
 
 /* Opens a directory in the Hugging Face layout (config.json, safetensors, tokenizer, preprocessor_config.json). name is
  * a path or a bare name; a bare name is looked for in search_path, $SIMILE_MODELS, $XDG_DATA_HOME/simile/models and
- * <prefix>/share/simile/models. Weights are mapped, not read.
- * Errors: NOT_FOUND, FORMAT, CORRUPT, UNSUPPORTED, LIMIT, IO, NOMEM. */
+ * <prefix>/share/simile/models. Weights are mapped, not read. With another image_size the model is another one, with an
+ * identity of its own.
+ * Errors: NOT_FOUND, FORMAT, CORRUPT, UNSUPPORTED, LIMIT, IO, NOMEM, ARG. */
 SIMILE_API simile_status simile_model_open(const char *name, const simile_model_options *options, simile_model **out,
                                            simile_error *err);
 SIMILE_API void simile_model_close(simile_model *model);

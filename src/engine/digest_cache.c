@@ -3,7 +3,8 @@
  *
  * A digest reads every weight: half a second and more for a model of a few hundred megabytes, which would be most of
  * the time that one search takes. $XDG_CACHE_HOME/simile/digests/<stamp> holds the digest of the files that the stamp
- * describes: path, size, time of change of content and of inode, and inode number of each file in the model's folder.
+ * describes: path, size, time of change of content and of inode, and inode number of each file in the model's folder,
+ * and the resolution at which it was opened.
  * Whatever changes a file changes its ctime, so a stale answer is never found. Everything here is a convenience: where
  * it fails the digest is computed. Small models do not come here. */
 #include "base/file.h"
@@ -32,13 +33,14 @@ static int add_file(void *user, const char *path, const file_facts *facts)
 }
 
 /* The cache file for this model's files as they are, or NULL: small, not a folder, no cache folder, no memory. */
-static char *cache_path(const char *directory)
+static char *cache_path(const simile_model_info *info)
 {
     stamp s = {0};
     uint8_t bytes[DIGEST_SIZE];
     char hex[DIGEST_HEX];
     digest_init(&s.d);
-    if (file_walk(directory, add_file, NULL, &s, NULL) || s.bytes < SMALL_MODEL) return NULL;
+    digest_add_part(&s.d, &info->image_size, sizeof info->image_size);
+    if (file_walk(info->directory, add_file, NULL, &s, NULL) || s.bytes < SMALL_MODEL) return NULL;
     digest_end(&s.d, bytes);
     digest_hex(bytes, hex);
     char *home = path_cache_home();
@@ -72,7 +74,7 @@ static void write_cache(const char *path, const char *digest_text)
 
 simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
 {
-    char *path = cache_path(model_info(m)->directory);
+    char *path = cache_path(model_info(m));
     if (path && read_cache(path, out)) {
         mem_free(path);
         return SIMILE_OK;

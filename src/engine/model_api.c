@@ -74,10 +74,12 @@ simile_status simile_model_open(const char *name, const simile_model_options *op
     simile_model_options opt;
     if (!name) return err_set(err, SIMILE_E_ARG, "no model was named");
     RETURN_IF_ERROR(options_copy(&opt, sizeof opt, options, err));
+    if (opt.image_size < 0) return err_set(err, SIMILE_E_ARG, "the size of pictures is negative");
+    const model_options how = {.image_size = opt.image_size};
     char *directory;
     RETURN_IF_ERROR(find_model(name, opt.search_path, &directory, err));
     simile_model *handle = mem_new(simile_model);
-    simile_status status = handle ? model_open(directory, NULL, &handle->m, err) : err_nomem(err);
+    simile_status status = handle ? model_open(directory, &how, &handle->m, err) : err_nomem(err);
     if (status) {
         mem_free(handle);
     } else {

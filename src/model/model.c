@@ -133,6 +133,21 @@ static simile_status check_parts(const model *m, simile_error *err)
     return SIMILE_OK;
 }
 
+/* A tower that takes no other resolution leaves the wish alone. */
+static simile_status check_size(const model *m, simile_error *err)
+{
+    const int64_t wanted = m->source.image_size;
+    const tower *sees = m->parts.image;
+    if (!wanted || (sees && sees->image_size == wanted)) return SIMILE_OK;
+    if (!sees)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot open the model '%s' for pictures: it has no image tower",
+                       m->path);
+    return err_set(err, SIMILE_E_UNSUPPORTED,
+                   "cannot open the model '%s' for pictures of %lld x %lld: its image tower takes %lld x %lld alone",
+                   m->path, (long long)wanted, (long long)wanted, (long long)sees->image_size,
+                   (long long)sees->image_size);
+}
+
 static void fill_info(model *m)
 {
     const tower *sees = m->parts.image, *reads = m->parts.text;
@@ -176,6 +191,7 @@ static simile_status open_model(model *m, const model_options *options, simile_e
     RETURN_IF_ERROR(load_parts(m, err));
     if (m->parts.text && !m->parts.words) RETURN_IF_ERROR(tokenizer_open(m->folder, &m->parts.words, err));
     RETURN_IF_ERROR(check_parts(m, err));
+    RETURN_IF_ERROR(check_size(m, err));
     fill_info(m);
     release_documents(&m->source);
     return SIMILE_OK;

@@ -5,6 +5,7 @@
 
 #include "model/block.h"
 #include "model/map_head.h"
+#include "model/positions.h"
 
 #include <stdio.h>
 
@@ -16,6 +17,7 @@ typedef struct {
     vit_config config;
     int64_t grid, patches, tokens; /* patches a side, N, N + 1 with a class token */
     nn_tensor class_view, patch_view, patch_bias_view, position_view, projection_view;
+    int64_t trained_grid; /* of the table of positions */
     norm pre_norm, post_norm;
     block *blocks;
     map_head head;
@@ -40,11 +42,12 @@ static void load(loader *l, vit *v)
 {
     const vit_config *c = &v->config;
     const int64_t d = c->tower.width, patch_shape[4] = {d, 3, c->patch, c->patch};
+    const int64_t places = v->trained_grid * v->trained_grid + !c->no_class;
     static const char embeddings[] = "vision_model.embeddings.";
     if (!c->no_class) v->class_view = loader_vector(l, embeddings, "class_embedding", d);
     v->patch_view = loader_get(l, embeddings, "patch_embedding.weight", 4, patch_shape);
     if (c->patch_bias) v->patch_bias_view = loader_vector(l, embeddings, "patch_embedding.bias", d);
-    v->position_view = loader_matrix(l, embeddings, "position_embedding.weight", v->tokens, d);
+    v->position_view = loader_matrix(l, embeddings, "position_embedding.weight", places, d);
     if (!c->no_pre_norm) v->pre_norm = norm_load(l, "vision_model.", "pre_layrnorm", d); /* spelt so in the files */
     blocks_load(l, "vision_model.encoder.layers.", &c->tower, v->blocks);
     v->post_norm = norm_load(l, "vision_model.", "post_layernorm", d);
@@ -71,7 +74,7 @@ static simile_status vit_pack(tower *t, nn_precision precision, simile_error *er
     const nn_matrix_spec patch_spec = {
         .weights = &patch, .biases = c->patch_bias ? &v->patch_bias_view : NULL, .n_parts = 1, .precision = precision};
     if (!c->no_class) v->class_embedding = tensor_floats(&v->class_view);
-    v->position = tensor_floats(&v->position_view);
+    v->position = positions_on_grid(&v->position_view, v->trained_grid, v->grid);
     if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm)) return err_nomem(err);
     if (!c->no_pre_norm && !norm_pack(&v->pre_norm)) return err_nomem(err);
     RETURN_IF_ERROR(nn_matrix_new(&patch_spec, &v->patch, err));
@@ -234,6 +237,7 @@ simile_status vit_new(loader *l, const vit_config *c, int64_t dim, tower **out)
     v->grid = c->image_size / c->patch;
     v->patches = v->grid * v->grid;
     v->tokens = v->patches + !c->no_class;
+    v->trained_grid = (c->trained_size ? c->trained_size : c->image_size) / c->patch;
     v->base.chunk = v->tokens >= CHUNK_ROWS ? 1 : CHUNK_ROWS / v->tokens;
     v->blocks = mem_zero_array((size_t)c->tower.layers, sizeof *v->blocks);
     if (!v->blocks) return l->status = err_nomem(l->err);

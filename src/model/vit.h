@@ -23,6 +23,7 @@ typedef enum { VIT_POOL_CLASS /* the class token's row, projected */, VIT_POOL_M
 typedef struct {
     tower_config tower;
     int64_t image_size, patch; /* grid = image_size / patch, rounded down */
+    int64_t trained_size;      /* image_size of the table of positions; 0: the same */
     bool no_class, no_pre_norm, patch_bias;
     vit_pooling pooling;
 } vit_config;

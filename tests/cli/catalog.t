@@ -122,6 +122,21 @@ $ simile remove pics/a
 err: simile: nothing in the catalogue is named 'pics/a'
 [1]
 
+== a catalogue made at another size of pictures is refused
+$ export SIMILE_MODEL=$MODELS/tiny-quick; pattern a.ppm 1
+> simile add a.ppm --image-size 24 | sed 's/ in .*//'; simile search x --image-size 24 -p | sed 's/.*a.ppm/a.ppm/'
+pictures: 1 added
+a.ppm
+$ SIMILE_MODEL=$MODELS/tiny-quick simile search x
+err: simile: the vectors in the catalogue are those of the model 'tiny-quick' (*), not of 'tiny-quick' (*) (glob)
+[1]
+$ SIMILE_MODEL=$MODELS/tiny-quick simile search x --image-size 17
+err: simile: the vectors in the catalogue are those of the model 'tiny-quick' (*), not of 'tiny-quick' (*) (glob)
+[1]
+$ SIMILE_MODEL=$MODELS/tiny-quick simile info --image-size 24 | grep -c 'not the model above'
+0
+[1]
+
 == another model's vectors are refused
 $ pattern a.ppm 1
 > simile --model "$MODELS/tiny-quick" add a.ppm >/dev/null

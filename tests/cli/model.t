@@ -118,6 +118,27 @@ $ head -c 128 x.npy | tail -c +11
 {'descr': '<f4', 'fortran_order': False, 'shape': (3, 16, 16), }                                                     
 $ simile --model "$MODELS/tiny-quick" preprocess "$MODELS/pictures/wide.png" -o - | cmp - x.npy
 
+== pictures at another size
+$ simile --model "$MODELS/tiny-quick" preprocess "$MODELS/pictures/wide.png" -o x.npy --image-size 24 | sed 's/^.*wide/wide/'
+wide.png: png, * x *, to 3 x 24 x 24 in x.npy (glob)
+$ simile --model "$MODELS/tiny-quick" info --json --image-size 24 | sed 's/.*"image_size":\([0-9]*\).*/\1/'
+24
+$ for n in 16 24; do
+>     simile --model "$MODELS/tiny-quick" embed --image "$MODELS/pictures/wide.png" --image-size $n >$n
+>     simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" -l a -l b --image-size $n --json >c$n
+> done
+> simile --model "$MODELS/tiny-quick" embed --image "$MODELS/pictures/wide.png" | cmp - 16
+> cmp -s 16 24; echo $?; cmp -s c16 c24; echo $?
+1
+1
+$ simile --model "$MODELS/tiny-quick" compare "$MODELS/pictures/wide.png" a b --image-size 3
+err: simile: cannot open the model '*/tiny-quick' for pictures of 3 x 3: its patches are larger (glob)
+[1]
+$ simile --model "$MODELS/tiny-quick" info --image-size 0
+err: simile: '0' is no value for --image-size: a whole number from 1 to 8192 is needed
+err: try 'simile info --help'
+[2]
+
 == a tensor of one colour is that colour, normalised
 $ picture grey.ppm 128 128 128
 > simile --model "$MODELS/tiny-quick" preprocess grey.ppm -o - | tail -c +129 | od -A n -t f4 -v |

@@ -269,6 +269,13 @@ static void need_encoder(void)
     assert_int_equal(simile_encoder_new(own_model, NULL, &own_encoder, NULL), SIMILE_OK);
 }
 
+static void need_resized(void)
+{
+    const simile_model_options options = {.struct_size = sizeof options, .image_size = 24};
+    assert_int_equal(simile_model_open(model_path, &options, &own_model, NULL), SIMILE_OK);
+    assert_int_equal(simile_encoder_new(own_model, NULL, &own_encoder, NULL), SIMILE_OK);
+}
+
 /* A model of its own, whose towers are packed within the call. */
 static simile_status encode_texts(void)
 {
@@ -494,6 +501,7 @@ static const call calls[] = {
     {"encoder_new", NULL, new_encoder, release_all, false},
     {"encode_texts", need_encoder, encode_texts, release_all, false},
     {"encode_images", need_encoder, encode_images, release_all, false},
+    {"encode_images, another size", need_resized, encode_images, release_all, false},
     {"label_vectors", NULL, label_vectors, release_all, false},
     {"library_open, new", no_catalog, open_library, release_all, true},
     {"library_open", closed_catalog, open_library, release_all, true},

@@ -83,7 +83,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     out->prepare.crop = false;
     if (s->config) RETURN_IF_ERROR(source_preprocess(s, out->prepare, size, &out->prepare, err));
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
-    RETURN_IF_ERROR(clip_image_load(l, &c.clip, out));
+    RETURN_IF_ERROR(clip_image_load(s, l, &c.clip, out, err));
     RETURN_IF_ERROR(bert_new(l, &c.text, NULL, c.clip.dim, &out->text));
     return load_logit_scale(l, s->path, out, err);
 }

@@ -3,6 +3,8 @@
  * Reference: transformers, models/clip/ (configuration_clip.py for the defaults). */
 #include "model/families/clip.h"
 
+#include "model/positions.h"
+
 simile_status clip_vision_read(json_from from, vit_config *v, simile_error *err)
 {
     int64_t channels = 3;
@@ -47,10 +49,13 @@ bool clip_image_fits(const clip_config *c)
            (c->convolutional ? resnet_config_fits(&c->resnet) : vit_config_fits(&c->vision));
 }
 
-simile_status clip_image_load(loader *l, const clip_config *c, model_parts *out)
+simile_status clip_image_load(const model_source *s, loader *l, const clip_config *c, model_parts *out,
+                              simile_error *err)
 {
-    return c->convolutional ? resnet_new(l, &c->resnet, c->dim, &out->image)
-                            : vit_new(l, &c->vision, c->dim, &out->image);
+    vit_config vision = c->vision;
+    if (c->convolutional) return resnet_new(l, &c->resnet, c->dim, &out->image);
+    RETURN_IF_ERROR(vit_take_size(&vision, &out->prepare, s->image_size, s->path, err));
+    return vit_new(l, &vision, c->dim, &out->image);
 }
 
 simile_status clip_check_sizes(bool fit, const char *subject, simile_error *err)
@@ -93,7 +98,7 @@ simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_
 {
     out->family = c->convolutional ? "clip-resnet" : "clip";
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
-    RETURN_IF_ERROR(clip_image_load(l, c, out));
+    RETURN_IF_ERROR(clip_image_load(s, l, c, out, err));
     RETURN_IF_ERROR(textnet_new(l, &c->text, c->dim, &out->text));
     return load_logit_scale(l, s->path, out, err);
 }

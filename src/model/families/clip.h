@@ -36,9 +36,11 @@ bool clip_image_fits(const clip_config *c);
 /* What to say when it does not, or another tower. */
 simile_status clip_check_sizes(bool fit, const char *subject, simile_error *err);
 int64_t clip_image_size(const clip_config *c);
-simile_status clip_image_load(loader *l, const clip_config *c, model_parts *out);
+/* out->prepare has been filled in for c, and follows the resolution that was asked for. */
+simile_status clip_image_load(const model_source *s, loader *l, const clip_config *c, model_parts *out,
+                              simile_error *err);
 
-/* Loads both towers and logit_scale. */
+/* Loads both towers and logit_scale; out->prepare as for clip_image_load(). */
 simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_parts *out, simile_error *err);
 
 /* The width of a head in all that OpenAI published. */

@@ -96,7 +96,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     RETURN_IF_ERROR(clip_check_sizes(clip_image_fits(&c), text.subject, err));
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
     RETURN_IF_ERROR(read_text(text, l->files, c.dim, &t, err));
-    RETURN_IF_ERROR(clip_image_load(l, &c, out));
+    RETURN_IF_ERROR(clip_image_load(s, l, &c, out, err));
     RETURN_IF_ERROR(bert_new(l, &t, NULL, c.dim, &out->text));
     return load_logit_scale(l, s->path, out, err);
 }

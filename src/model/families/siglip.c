@@ -5,6 +5,8 @@
  * models/siglip/ (configuration_siglip.py for the defaults); arXiv 2303.15343, 2502.14786. */
 #include "model/families/siglip.h"
 
+#include "model/positions.h"
+
 #include "model/config.h"
 
 #include <math.h>
@@ -171,6 +173,7 @@ simile_status siglip_load(model_source *s, loader *l, siglip_config *c, model_pa
     if (!out->words) RETURN_IF_ERROR(tokenizer_open(s->folder, &out->words, err));
     RETURN_IF_ERROR(find_pad(s, out->words, &c->text, err));
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
+    RETURN_IF_ERROR(vit_take_size(&c->vision, &out->prepare, s->image_size, s->path, err));
     RETURN_IF_ERROR(vit_new(l, &c->vision, c->vision.tower.width, &out->image));
     RETURN_IF_ERROR(textnet_new(l, &c->text, c->text_dim, &out->text));
     return load_score(l, c, s->path, out, err);

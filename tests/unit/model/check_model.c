@@ -54,7 +54,7 @@ void encode_text(model_encoder *e, const char *text, float *out)
 }
 
 /* pixels: [3, R, R] */
-static void load_pixels(const model *m, const char *folder, const char *file, float *pixels)
+void load_pixels(const model *m, const char *folder, const char *file, float *pixels)
 {
     char *path = mem_printf("%s/../pictures/%s", folder, file);
     image img;
@@ -67,7 +67,7 @@ static void load_pixels(const model *m, const char *folder, const char *file, fl
 
 /* ---- against the reference ---- */
 
-static void compare(distance *d, const json_t *expected, const float *got, size_t dim)
+void compare(distance *d, const json_t *expected, const float *got, size_t dim)
 {
     double dot = 0;
     assert_int_equal(json_array_size(expected), dim);

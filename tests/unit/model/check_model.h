@@ -28,6 +28,10 @@ typedef struct {
     double largest_difference, lowest_cosine;
 } distance;
 
+/* A picture beside the fixture as the model sees it, [3, R, R]; `got` against the numbers that are expected. */
+void load_pixels(const model *m, const char *folder, const char *file, float *pixels);
+void compare(distance *d, const json_t *expected, const float *got, size_t dim);
+
 /* All that expected.json holds: every text's ids, every vector. */
 distance check_model(const char *directory, int threads);
 /* Each fixture on one thread and on two: every component within 2e-5. */
