@@ -411,6 +411,42 @@ SIMILE_API simile_status simile_installed_models(const char *search_path, simile
  * be NULL. Errors: NOT_FOUND, ARG (not made by simile_pull, or other files lie in it), BUSY, IO, NOMEM. */
 SIMILE_API simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error *err);
 
+/* ---- converting models ---- */
+
+enum {
+    SIMILE_DTYPE_STORED = 0, /* what each tensor is stored as; F32 for blocks of ggml */
+    SIMILE_DTYPE_F32 = 1,
+    SIMILE_DTYPE_F16 = 2,
+    SIMILE_DTYPE_BF16 = 3
+};
+
+typedef struct {
+    size_t struct_size;
+    int32_t dtype;               /* SIMILE_DTYPE_... */
+    simile_progress_fn progress; /* bytes of the result; reading, writing and checking count a third each */
+    void *user;
+} simile_convert_options;
+
+typedef struct {
+    int64_t files, bytes;
+    int32_t exact;          /* 1: every number is kept, and with them the identity */
+    char digest[65];        /* of what was written */
+    char source_digest[65]; /* of the model that it was made from */
+    char weights_dtype[8];  /* as in simile_model_info */
+} simile_convert_report;
+
+/* Writes a model, whatever files it was opened from, as a folder in the layout of Hugging Face with its weights as
+ * safetensors under the names of that layout. Configuration, preprocessing and tokenizer are copied, or written where
+ * the weights described themselves. The folder must not exist, or be empty. It appears whole or not at all: it is made
+ * beside itself under another name, opened again and compared with the source, and only then renamed. With F16 or BF16
+ * numbers may be rounded; the model then has another identity, and simile.json in its folder declares that its vectors
+ * belong to the source's space. A number too large for F16 is an error. report may be NULL.
+ * Errors: ARG, EXISTS, BUSY (somebody converts to that folder already), CANCELLED, LIMIT (no room on the disk, a number
+ * too large), UNSUPPORTED (a pair, a model at another image_size than its own), IO, NOMEM. */
+SIMILE_API simile_status simile_model_convert(const simile_model *model, const char *folder,
+                                              const simile_convert_options *options, simile_convert_report *report,
+                                              simile_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static void facts_of(const struct stat *st, file_facts *out)
@@ -167,4 +168,22 @@ simile_status file_replace(const char *path, const void *data, size_t len, simil
     if (status) unlink(temporary);
     mem_free(temporary);
     return status;
+}
+
+simile_status file_sync_folder(const char *folder, simile_error *err)
+{
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return err_errno(err, "cannot open '%s'", folder);
+    const simile_status status = fsync(fd) && errno != EINVAL ? err_errno(err, "cannot write '%s'", folder) : SIMILE_OK;
+    close(fd);
+    return status;
+}
+
+simile_status file_room(const char *folder, uint64_t *out, simile_error *err)
+{
+    struct statvfs room;
+    *out = 0;
+    if (statvfs(folder, &room)) return err_errno(err, "cannot look at the disk of '%s'", folder);
+    *out = (uint64_t)room.f_bavail * room.f_frsize;
+    return SIMILE_OK;
 }

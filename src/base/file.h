@@ -34,6 +34,11 @@ typedef struct {
 simile_status file_stat(const char *path, file_facts *out, simile_error *err);
 bool file_exists(const char *path);
 
+/* What was renamed or made in a folder survives a crash from now on. */
+simile_status file_sync_folder(const char *folder, simile_error *err);
+/* Bytes that may still be written to the disk of a folder. */
+simile_status file_room(const char *folder, uint64_t *out, simile_error *err);
+
 /* Calls fn for each regular file below a folder, in byte order of the names (so two runs agree), links to files
  * followed, links to folders and hidden entries (".*") not. An unreadable folder is reported through `unreadable` (may
  * be NULL) and passed over. Stops when a callback returns non-zero and returns SIMILE_E_CANCELLED. */

@@ -5,6 +5,7 @@
  * listing; one that is merely unusual is not chosen. */
 #include "hub/listing.h"
 
+#include "base/documents.h"
 #include "base/jscan.h"
 #include "base/mem.h"
 
@@ -243,44 +244,6 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The folder of sentence-transformers' modules: "" or digits, '_', letters ("0_CLIPModel", "2_Dense"). */
-static bool is_module_folder(const char *path)
-{
-    const char *slash = strchr(path, '/');
-    if (!slash) return true;
-    const size_t digits = strspn(path, "0123456789");
-    return digits && path[digits] == '_' && !strchr(slash + 1, '/');
-}
-
-static bool is_small_part(const char *name)
-{
-    static const char *const names[] = {
-        "config.json",
-        "preprocessor_config.json",
-        "processor_config.json",
-        "open_clip_config.json",
-        "modules.json",
-        "sentence_bert_config.json",
-        "sentence_distilbert_config.json",
-        "sentence_roberta_config.json",
-        "sentence_xlm-roberta_config.json",
-        "config_sentence_transformers.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "merges.txt",
-        "vocab.txt",
-        "spiece.model",
-        "tokenizer.model",
-        "sentencepiece.bpe.model",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
-    return false;
-}
-
 /* "model-00001-of-00002.safetensors" of "model", ".safetensors" */
 static bool is_shard(const char *name, const char *stem, const char *end)
 {
@@ -416,7 +379,7 @@ static simile_status take_all_weights(const hub_files *all, const char *named, c
         const char *path = all->items[i].path;
         const size_t n = (size_t)(name_in(path) - path);
         bool found;
-        if (!n || !is_module_folder(path) || (n == its && !strncmp(path, named, n))) continue;
+        if (!n || !document_in_module(path) || (n == its && !strncmp(path, named, n))) continue;
         RETURN_IF_ERROR(take_weights(all, path, n, subject, chosen, &found, err));
         *any = *any || found;
     }
@@ -430,8 +393,8 @@ simile_status hub_choose(const hub_files *all, const char *weights, const char *
     bool any = true;
     for (size_t i = 0; i < all->n; i++) {
         const hub_file *f = &all->items[i];
-        const bool here = modules ? is_module_folder(f->path) : !strchr(f->path, '/');
-        if (here && is_small_part(name_in(f->path))) RETURN_IF_ERROR(take(f, chosen, err));
+        const bool here = modules ? document_in_module(f->path) : !strchr(f->path, '/');
+        if (here && document_kind_of(name_in(f->path))) RETURN_IF_ERROR(take(f, chosen, err));
     }
     if (weights) RETURN_IF_ERROR(take_named(all, weights, subject, chosen, err));
     if (!weights || modules) RETURN_IF_ERROR(take_all_weights(all, weights, subject, chosen, &any, err));

@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { SPARE_BYTES = 16 << 20 };
@@ -106,7 +105,7 @@ static int64_t bytes_there(const pull *p, const hub_file *f, bool *whole)
 
 static simile_status check_room(pull *p, simile_error *err)
 {
-    struct statvfs room;
+    uint64_t free_bytes;
     int64_t needed = SPARE_BYTES;
     p->total = 0;
     for (size_t i = 0; i < p->record.files.n; i++) {
@@ -117,8 +116,7 @@ static simile_status check_room(pull *p, simile_error *err)
         p->total += f->size; /* at most 256 files of 2^40 bytes */
         if (there < f->size) needed += f->size - there;
     }
-    if (statvfs(p->staging, &room)) return err_errno(err, "cannot look at the disk of '%s'", p->staging);
-    const uint64_t free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    RETURN_IF_ERROR(file_room(p->staging, &free_bytes, err));
     if ((uint64_t)needed <= free_bytes) return SIMILE_OK;
     return err_set(err, SIMILE_E_LIMIT,
                    "cannot pull '%s': %" PRId64 " MB are needed on the disk, %" PRIu64 " MB are free", p->subject,
@@ -176,15 +174,6 @@ static simile_status replace(const pull *p, simile_error *err)
     return rename(p->staging, p->final) ? err_errno(err, "cannot make '%s'", p->final) : SIMILE_OK;
 }
 
-static simile_status sync_folder(const char *folder, simile_error *err)
-{
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return err_errno(err, "cannot open '%s'", folder);
-    const simile_status status = fsync(fd) && errno != EINVAL ? err_errno(err, "cannot write '%s'", folder) : SIMILE_OK;
-    close(fd);
-    return status;
-}
-
 static simile_status finish(pull *p, const char *models, simile_error *err)
 {
     char *record = pull_path(p, HUB_RECORD, ""), *state = pull_path(p, HUB_STATE, "");
@@ -197,12 +186,12 @@ static simile_status finish(pull *p, const char *models, simile_error *err)
     mem_free(record);
     mem_free(state);
     RETURN_IF_ERROR(status);
-    RETURN_IF_ERROR(sync_folder(p->staging, err));
+    RETURN_IF_ERROR(file_sync_folder(p->staging, err));
     if (file_exists(p->final))
         RETURN_IF_ERROR(replace(p, err));
     else if (rename(p->staging, p->final))
         return err_errno(err, "cannot make '%s'", p->final);
-    return sync_folder(models, err);
+    return file_sync_folder(models, err);
 }
 
 /* ---- */

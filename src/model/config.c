@@ -11,16 +11,24 @@ bool tower_config_fits(const tower_config *c)
            c->mlp <= 4 * CONFIG_MAX_WIDTH && c->eps > 0 && c->eps < 1;
 }
 
+static const struct {
+    const char *name;
+    nn_act act;
+} acts[] = {{"quick_gelu", NN_ACT_QUICK_GELU},
+            {"gelu", NN_ACT_GELU},
+            {"gelu_new", NN_ACT_GELU_TANH},
+            {"gelu_pytorch_tanh", NN_ACT_GELU_TANH},
+            {"relu", NN_ACT_RELU}};
+
+const char *config_act_name(nn_act act)
+{
+    size_t i = 0;
+    while (acts[i].act != act) i++; /* each that a configuration can ask for is there */
+    return acts[i].name;
+}
+
 simile_status config_act(json_from from, const char *key, nn_act *out, simile_error *err)
 {
-    static const struct {
-        const char *name;
-        nn_act act;
-    } acts[] = {{"quick_gelu", NN_ACT_QUICK_GELU},
-                {"gelu", NN_ACT_GELU},
-                {"gelu_new", NN_ACT_GELU_TANH},
-                {"gelu_pytorch_tanh", NN_ACT_GELU_TANH},
-                {"relu", NN_ACT_RELU}};
     const char *name = NULL;
     RETURN_IF_ERROR(json_get_string(from, key, &name, err));
     if (!name) return SIMILE_OK;
@@ -151,6 +159,34 @@ simile_status config_preprocess(json_from from, int64_t image_size, image_prepar
                        "cannot read '%s': without a crop or a fixed size pictures do not fit the network",
                        from.subject);
     return SIMILE_OK;
+}
+
+void preprocess_write(const image_prepare_spec *p, buf *out)
+{
+    json_writer w;
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "image_processor_type"), jw_string(&w, "CLIPImageProcessor");
+    jw_key(&w, "do_convert_rgb"), jw_bool(&w, true);
+    jw_key(&w, "do_resize"), jw_bool(&w, p->fit != IMAGE_FIT_NONE);
+    if (p->fit != IMAGE_FIT_NONE) jw_key(&w, "size"), jw_object(&w);
+    if (p->fit == IMAGE_FIT_SHORTEST) jw_key(&w, "shortest_edge"), jw_int(&w, p->resize_short);
+    if (p->fit == IMAGE_FIT_SQUASH) jw_key(&w, "height"), jw_int(&w, p->height);
+    if (p->fit == IMAGE_FIT_SQUASH) jw_key(&w, "width"), jw_int(&w, p->width);
+    if (p->fit != IMAGE_FIT_NONE) jw_object_end(&w);
+    jw_key(&w, "resample"), jw_int(&w, p->filter);
+    jw_key(&w, "do_center_crop"), jw_bool(&w, p->crop);
+    jw_key(&w, "crop_size"), jw_object(&w);
+    jw_key(&w, "height"), jw_int(&w, p->height);
+    jw_key(&w, "width"), jw_int(&w, p->width);
+    jw_object_end(&w);
+    jw_key(&w, "do_rescale"), jw_bool(&w, p->rescale);
+    jw_key(&w, "rescale_factor"), jw_double(&w, p->rescale_factor);
+    jw_key(&w, "do_normalize"), jw_bool(&w, p->normalize);
+    jw_key(&w, "image_mean"), jw_floats(&w, p->mean, 3);
+    jw_key(&w, "image_std"), jw_floats(&w, p->std, 3);
+    jw_object_end(&w);
+    buf_byte(out, '\n');
 }
 
 simile_status preprocess_parse(const char *json, size_t len, const char *subject, int64_t image_size,

@@ -24,6 +24,8 @@ bool tower_config_fits(const tower_config *c);
 /* By the names that transformers gives to activations; *out holds the default. */
 simile_status config_act(json_from from, const char *key, nn_act *out, simile_error *err);
 
+const char *config_act_name(nn_act act);
+
 /* hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, layer_norm_eps, hidden_act; *out holds the
  * defaults. */
 simile_status config_tower(json_from from, tower_config *out, simile_error *err);
@@ -34,6 +36,8 @@ image_prepare_spec clip_preprocess(int64_t image_size);
 /* root: preprocessor_config.json, or NULL; what is absent keeps its value of *out. A picture must end up with
  * image_size x image_size pixels. */
 simile_status config_preprocess(json_from root, int64_t image_size, image_prepare_spec *out, simile_error *err);
+/* A preprocessor_config.json that says the same. */
+void preprocess_write(const image_prepare_spec *spec, buf *out);
 /* The same from bytes, over clip_preprocess() (a fuzz target's door). */
 simile_status preprocess_parse(const char *json, size_t len, const char *subject, int64_t image_size,
                                image_prepare_spec *out, simile_error *err);

@@ -43,6 +43,9 @@ typedef struct {
     bool (*claims)(const model_source *s);
     simile_status (*load)(model_source *s, loader *l, model_parts *out, simile_error *err);
     const name_layout *layouts; /* ends with an empty one; NULL: none of its own */
+    /* What a conversion writes for weights that describe themselves, and in which file; the caller has set *name to
+     * "config.json". NULL: the documents of the folder describe the model, and go with it as they are. */
+    simile_status (*document)(const model_source *s, const char **name, buf *out, simile_error *err);
 } model_family;
 
 extern const model_family *const model_families[]; /* asked in this order; ends with NULL */

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/convert.h"
 #include "model/family.h"
 
 #include <pthread.h>
@@ -15,6 +16,7 @@
 struct model {
     simile_model_info info;
     char *name, *path, *folder;
+    const model_family *family;
     model_source source; /* its documents are given back once the model is open */
     model_parts parts;
     param_list params;
@@ -108,6 +110,7 @@ static simile_status load_parts(model *m, simile_error *err)
     m->parts.logit_scale = 100;
     for (size_t i = 0; model_families[i]; i++) {
         if (!model_families[i]->claims(s)) continue;
+        m->family = model_families[i];
         m->parts.family = model_families[i]->name;
         RETURN_IF_ERROR(model_families[i]->load(s, &l, &m->parts, err));
         for (int f = 0; f < s->n_files; f++) RETURN_IF_ERROR(weights_all_used(s->files[f], err));
@@ -269,7 +272,8 @@ static void digest_preprocess(digest *d, const image_prepare_spec *p)
     digest_add_part(d, p->std, sizeof p->std);
 }
 
-static void digest_param(digest *d, const param *p, float *chunk, int64_t chunk_len)
+/* False: the watch wants to stop. */
+static bool digest_param(digest *d, const param *p, float *chunk, int64_t chunk_len, const model_watch *watch)
 {
     const int64_t n = nn_tensor_count(&p->tensor);
     digest_add_part(d, p->name, strlen(p->name));
@@ -278,7 +282,9 @@ static void digest_param(digest *d, const param *p, float *chunk, int64_t chunk_
         const int64_t len = n - at < chunk_len ? n - at : chunk_len;
         nn_tensor_to_f32(&p->tensor, at, len, chunk);
         digest_add(d, chunk, (size_t)len * sizeof *chunk);
+        if (watch && !watch->go_on(watch->user, len)) return false;
     }
+    return true;
 }
 
 static void digest_vocabulary(digest *d, const tokenizer *words)
@@ -290,6 +296,11 @@ static void digest_vocabulary(digest *d, const tokenizer *words)
 }
 
 simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
+{
+    return model_digest_watched(m, NULL, out, err);
+}
+
+simile_status model_digest_watched(const model *m, const model_watch *watch, char out[DIGEST_HEX], simile_error *err)
 {
     enum { CHUNK = 1 << 16 };
     const model_parts *p = &m->parts;
@@ -304,11 +315,25 @@ simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *e
     if (p->image) p->image->ops->identify(p->image, p->words, &d);
     if (p->text) p->text->ops->identify(p->text, p->words, &d);
     if (p->text) digest_vocabulary(&d, p->words);
-    for (size_t i = 0; i < m->params.n; i++) digest_param(&d, &m->params.items[i], chunk, CHUNK);
+    bool whole = true;
+    for (size_t i = 0; i < m->params.n && whole; i++)
+        whole = digest_param(&d, &m->params.items[i], chunk, CHUNK, watch);
     digest_end(&d, bytes);
-    digest_hex(bytes, out);
+    if (whole) digest_hex(bytes, out);
     mem_free(chunk);
-    return SIMILE_OK;
+    return whole ? SIMILE_OK : err_set(err, SIMILE_E_CANCELLED, "cancelled");
+}
+
+/* ---- what a conversion sees ---- */
+
+model_inside model_look_inside(const model *m)
+{
+    return (model_inside){.family = m->family,
+                          .source = &m->source,
+                          .parts = &m->parts,
+                          .params = &m->params,
+                          .name = m->name,
+                          .paired = m->reader != NULL};
 }
 
 /* ---- encoders ---- */

@@ -33,6 +33,10 @@ const image_prepare_spec *model_image_spec(const model *m); /* NULL: no image to
 /* The identity of the space of the vectors: of a pair, that of the model with the image tower. */
 simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
 
+/* Writes it as a new folder with safetensors, as simile.h says of simile_model_convert(). */
+simile_status model_convert(const model *m, const char *folder, const simile_convert_options *options,
+                            simile_convert_report *report, simile_error *err);
+
 simile_status model_encoder_new(const model *m, int threads, model_encoder **out, simile_error *err);
 void model_encoder_free(model_encoder *e);
 const model *model_encoder_model(const model_encoder *e);

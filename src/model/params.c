@@ -11,7 +11,7 @@ void param_list_release(param_list *list)
     *list = (param_list){0};
 }
 
-static bool param_list_add(param_list *list, const char *name, const nn_tensor *tensor)
+static bool param_list_add(param_list *list, const char *name, const nn_tensor *tensor, const weights *from)
 {
     if (list->n == list->capacity) {
         const size_t capacity = list->capacity ? list->capacity * 2 : 128;
@@ -22,7 +22,7 @@ static bool param_list_add(param_list *list, const char *name, const nn_tensor *
     }
     char *copy = mem_strdup(name);
     if (!copy) return false;
-    list->items[list->n++] = (param){.name = copy, .tensor = *tensor};
+    list->items[list->n++] = (param){.name = copy, .tensor = *tensor, .from = from};
     return true;
 }
 
@@ -33,7 +33,7 @@ nn_tensor loader_get(loader *l, const char *prefix, const char *name, int rank, 
     if (l->status) return t;
     snprintf(whole, sizeof whole, "%s%s", prefix, name);
     l->status = weights_get(l->files, whole, rank, dim, &t, l->err);
-    if (!l->status && !param_list_add(l->list, whole, &t)) l->status = err_nomem(l->err);
+    if (!l->status && !param_list_add(l->list, whole, &t, l->files)) l->status = err_nomem(l->err);
     return t;
 }
 

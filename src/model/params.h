@@ -13,6 +13,7 @@ typedef struct {
     char *name; /* canonical: the Hugging Face name, whatever the file calls it */
     nn_tensor tensor;
     bool statistic; /* measured in training, not learned: no parameter when these are counted */
+    const weights *from;
 } param;
 
 typedef struct {

@@ -41,6 +41,11 @@ int64_t nn_tensor_count(const nn_tensor *t);
  * one product, and one sum where the block has a minimum, in float32. */
 void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *out);
 
+/* What became of numbers that were narrowed: of several, the worst. */
+typedef enum { NN_EXACT, NN_ROUNDED, NN_OVERFLOWED /* a finite number became infinite */ } nn_narrowing;
+/* count float32 as F32, F16 or BF16, to the nearest and to even between two; NaN stays NaN. out need not be aligned. */
+nn_narrowing nn_tensor_from_f32(nn_dtype dtype, const float *in, int64_t count, void *out);
+
 /* ---- contexts ---- */
 
 typedef struct nn_context nn_context;

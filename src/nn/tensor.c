@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tensor.c - tensors as they lie in a weight file: sizes, names, widening to float32.
+ * tensor.c - tensors as they lie in a weight file: sizes, names, widening to float32 and back.
  *
  * Data may begin at any byte, so every element is read through memcpy(); compilers turn that into plain loads.
  * binary16 is widened with integer arithmetic and one subtraction: subnormals are rebuilt as the difference of two
- * normal numbers, which is exact, and NaN keeps its payload bits. bfloat16 is the upper half of a float32.
+ * normal numbers, which is exact, and NaN keeps its payload bits. bfloat16 is the upper half of a float32. On the way
+ * back, half of the last kept bit less one is added, and the last kept bit itself: to the nearest, or to even.
  *
  * Blocks of 32 values (ggml-org/ggml, src/ggml-common.h and src/ggml-quants.c); d and m are binary16, q are nibbles of
  * which the lower halves of the bytes are values 0 to 15 and the upper ones 16 to 31, h holds a fifth bit for each:
@@ -164,4 +165,58 @@ void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *o
     case NN_I64: round_i64(in, count, out); break;
     default: break;
     }
+}
+
+/* ---- narrowing ---- */
+
+static uint32_t to_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Below 2^-14 a half counts in steps of 2^-24, and so does a float32 between 0.5 and 1: the sum does the rounding. */
+static uint16_t narrow_half(float value)
+{
+    const uint32_t bits = to_bits(value), magnitude = bits & 0x7fffffffu, sign = bits >> 16 & 0x8000u;
+    uint32_t out;
+    if (magnitude > 0x7f800000u)
+        out = 0x7e00u | (magnitude >> 13 & 0x3ffu);
+    else if (magnitude >= 0x47800000u) /* 2^16 */
+        out = 0x7c00u;
+    else if (magnitude >= 113u << 23) /* 2^-14 */
+        out = (magnitude + 0xfffu + (magnitude >> 13 & 1u) - (112u << 23)) >> 13;
+    else
+        out = to_bits(from_bits(magnitude) + 0.5f) - to_bits(0.5f);
+    return (uint16_t)(sign | out);
+}
+
+static uint16_t narrow_bfloat(float value)
+{
+    const uint32_t bits = to_bits(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+static nn_narrowing judge(float before, float after)
+{
+    const uint32_t infinite = 0x7f800000u;
+    if (to_bits(before) == to_bits(after)) return NN_EXACT;
+    const bool overflow = (to_bits(after) & 0x7fffffffu) == infinite && (to_bits(before) & 0x7fffffffu) < infinite;
+    return overflow ? NN_OVERFLOWED : NN_ROUNDED;
+}
+
+nn_narrowing nn_tensor_from_f32(nn_dtype dtype, const float *in, int64_t count, void *out)
+{
+    nn_narrowing worst = NN_EXACT;
+    if (dtype == NN_F32 && count > 0) memcpy(out, in, (size_t)count * sizeof *in);
+    for (int64_t i = 0; i < count && dtype != NN_F32; i++) {
+        const bool half = dtype == NN_F16;
+        const uint16_t narrow = half ? narrow_half(in[i]) : narrow_bfloat(in[i]);
+        const nn_narrowing what = judge(in[i], half ? widen_half(narrow) : from_bits((uint32_t)narrow << 16));
+        memcpy((uint8_t *)out + 2 * i, &narrow, sizeof narrow);
+        if (what > worst) worst = what;
+    }
+    return worst;
 }

@@ -486,7 +486,39 @@ static void drop_pulled(void)
     }
 }
 
+/* ---- converting ---- */
+
+static char gguf_path[600], converted[96];
+
+static void need_gguf(void)
+{
+    snprintf(gguf_path, sizeof gguf_path, "%s/archives/same/gguf-q8_0", SIMILE_FIXTURES);
+    snprintf(converted, sizeof converted, "%s/converted", folder);
+    assert_int_equal(simile_model_open(gguf_path, NULL, &own_model, NULL), SIMILE_OK);
+}
+
+static simile_status convert(void)
+{
+    const simile_convert_options options = {.struct_size = sizeof options, .dtype = SIMILE_DTYPE_F16};
+    return simile_model_convert(own_model, converted, &options, NULL, &err);
+}
+
+/* Whole or not there, and nothing beside it. */
+static void drop_converted(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/.converted.simile-convert", folder);
+    assert_int_not_equal(access(path, F_OK), 0);
+    release_all();
+    if (access(converted, F_OK)) return;
+    if (simile_model_open(converted, NULL, &own_model, &err)) fail_msg("%s", err.message);
+    release_all();
+    clear_below(converted);
+    assert_int_equal(rmdir(converted), 0);
+}
+
 static const call calls[] = {
+    {"model_convert", need_gguf, convert, drop_converted, false},
     {"pull, from the cache", need_cache, pull, drop_pulled, false},
     {"pull, replacing", need_pulled, pull_again, drop_pulled, false},
     {"pull, nobody there", need_cache, pull_refused, drop_pulled, false},

@@ -27,5 +27,7 @@ int main(void)
     SIZE(simile_pull_options);
     SIZE(simile_pull_report);
     SIZE(simile_installed_model);
+    SIZE(simile_convert_options);
+    SIZE(simile_convert_report);
     return 0;
 }

@@ -94,6 +94,43 @@ simile_status clip_config_parse(const char *json, size_t len, const char *subjec
     return status;
 }
 
+static void write_tower(json_writer *w, const tower_config *t, int64_t dim)
+{
+    jw_key(w, "hidden_size"), jw_int(w, t->width);
+    jw_key(w, "intermediate_size"), jw_int(w, t->mlp);
+    jw_key(w, "num_hidden_layers"), jw_int(w, t->layers);
+    jw_key(w, "num_attention_heads"), jw_int(w, t->heads);
+    jw_key(w, "hidden_act"), jw_string(w, config_act_name(t->act));
+    jw_key(w, "layer_norm_eps"), jw_float(w, t->eps);
+    jw_key(w, "projection_dim"), jw_int(w, dim);
+}
+
+void clip_config_write(const clip_config *c, buf *out)
+{
+    json_writer w;
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "architectures"), jw_array(&w), jw_string(&w, "CLIPModel"), jw_array_end(&w);
+    jw_key(&w, "model_type"), jw_string(&w, "clip");
+    jw_key(&w, "projection_dim"), jw_int(&w, c->dim);
+    jw_key(&w, "text_config"), jw_object(&w);
+    jw_key(&w, "model_type"), jw_string(&w, "clip_text_model");
+    write_tower(&w, &c->text.tower, c->dim);
+    jw_key(&w, "vocab_size"), jw_int(&w, c->text.vocab);
+    jw_key(&w, "max_position_embeddings"), jw_int(&w, c->text.context);
+    jw_key(&w, "bos_token_id"), jw_int(&w, c->text.eos - 1);
+    jw_key(&w, "eos_token_id"), jw_int(&w, c->text.eos);
+    jw_object_end(&w);
+    jw_key(&w, "vision_config"), jw_object(&w);
+    jw_key(&w, "model_type"), jw_string(&w, "clip_vision_model");
+    write_tower(&w, &c->vision.tower, c->dim);
+    jw_key(&w, "image_size"), jw_int(&w, c->vision.image_size);
+    jw_key(&w, "patch_size"), jw_int(&w, c->vision.patch);
+    jw_object_end(&w);
+    jw_object_end(&w);
+    buf_byte(out, '\n');
+}
+
 simile_status clip_load(model_source *s, loader *l, const clip_config *c, model_parts *out, simile_error *err)
 {
     out->family = c->convolutional ? "clip-resnet" : "clip";

@@ -22,6 +22,9 @@ extern const model_family family_clip;
 /* config.json of model_type "clip", from bytes (a fuzz target's door). */
 simile_status clip_config_parse(const char *json, size_t len, const char *subject, clip_config *out, simile_error *err);
 
+/* A config.json of model_type "clip" that says the same. */
+void clip_config_write(const clip_config *c, buf *out);
+
 /* The bounds that every configuration has to keep, wherever it comes from. */
 simile_status clip_config_check(const clip_config *c, const char *subject, simile_error *err);
 

@@ -130,4 +130,13 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     return clip_load(s, l, &c, out, err);
 }
 
-const model_family family_openai = {.name = "openai", .claims = claims, .load = load, .layouts = layouts};
+static simile_status document(const model_source *s, const char **name, buf *out, simile_error *err)
+{
+    clip_config c;
+    RETURN_IF_ERROR(describe(s->files[0], &c, err));
+    clip_config_write(&c, out);
+    return SIMILE_OK;
+}
+
+const model_family family_openai = {
+    .name = "openai", .claims = claims, .load = load, .layouts = layouts, .document = document};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/digest.h"
+#include "base/documents.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -282,6 +283,37 @@ static void pools_do_each_item_once(void **state)
     assert_true(cpu_count() >= 1);
 }
 
+static void documents_are_known_by_name(void **state)
+{
+    size_t n = 0;
+    for (; document_at(n); n++) {
+        assert_true(document_kind_of(document_at(n)) != DOCUMENT_NONE);
+        for (size_t i = 0; i < n; i++) assert_string_not_equal(document_at(i), document_at(n));
+    }
+    assert_true(n > 10);
+    assert_int_equal(document_kind_of("vocab.txt"), DOCUMENT_TOKENIZER);
+    assert_int_equal(document_kind_of("config.json"), DOCUMENT_NETWORK);
+    assert_int_equal(document_kind_of("model.safetensors"), DOCUMENT_NONE);
+    assert_int_equal(document_kind_of("model.safetensors.index.json"), DOCUMENT_NONE);
+    assert_true(document_in_module("x") && document_in_module("2_Dense/x") && document_in_module("0_/x"));
+    assert_false(document_in_module("onnx/x") || document_in_module("_Dense/x") || document_in_module("2_Dense/x/y"));
+    assert_false(document_in_module("../x") || document_in_module("/x"));
+}
+
+static void room_is_that_of_the_disk(void **state)
+{
+    char *folder = scratch();
+    uint64_t room = 0;
+    simile_error err;
+    assert_int_equal(file_room(folder, &room, &err), SIMILE_OK);
+    assert_true(room > 0);
+    assert_int_equal(file_sync_folder(folder, &err), SIMILE_OK);
+    rmdir(folder);
+    assert_int_equal(file_room(folder, &room, &err), SIMILE_E_NOT_FOUND);
+    assert_int_equal(file_sync_folder(folder, &err), SIMILE_E_NOT_FOUND);
+    mem_free(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +326,8 @@ int main(void)
         cmocka_unit_test(walks_in_order),
         cmocka_unit_test(xdg_folders_follow_the_variables),
         cmocka_unit_test(digests_are_sha256),
+        cmocka_unit_test(documents_are_known_by_name),
+        cmocka_unit_test(room_is_that_of_the_disk),
         cmocka_unit_test(pools_do_each_item_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_tensor.c - sizes, names and the widening of stored numbers. */
+ * test_tensor.c - sizes, names, the widening of stored numbers and the way back. */
 #include "help.h"
 
 static void sizes_and_names(void **state)
@@ -48,6 +48,68 @@ static void upper_half_of_a_float_is_bfloat16(void **state)
     float got[7];
     nn_tensor_to_f32(&t, 0, 7, got);
     assert_memory_equal(got, want, sizeof want);
+}
+
+/* What becomes of one number. */
+static void narrows(nn_dtype dtype, float value, uint16_t wanted, nn_narrowing what)
+{
+    uint8_t bytes[3];
+    uint16_t got;
+    const nn_narrowing became = nn_tensor_from_f32(dtype, &value, 1, bytes + 1);
+    memcpy(&got, bytes + 1, sizeof got);
+    if (got != wanted || became != what)
+        fail_msg("%s of %a: %04x (%d), not %04x (%d)", nn_dtype_name(dtype), (double)value, got, became, wanted, what);
+}
+
+/* Each stored number, the middle between it and the next one, and what lies at either side of the middle. */
+static void narrows_around(nn_dtype dtype, uint16_t low, float value, float next)
+{
+    const float middle = value + (next - value) / 2;
+    const uint16_t even = (uint16_t)(low + (low & 1));
+    for (uint32_t sign = 0; sign <= 0x8000; sign += 0x8000) {
+        const float s = sign ? -1 : 1;
+        narrows(dtype, s * value, (uint16_t)(sign | low), NN_EXACT);
+        narrows(dtype, s * middle, (uint16_t)(sign | even), NN_ROUNDED);
+        narrows(dtype, s * nextafterf(middle, 0), (uint16_t)(sign | low), NN_ROUNDED);
+        narrows(dtype, s * nextafterf(middle, INFINITY), (uint16_t)(sign | (low + 1u)), NN_ROUNDED);
+    }
+}
+
+static void narrowing_goes_to_the_nearest_or_to_even(void **state)
+{
+    for (uint16_t h = 0; h < 0x7bff; h++)
+        narrows_around(NN_F16, h, (float)half_value(h), (float)half_value((uint16_t)(h + 1)));
+    for (uint16_t h = 0; h < 0x7f7f; h++) {
+        float pair[2];
+        const uint16_t stored[2] = {h, (uint16_t)(h + 1)};
+        const nn_tensor t = {.data = stored, .dtype = NN_BF16, .rank = 1, .dim = {2}};
+        nn_tensor_to_f32(&t, 0, 2, pair);
+        narrows_around(NN_BF16, h, pair[0], pair[1]);
+    }
+}
+
+static void narrowing_tells_what_it_did(void **state)
+{
+    float in[] = {1, 2, 3}, out[3];
+    assert_int_equal(nn_tensor_from_f32(NN_F32, in, 3, out), NN_EXACT);
+    assert_memory_equal(in, out, sizeof in);
+    narrows(NN_F16, 65504, 0x7bff, NN_EXACT);
+    narrows(NN_F16, 65519.996f, 0x7bff, NN_ROUNDED);
+    narrows(NN_F16, 65520, 0x7c00, NN_OVERFLOWED);
+    narrows(NN_F16, -1e30f, 0xfc00, NN_OVERFLOWED);
+    narrows(NN_F16, INFINITY, 0x7c00, NN_EXACT);
+    narrows(NN_F16, NAN, 0x7e00, NN_EXACT);
+    narrows(NN_F16, 1e-30f, 0, NN_ROUNDED);
+    narrows(NN_BF16, 0x1.fep127f, 0x7f7f, NN_EXACT);
+    narrows(NN_BF16, 0x1.ffp127f, 0x7f80, NN_OVERFLOWED);
+    narrows(NN_BF16, -INFINITY, 0xff80, NN_EXACT);
+    narrows(NN_BF16, NAN, 0x7fc0, NN_EXACT);
+    in[1] = 1e10f;
+    in[2] = 0.1f;
+    assert_int_equal(nn_tensor_from_f32(NN_F16, in, 3, out), NN_OVERFLOWED);
+    assert_int_equal(nn_tensor_from_f32(NN_BF16, in, 3, out), NN_ROUNDED);
+    assert_int_equal(nn_tensor_from_f32(NN_F16, in, 1, out), NN_EXACT);
+    assert_int_equal(nn_tensor_from_f32(NN_F16, in, 0, out), NN_EXACT);
 }
 
 static void any_byte_may_be_the_first(void **state)
@@ -115,6 +177,8 @@ int main(void)
         cmocka_unit_test(every_half_is_exact),
         cmocka_unit_test(upper_half_of_a_float_is_bfloat16),
         cmocka_unit_test(any_byte_may_be_the_first),
+        cmocka_unit_test(narrowing_goes_to_the_nearest_or_to_even),
+        cmocka_unit_test(narrowing_tells_what_it_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * convert.c - a model, whatever files it came in, as a folder of safetensors that opens as the same model.
+ *
+ * Each weight file of the source becomes a model.safetensors in the folder where it lay, with the parameters that the
+ * network asked for and nothing else. The documents that describe the network, its preprocessing and its tokenizer are
+ * copied as they are; a family whose weights describe themselves writes them. The result is opened and its identity
+ * compared before anybody sees it. Three passes over the parameters: reading (the source's identity), writing, checking
+ * (the result's identity). One thread. */
+#include "model/convert.h"
+
+#include "base/documents.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/config.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20 };
+#define WEIGHTS_NAME "model.safetensors"
+#define SPACE_NAME   "simile.json"
+
+typedef struct {
+    const model *m;
+    model_inside in;
+    const simile_convert_options *options;
+    simile_convert_report *report;
+    simile_error *err;
+    staging out;
+    tensor_plan plans[MAX_WEIGHTS];
+    char *folders[MAX_WEIGHTS]; /* of each weight file, relative to the model's; "": its own */
+    int n_plans;
+    bool described; /* by its weights alone */
+    uint64_t bytes; /* of all tensors in the result */
+    int64_t parameters, passed;
+    const char *doing;
+    nn_narrowing worst;
+} conversion;
+
+static bool go_on(void *user, int64_t parameters)
+{
+    conversion *c = user;
+    const simile_convert_options *o = c->options;
+    c->passed += parameters;
+    const double part = (double)c->passed / ((double)c->parameters * PASSES);
+    return !o->progress || !o->progress(o->user, (int64_t)(part * (double)c->bytes), (int64_t)c->bytes, c->doing);
+}
+
+static simile_status refused(const conversion *c, simile_status status, const char *why)
+{
+    return err_set(c->err, status, "cannot convert the model '%s': %s", c->in.name, why);
+}
+
+/* ---- what there is to write ---- */
+
+/* The folder of a weight file below that of the model: "", or the name of one there. NULL: another place. */
+static const char *below(const char *folder, const char *inner)
+{
+    const size_t n = strlen(folder);
+    if (!strcmp(folder, inner)) return "";
+    if (strncmp(folder, inner, n) != 0 || inner[n] != '/' || !inner[n + 1]) return NULL;
+    return strchr(inner + n + 1, '/') || inner[n + 1] == '.' ? NULL : inner + n + 1;
+}
+
+static simile_status plan_file(conversion *c, const weights *from)
+{
+    const char *folder = below(c->in.source->folder, weights_directory(from));
+    tensor_plan *p = &c->plans[c->n_plans];
+    if (!folder) return refused(c, SIMILE_E_UNSUPPORTED, "its weights do not lie in one folder");
+    c->folders[c->n_plans] = mem_strdup(folder);
+    if (!c->folders[c->n_plans++]) return err_nomem(c->err);
+    RETURN_IF_ERROR(tensor_plan_make(c->in.params, from, c->options->dtype, p, c->err));
+    c->bytes += p->bytes;
+    return SIMILE_OK;
+}
+
+static simile_status plan(conversion *c)
+{
+    const model_source *s = c->in.source;
+    if (c->in.paired) return refused(c, SIMILE_E_UNSUPPORTED, "it is paired with another one");
+    if (s->image_size) return refused(c, SIMILE_E_UNSUPPORTED, "it is open at a size of pictures that was asked for");
+    for (int i = 0; i < s->n_files; i++) RETURN_IF_ERROR(plan_file(c, s->files[i]));
+    for (size_t i = 0; i < c->in.params->n; i++) c->parameters += nn_tensor_count(&c->in.params->items[i].tensor);
+    c->described = c->in.family->document != NULL;
+    return SIMILE_OK;
+}
+
+/* ---- documents ---- */
+
+typedef simile_status (*document_fn)(conversion *c, const char *folder, const char *name, const char *path,
+                                     const file_facts *facts);
+
+static simile_status visit_one(conversion *c, const char *folder, const char *name, document_fn fn)
+{
+    char *inner = path_join(c->in.source->folder, folder), *path = inner ? path_join(inner, name) : NULL;
+    file_facts facts;
+    simile_status status = path ? SIMILE_OK : err_nomem(c->err);
+    if (path && !file_stat(path, &facts, NULL) && facts.is_regular) status = fn(c, folder, name, path, &facts);
+    mem_free(inner);
+    mem_free(path);
+    return status;
+}
+
+/* What lies beside weights that describe themselves may belong to something else, the tokenizer excepted. */
+static simile_status visit_folder(conversion *c, const char *folder, document_fn fn)
+{
+    static const char *const texts[] = {"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "NOTICE.txt"};
+    const char *name;
+    for (size_t i = 0; (name = document_at(i)); i++) {
+        if (c->described && document_kind_of(name) != DOCUMENT_TOKENIZER) continue;
+        RETURN_IF_ERROR(visit_one(c, folder, name, fn));
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && !c->in.source->single; i++)
+        RETURN_IF_ERROR(visit_one(c, folder, texts[i], fn));
+    return SIMILE_OK;
+}
+
+/* Those of the model, and of its modules where it has some. */
+static simile_status visit_documents(conversion *c, document_fn fn)
+{
+    char *modules = path_join(c->in.source->folder, "modules.json");
+    if (!modules) return err_nomem(c->err);
+    const bool has_modules = !c->described && file_exists(modules);
+    mem_free(modules);
+    RETURN_IF_ERROR(visit_folder(c, "", fn));
+    DIR *dir = has_modules ? opendir(c->in.source->folder) : NULL;
+    if (has_modules && !dir) return err_errno(c->err, "cannot read the folder '%s'", c->in.source->folder);
+    simile_status status = SIMILE_OK;
+    for (const struct dirent *d = dir ? readdir(dir) : NULL; d && !status; d = readdir(dir)) {
+        char inner[sizeof d->d_name + 2];
+        snprintf(inner, sizeof inner, "%s/", d->d_name);
+        if (document_in_module(inner)) status = visit_folder(c, d->d_name, fn);
+    }
+    if (dir) closedir(dir);
+    return status;
+}
+
+static simile_status count_document(conversion *c, const char *folder, const char *name, const char *path,
+                                    const file_facts *facts)
+{
+    c->bytes += (uint64_t)facts->size;
+    return SIMILE_OK;
+}
+
+static simile_status copy_document(conversion *c, const char *folder, const char *name, const char *path,
+                                   const file_facts *facts)
+{
+    file_map map;
+    RETURN_IF_ERROR(file_map_open(path, &map, c->err));
+    const simile_status status = staging_put(&c->out, folder, name, map.data, map.len, c->err);
+    file_map_close(&map);
+    return status;
+}
+
+/* config.json and preprocessor_config.json of weights that describe themselves. */
+static simile_status write_documents(conversion *c)
+{
+    const char *name = "config.json";
+    buf text;
+    if (!c->described) return SIMILE_OK;
+    buf_init(&text, MAX_DOCUMENT);
+    simile_status status = c->in.family->document(c->in.source, &name, &text, c->err);
+    if (!status && !buf_ok(&text)) status = err_nomem(c->err);
+    if (!status) status = staging_put(&c->out, "", name, text.data, text.len, c->err);
+    buf_clear(&text);
+    preprocess_write(&c->in.parts->prepare, &text);
+    if (!status && !buf_ok(&text)) status = err_nomem(c->err);
+    if (!status && c->in.parts->image)
+        status = staging_put(&c->out, "", "preprocessor_config.json", text.data, text.len, c->err);
+    buf_release(&text);
+    return status;
+}
+
+/* ---- the space of its vectors ---- */
+
+/* Adds a digest to {"embedding_space": {"compatible_with": [...]}}; false: no memory, or a file of another shape. */
+static bool add_compatible(json_t *root, const char *digest_text)
+{
+    json_t *space = json_object_get(root, "embedding_space");
+    if (!space && json_object_set_new(root, "embedding_space", space = json_object())) return false;
+    json_t *list = json_object_get(space, "compatible_with");
+    if (!list && json_object_set_new(space, "compatible_with", list = json_array())) return false;
+    return !json_array_append_new(list, json_string(digest_text));
+}
+
+static int to_buf(const char *bytes, size_t len, void *out)
+{
+    return buf_append(out, bytes, len) ? 0 : -1;
+}
+
+/* What was rounded still belongs beside the vectors of the source, and beside whatever that one declares. */
+static simile_status declare_space(conversion *c)
+{
+    char *path = NULL;
+    json_t *root = NULL;
+    buf text;
+    buf_init(&text, MAX_DOCUMENT);
+    simile_status status = SIMILE_OK;
+    if (!c->in.source->single) status = source_json(c->in.source, SPACE_NAME, &path, &root, c->err);
+    if (!status && !root && !(root = json_object())) status = err_nomem(c->err);
+    if (!status && !add_compatible(root, c->report->source_digest))
+        status = refused(c, SIMILE_E_FORMAT, "its " SPACE_NAME " is not what it should be");
+    if (!status && (json_dump_callback(root, to_buf, &text, JSON_INDENT(1)) || !buf_byte(&text, '\n')))
+        status = err_nomem(c->err);
+    if (!status) status = staging_put(&c->out, "", SPACE_NAME, text.data, text.len, c->err);
+    buf_release(&text);
+    json_decref(root);
+    mem_free(path);
+    return status;
+}
+
+static simile_status keep_space(conversion *c)
+{
+    if (c->worst != NN_EXACT) return declare_space(c);
+    return c->in.source->single ? SIMILE_OK : visit_one(c, "", SPACE_NAME, copy_document);
+}
+
+/* ---- the work ---- */
+
+static simile_status check_room(conversion *c)
+{
+    uint64_t room, needed = c->bytes + SPARE_BYTES;
+    RETURN_IF_ERROR(file_room(c->out.path, &room, c->err));
+    if (needed <= room) return SIMILE_OK;
+    return err_set(c->err, SIMILE_E_LIMIT,
+                   "cannot convert the model '%s': %llu MB are needed on the disk, %llu MB are free", c->in.name,
+                   (unsigned long long)needed / 1000000, (unsigned long long)room / 1000000);
+}
+
+static simile_status write_weights(conversion *c)
+{
+    const model_watch watch = {go_on, c};
+    for (int i = 0; i < c->n_plans; i++) {
+        staged_file f;
+        if (c->plans[i].n == 0) continue; /* nothing in it was asked for */
+        RETURN_IF_ERROR(staged_open(&c->out, c->folders[i], WEIGHTS_NAME, &f, c->err));
+        const simile_status status =
+            safetensors_write(&c->plans[i], c->report->source_digest, c->in.name, &f, &watch, &c->worst, c->err);
+        RETURN_IF_ERROR(staged_close(&f, status, c->err));
+    }
+    return SIMILE_OK;
+}
+
+/* Opens what was written. Where no number was rounded it has to be the same model. */
+static simile_status check_result(conversion *c)
+{
+    const model_watch watch = {go_on, c};
+    model *result;
+    simile_status status = model_open(c->out.path, NULL, &result, c->err);
+    if (status == SIMILE_E_NOMEM) return status;
+    if (status) return err_prefix(c->err, SIMILE_E_INTERNAL, "the result of the conversion does not open");
+    status = model_digest_watched(result, &watch, c->report->digest, c->err);
+    snprintf(c->report->weights_dtype, sizeof c->report->weights_dtype, "%s", model_info(result)->weights_dtype);
+    model_close(result);
+    c->report->exact = c->worst == NN_EXACT;
+    if (!status && c->report->exact && strcmp(c->report->digest, c->report->source_digest) != 0)
+        status = refused(c, SIMILE_E_INTERNAL, "what was written is another model");
+    return status;
+}
+
+static simile_status work(conversion *c)
+{
+    const model_watch watch = {go_on, c};
+    RETURN_IF_ERROR(check_room(c));
+    c->doing = "reading";
+    RETURN_IF_ERROR(model_digest_watched(c->m, &watch, c->report->source_digest, c->err));
+    c->doing = "writing";
+    RETURN_IF_ERROR(visit_documents(c, copy_document));
+    RETURN_IF_ERROR(write_documents(c));
+    RETURN_IF_ERROR(write_weights(c));
+    RETURN_IF_ERROR(keep_space(c));
+    c->doing = "checking";
+    RETURN_IF_ERROR(check_result(c));
+    return staging_finish(&c->out, c->err);
+}
+
+simile_status model_convert(const model *m, const char *folder, const simile_convert_options *options,
+                            simile_convert_report *report, simile_error *err)
+{
+    conversion c = {.m = m,
+                    .in = model_look_inside(m),
+                    .options = options,
+                    .report = report,
+                    .err = err,
+                    .out = {.fd = -1},
+                    .worst = NN_EXACT};
+    *report = (simile_convert_report){0};
+    simile_status status = plan(&c);
+    if (!status) status = visit_documents(&c, count_document);
+    if (!status) status = staging_open(folder, &c.out, err);
+    if (!status) status = work(&c);
+    report->files = c.out.files;
+    report->bytes = c.out.bytes;
+    staging_close(&c.out);
+    for (int i = 0; i < c.n_plans; i++) {
+        tensor_plan_release(&c.plans[i]);
+        mem_free(c.folders[i]);
+    }
+    return status;
+}

@@ -1,0 +1,85 @@
+# convert: any model as a folder with one safetensors file.
+
+== a single file that describes itself becomes a model of four documents and its weights
+$ A=$SOURCE/tests/fixtures/archives/openai
+> simile convert "$A/script/tiny.pt" out | sed "s|$A/||; s|/.*/out|out|"
+converted script/tiny.pt
+  into out
+  5 files, 106.3 kB, weights in mixed
+  the same model: digest ???????????????????????????????????????????????????????????????? (glob)
+$ ls out
+config.json
+merges.txt
+model.safetensors
+preprocessor_config.json
+vocab.json
+$ for m in "$SOURCE/tests/fixtures/archives/openai/script/tiny.pt" ./out; do
+>     simile info --model "$m" --json | sed 's/.*"digest":"\([^"]*\)".*/\1/'
+> done | sort -u | wc -l
+1
+
+== the result reads and sees as the source does
+$ for m in gguf gguf-q8_0 legacy open_clip sharded; do
+>     from=$SOURCE/tests/fixtures/archives/same/$m
+>     simile convert "$from" $m >/dev/null
+>     simile embed --model "$from" --text "the dog" --image "$MODELS/pictures/wide.png" >a
+>     simile embed --model ./$m --text "the dog" --image "$MODELS/pictures/wide.png" >b
+>     cmp a b && wc -l <b
+> done
+2
+2
+2
+2
+2
+
+== a catalogue goes on with the converted model
+$ export SIMILE_MODEL=$MODELS/tiny-quick
+> pattern a.ppm 1; simile add a.ppm >/dev/null; simile convert "$MODELS/tiny-quick" same >/dev/null
+> simile convert "$MODELS/tiny-quick" rounded --dtype f16 | sed -n '3s/, [0-9.]* kB//p; 4s/[0-9a-f]\{64\}/DIGEST/gp'
+> simile search x --model ./same -p | sed 's/.*a.ppm/a.ppm/'
+  6 files, weights in F16
+  rounded: digest DIGEST, declared to go with DIGEST
+a.ppm
+$ tr -d ' \n' <rounded/simile.json | sed 's/[0-9a-f]\{64\}/DIGEST/g'; simile convert "$MODELS/tiny-quick" x --json |
+>     sed 's/.*"digest":"\([^"]*\)".*/\1/' >digest; grep -c "$(cat digest)" rounded/simile.json
+{"embedding_space":{"compatible_with":["DIGEST"]}}1
+
+== a name, a folder here, and a type in either case
+$ SIMILE_MODELS=$MODELS simile convert tiny-f16 wide --dtype F32 --json | sed 's/.*"weights":\(.*\),"digest.*/\1/'
+"F32","exact":true
+$ cp -R "$MODELS/tiny-bf16" here; simile convert here there --json | sed 's/.*"source":"\([^"]*\)".*/\1/; s/.*work/work/'
+work/here
+
+== a folder that is taken
+$ mkdir full empty; touch full/x; simile convert "$MODELS/tiny-quick" full
+err: simile: cannot make '*/full': it is there already, and not empty (glob)
+[1]
+$ simile convert "$MODELS/tiny-quick" empty --quiet >/dev/null; ls empty | wc -l; simile convert "$MODELS/tiny-quick" empty
+5
+err: simile: cannot make '*/empty': it is there already, and not empty (glob)
+[1]
+$ simile convert "$MODELS/tiny-quick" nowhere/x
+err: simile: cannot make '*/nowhere/x': no such file or directory (glob)
+[1]
+$ ls -A
+empty
+full
+
+== a disk that is full leaves nothing
+$ mkdir d; trap '' XFSZ; ulimit -f 100; simile convert "$MODELS/tiny-quick" d/x; s=$?; ls -A d; exit $s
+err: simile: cannot write '*/d/.x.simile-convert/model.safetensors': file too large (glob)
+[1]
+
+== what cannot be converted
+$ simile convert nowhere/x y
+err: simile: cannot read '*/nowhere/x/config.json': no such file or directory (glob)
+[1]
+$ simile convert "$MODELS/tiny-quick"
+err: simile: a model and a folder to make are needed
+err: try 'simile convert --help'
+[2]
+$ simile convert "$MODELS/tiny-quick" y --dtype int8
+err: simile: 'int8' is no value for --dtype: f32, f16 or bf16 is needed
+err: try 'simile convert --help'
+[2]
+$ ls -A
