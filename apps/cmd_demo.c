@@ -33,8 +33,7 @@ static char *find_gallery(void)
     static const char *const places[] = {"../gallery", "../share/simile/gallery"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char *path = app_beside(places[i]);
-        file_facts facts;
-        if (path && !file_stat(path, &facts, NULL) && facts.is_directory) return path;
+        if (path && file_is_folder(path)) return path;
         mem_free(path);
     }
     return NULL;

@@ -2,6 +2,8 @@
  * digest.c - see digest.h. */
 #include "base/digest.h"
 
+#include <string.h>
+
 void digest_init(digest *d)
 {
     sha256_init(d);
@@ -33,6 +35,11 @@ void digest_hex(const uint8_t in[DIGEST_SIZE], char out[DIGEST_HEX])
         out[2 * i + 1] = hex[in[i] & 15];
     }
     out[2 * DIGEST_SIZE] = 0;
+}
+
+bool digest_is_hex(const char *text)
+{
+    return strlen(text) == DIGEST_HEX - 1 && strspn(text, "0123456789abcdef") == DIGEST_HEX - 1;
 }
 
 void digest_bytes(const void *bytes, size_t len, uint8_t out[DIGEST_SIZE])

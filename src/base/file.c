@@ -36,6 +36,12 @@ bool file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool file_is_folder(const char *path)
+{
+    file_facts facts;
+    return !file_stat(path, &facts, NULL) && facts.is_directory;
+}
+
 /* Opens a regular file for reading, or explains. Pipes and devices are refused: they could block for ever. */
 static int open_regular(const char *path, size_t *len, simile_error *err)
 {

@@ -33,6 +33,7 @@ typedef struct {
 /* Follows links. */
 simile_status file_stat(const char *path, file_facts *out, simile_error *err);
 bool file_exists(const char *path);
+bool file_is_folder(const char *path); /* follows links */
 
 /* What was renamed or made in a folder survives a crash from now on. */
 simile_status file_sync_folder(const char *folder, simile_error *err);
