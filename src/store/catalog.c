@@ -27,8 +27,11 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_BEGIN_READ] = "BEGIN DEFERRED",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_META] = "SELECT model_digest, model_name, dim, generation, rewrites FROM meta WHERE id = 1",
+    [SQL_META] = "SELECT model_digest, model_name, dim, generation, rewrites, space.name FROM meta "
+                 "JOIN space ON space.id = meta.id WHERE meta.id = 1",
+    [SQL_META_1] = "SELECT model_digest, model_name, dim, generation, rewrites, '' FROM meta WHERE id = 1",
     [SQL_SET_MODEL] = "UPDATE meta SET model_digest = ?1, model_name = ?2, dim = ?3 WHERE id = 1",
+    [SQL_SET_SPACE] = "UPDATE space SET name = ?1 WHERE id = 1",
     [SQL_TOUCH] = "UPDATE meta SET generation = generation + 1, rewrites = rewrites + ?1 WHERE id = 1",
     [SQL_ANY_VECTOR] = "SELECT EXISTS (SELECT 1 FROM vector)",
     [SQL_INSERT] =
@@ -295,10 +298,6 @@ static simile_status identify(catalog *c, int64_t *version, simile_error *err)
                        c->path, (long long)*version, CATALOG_SCHEMA);
     if (!empty && *version < 1)
         return err_set(err, SIMILE_E_CORRUPT, "cannot open '%s': its tables have no version", c->path);
-    if (c->read_only && *version < CATALOG_SCHEMA)
-        return err_set(err, SIMILE_E_VERSION,
-                       "cannot open '%s': its tables are of version %lld and must be opened for writing once", c->path,
-                       (long long)*version);
     return SIMILE_OK;
 }
 
@@ -308,7 +307,7 @@ static simile_status prepare_to_write(catalog *c, int64_t version, simile_error 
     sqlite3_snprintf(sizeof page_size, page_size, "PRAGMA page_size = %d", PAGE_SIZE_BYTES);
     if (version == 0) RETURN_IF_ERROR(store_execute(c, page_size, err));
     RETURN_IF_ERROR(store_execute(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
-    return schema_migrate(c, version, err);
+    return schema_migrate(c, version, CATALOG_SCHEMA, err);
 }
 
 static simile_status make_tables(catalog *c, const char *name, simile_error *err)
@@ -339,6 +338,28 @@ static simile_status create(catalog *c, simile_error *err)
     return status;
 }
 
+/* In one transaction: a writer that migrates meanwhile must not change the tables between the two looks. */
+static simile_status check_tables(catalog *c, int64_t *version, simile_error *err)
+{
+    RETURN_IF_ERROR(store_execute(c, "BEGIN DEFERRED", err));
+    simile_status status = identify(c, version, err);
+    c->version = (int32_t)*version;
+    if (!status && *version) status = schema_check(c, err);
+    const simile_status ended = store_execute(c, "ROLLBACK", status ? NULL : err);
+    return status ? status : ended;
+}
+
+static simile_status check_opened(catalog *c, simile_error *err)
+{
+    int64_t version = 0;
+    RETURN_IF_ERROR(check_tables(c, &version, err));
+    if (c->read_only) return SIMILE_OK;
+    RETURN_IF_ERROR(prepare_to_write(c, version, err));
+    if (version == CATALOG_SCHEMA) return SIMILE_OK;
+    c->version = CATALOG_SCHEMA;
+    return schema_check(c, err);
+}
+
 static simile_status open_at(catalog *c, simile_error *err)
 {
     file_facts facts;
@@ -349,10 +370,7 @@ static simile_status open_at(catalog *c, simile_error *err)
     if (!there && c->read_only)
         return err_set(err, SIMILE_E_NOT_FOUND, "cannot open the catalogue '%s': no such file", c->path);
     RETURN_IF_ERROR(c->read_only ? connect_to_read(c, err) : connect_to_write(c, c->path, err));
-    int64_t version = 0;
-    RETURN_IF_ERROR(identify(c, &version, err));
-    if (!c->read_only) RETURN_IF_ERROR(prepare_to_write(c, version, err));
-    return schema_check(c, err);
+    return check_opened(c, err);
 }
 
 simile_status catalog_open(const char *path, bool read_only, catalog **out, simile_error *err)
@@ -460,21 +478,25 @@ typedef struct {
 
 static bool is_digest(const char *text, int bytes)
 {
-    return bytes == 0 || (bytes == DIGEST_HEX - 1 && strspn(text, "0123456789abcdef") == DIGEST_HEX - 1);
+    return bytes == 0 || (bytes == DIGEST_HEX - 1 && digest_is_hex(text));
 }
 
 static simile_status read_meta_row(const catalog *c, sqlite3_stmt *statement, meta *out, simile_error *err)
 {
     const char *digest_text = (const char *)sqlite3_column_text(statement, 0);
     const char *name = (const char *)sqlite3_column_text(statement, 1);
-    if (!digest_text || !name) return store_error(c, sqlite3_errcode(c->db), "read", err);
+    const char *space = (const char *)sqlite3_column_text(statement, 5);
+    if (!digest_text || !name || !space) return store_error(c, sqlite3_errcode(c->db), "read", err);
     const int digest_bytes = sqlite3_column_bytes(statement, 0), name_bytes = sqlite3_column_bytes(statement, 1);
     const int64_t dim = sqlite3_column_int64(statement, 2);
     if (!is_digest(digest_text, digest_bytes) || name_bytes >= (int)sizeof out->model.name ||
         strlen(name) != (size_t)name_bytes || dim < 0 || dim > MAX_VALUE_BYTES / 4 || !digest_bytes != !dim)
         return store_damaged(c, 0, "its model is not described as it should be", err);
+    if (*space && (!space_is_name(space) || strlen(space) != (size_t)sqlite3_column_bytes(statement, 5)))
+        return store_damaged(c, 0, "its space has an impossible name", err);
     memcpy(out->model.digest, digest_text, (size_t)digest_bytes + 1);
     memcpy(out->model.name, name, (size_t)name_bytes + 1);
+    memcpy(out->model.space, space, strlen(space) + 1);
     out->model.dim = (int32_t)dim;
     out->generation = sqlite3_column_int64(statement, 3);
     out->rewrites = sqlite3_column_int64(statement, 4);
@@ -486,7 +508,7 @@ static simile_status read_meta(catalog *c, meta *out, simile_error *err)
     sqlite3_stmt *statement;
     bool row = false;
     *out = (meta){0};
-    RETURN_IF_ERROR(store_statement(c, SQL_META, &statement, err));
+    RETURN_IF_ERROR(store_statement(c, c->version < 2 ? SQL_META_1 : SQL_META, &statement, err));
     simile_status status = store_step(c, statement, &row, err);
     if (!status) status = row ? read_meta_row(c, statement, out, err) : store_damaged(c, 0, "its head is missing", err);
     sqlite3_reset(statement);
@@ -524,6 +546,17 @@ static simile_status has_vectors(catalog *c, bool *out, simile_error *err)
     return status;
 }
 
+static simile_status set_space(catalog *c, const char *name, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    RETURN_IF_ERROR(store_statement(c, SQL_SET_SPACE, &statement, err));
+    const int code = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (code) return store_error(c, code, "write", err);
+    RETURN_IF_ERROR(store_run(c, statement, err));
+    c->touched = true;
+    return SIMILE_OK;
+}
+
 static simile_status set_model(catalog *c, const catalog_model *model, simile_error *err)
 {
     sqlite3_stmt *statement;
@@ -535,7 +568,7 @@ static simile_status set_model(catalog *c, const catalog_model *model, simile_er
     RETURN_IF_ERROR(store_run(c, statement, err));
     c->dim = model->dim;
     c->touched = c->rewrote = true;
-    return SIMILE_OK;
+    return set_space(c, model->space, err);
 }
 
 /* Within a transaction: keeps the model that is there, or takes the new one when there is no vector of another. */
@@ -544,7 +577,10 @@ static simile_status claim(catalog *c, const catalog_model *model, simile_error 
     meta m;
     bool vectors;
     RETURN_IF_ERROR(read_meta(c, &m, err));
-    if (!strcmp(m.model.digest, model->digest) && m.model.dim == model->dim) return SIMILE_OK;
+    if (!strcmp(m.model.digest, model->digest) && m.model.dim == model->dim) {
+        const bool renamed = *model->space && strcmp(m.model.space, model->space) != 0;
+        return renamed ? set_space(c, model->space, err) : SIMILE_OK;
+    }
     RETURN_IF_ERROR(has_vectors(c, &vectors, err));
     if (vectors)
         return err_set(err, SIMILE_E_VERSION,

@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/space.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,12 +22,12 @@
 
 typedef struct catalog catalog;
 
-enum { CATALOG_SCHEMA = 1 };
+enum { CATALOG_SCHEMA = 2 };
 #define CATALOG_NO_DATE INT64_MIN
 
-/* Opens, creating and migrating as needed unless read_only. SIMILE_E_FORMAT: not SQLite, or not ours; SIMILE_E_VERSION:
- * tables newer than this library's. Read-only opening also works where nothing can be written beside the file, as long
- * as no unfinished write-ahead log lies there. */
+/* Opens, creating and migrating as needed unless read_only: then older tables are read as they are. SIMILE_E_FORMAT:
+ * not SQLite, or not ours; SIMILE_E_VERSION: tables newer than this library's. Read-only opening also works where
+ * nothing can be written beside the file, as long as no unfinished write-ahead log lies there. */
 simile_status catalog_open(const char *path, bool read_only, catalog **out, simile_error *err);
 void catalog_close(catalog *c);
 
@@ -35,10 +36,12 @@ void catalog_close(catalog *c);
 typedef struct {
     char digest[DIGEST_HEX]; /* "" while the catalogue has no vectors yet */
     char name[128];
+    char space[SPACE_WORD]; /* what the model calls the space of its vectors; "": nothing, or tables of version 1 */
     int32_t dim;
 } catalog_model;
 simile_status catalog_get_model(catalog *c, catalog_model *out, simile_error *err);
-/* Sets it in an empty catalogue; succeeds without effect when it is the same, SIMILE_E_VERSION when it is another. */
+/* Sets it in an empty catalogue. Where it is there already, it succeeds and takes over what the model now calls its
+ * space; SIMILE_E_VERSION when it is another. */
 simile_status catalog_claim_model(catalog *c, const catalog_model *model, simile_error *err);
 
 /* ---- items ---- */

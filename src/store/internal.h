@@ -21,7 +21,9 @@ typedef enum {
     SQL_COMMIT,
     SQL_ROLLBACK,
     SQL_META,
+    SQL_META_1,
     SQL_SET_MODEL,
+    SQL_SET_SPACE,
     SQL_TOUCH,
     SQL_ANY_VECTOR,
     SQL_INSERT,
@@ -53,6 +55,7 @@ struct catalog {
     sqlite3_stmt *statements[SQL_STATEMENTS]; /* prepared at first use */
     buf strings;                              /* of the item that was found last */
     bool read_only, immutable;
+    int32_t version;      /* of the tables */
     file_facts opened_as; /* of an immutable file: it must stay so */
     bool writing, reading;
     bool touched, rewrote; /* by the transaction in progress */
@@ -76,9 +79,9 @@ simile_status store_execute(catalog *c, const char *sql, simile_error *err);
 /* A single whole number. */
 simile_status store_number(catalog *c, const char *sql, int64_t *out, simile_error *err);
 
-/* schema.c: brings the tables up to CATALOG_SCHEMA from `version` (0: nothing is there yet). */
-simile_status schema_migrate(catalog *c, int64_t version, simile_error *err);
-/* schema.c: are the tables exactly those that the migrations make? */
+/* schema.c: brings the tables from one version (0: nothing is there yet) up to another. */
+simile_status schema_migrate(catalog *c, int64_t version, int64_t wanted, simile_error *err);
+/* schema.c: are the tables exactly those that the migrations up to the connection's version make? */
 simile_status schema_check(catalog *c, simile_error *err);
 enum { SCHEMA_APPLICATION_ID = 0x53494d4c }; /* "SIML" */
 

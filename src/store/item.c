@@ -390,7 +390,7 @@ simile_status catalog_count(catalog *c, catalog_counts *out, simile_error *err)
 {
     sqlite3_stmt *statement;
     bool row = true;
-    *out = (catalog_counts){.schema = CATALOG_SCHEMA};
+    *out = (catalog_counts){.schema = c->version};
     RETURN_IF_ERROR(store_statement(c, SQL_COUNT, &statement, err));
     simile_status status = SIMILE_OK;
     while (!status && row) {

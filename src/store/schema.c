@@ -2,11 +2,13 @@
  * schema.c - the tables of a catalogue and how they came to be.
  *
  *     meta    one row: whose vectors these are, and two counters that tell caches when they are stale
+ *     space   one row: what that model calls the space of its vectors ("": nothing); since version 2
  *     item    one row a picture or text; ids are never used twice (AUTOINCREMENT). date = taken, else mtime in seconds,
  *             kept in a column of its own so that a range of dates is a range of an index
  *     vector  the unit vector of an item as dim x float32, little-endian, with the first eight bytes of its SHA-256
  *
- * Migration n brings version n-1 to n and is never edited once released. A file's tables are right when they are, text
+ * Migration n brings version n-1 to n and is never edited once released. It makes new tables rather than change one:
+ * what ALTER TABLE leaves in the schema is SQLite's text, not ours. A file's tables are right when they are, text
  * for text, what the migrations make in an empty database: a file that smuggles in a trigger, a view, a generated
  * column or an index on an expression is refused before any of its rows is read.
  *
@@ -52,7 +54,16 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const migrations[CATALOG_SCHEMA] = {version_1};
+static const char *const version_2[] = {
+    "CREATE TABLE space (\n"
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),\n"
+    "  name TEXT NOT NULL\n"
+    ") STRICT",
+    "INSERT INTO space VALUES (1, '')",
+    NULL,
+};
+
+static const char *const *const migrations[CATALOG_SCHEMA] = {version_1, version_2};
 
 static simile_status migrate_one(catalog *c, int64_t version, simile_error *err)
 {
@@ -63,9 +74,9 @@ static simile_status migrate_one(catalog *c, int64_t version, simile_error *err)
     return store_execute(c, pragmas, err);
 }
 
-simile_status schema_migrate(catalog *c, int64_t version, simile_error *err)
+simile_status schema_migrate(catalog *c, int64_t version, int64_t wanted, simile_error *err)
 {
-    for (; version < CATALOG_SCHEMA; version++) {
+    for (; version < wanted; version++) {
         RETURN_IF_ERROR(store_execute(c, "BEGIN IMMEDIATE", err));
         int64_t now = 0; /* another process may have been quicker */
         simile_status status = store_number(c, "PRAGMA user_version", &now, err);
@@ -110,14 +121,14 @@ static simile_status describe(catalog *c, buf *out, simile_error *err)
     return status;
 }
 
-/* The same text for a database that the migrations have just made. */
+/* The same text for a database that the migrations up to this one's version have just made. */
 static simile_status describe_expected(const catalog *c, buf *out, simile_error *err)
 {
     catalog fresh = {.path = c->path, .lock = -1};
     const int code =
         sqlite3_open_v2(":memory:", &fresh.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     simile_status status = code ? store_error(&fresh, code, "open", err) : SIMILE_OK;
-    if (!status) status = schema_migrate(&fresh, 0, err);
+    if (!status) status = schema_migrate(&fresh, 0, c->version, err);
     if (!status) status = describe(&fresh, out, err);
     sqlite3_close_v2(fresh.db);
     return status;

@@ -30,7 +30,7 @@ static simile_status dump(catalog *c, simile_error *err)
 {
     catalog_model model;
     RETURN_IF_ERROR(catalog_get_model(c, &model, err));
-    printf("model %s %s %d\n", model.digest, model.name, model.dim);
+    printf("model %s %s %d space %s\n", model.digest, model.name, model.dim, *model.space ? model.space : "-");
     RETURN_IF_ERROR(catalog_each(c, print_item, NULL, err));
     RETURN_IF_ERROR(catalog_each_vector(c, SIMILE_KIND_IMAGE, 0, print_vector, NULL, err));
     return catalog_each_vector(c, SIMILE_KIND_TEXT, 0, print_vector, NULL, err);

@@ -75,7 +75,7 @@ static void the_facts_are_those_of_the_catalogue(void **state)
     assert_string_equal(stats.model_name, "tiny-quick");
     assert_ok(simile_model_digest(lab.model, digest_text, &err));
     assert_string_equal(stats.model_digest, digest_text);
-    assert_int_equal(stats.schema, 1);
+    assert_int_equal(stats.schema, 2);
     assert_true(stats.bytes > 0);
     simile_library_close(library);
 }

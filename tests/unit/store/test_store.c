@@ -561,11 +561,98 @@ static void foreign_files_are_refused(void **state)
 static void newer_tables_are_refused(void **state)
 {
     catalog_close(open_filled());
-    run_sql("PRAGMA user_version = 2");
+    run_sql("PRAGMA user_version = 3");
     assert_open_fails(true, SIMILE_E_VERSION);
     assert_open_fails(false, SIMILE_E_VERSION);
     run_sql("PRAGMA user_version = -1");
     assert_open_fails(false, SIMILE_E_CORRUPT);
+}
+
+/* What the first migration alone makes. */
+static void make_version_1(void)
+{
+    catalog_close(open_filled());
+    run_sql("DROP TABLE space; PRAGMA user_version = 1");
+}
+
+static void assert_space(catalog *c, int32_t schema, const char *name)
+{
+    catalog_model model;
+    catalog_counts counts;
+    assert_ok(catalog_get_model(c, &model, &err));
+    assert_string_equal(model.digest, digest_a);
+    assert_string_equal(model.name, "toy");
+    assert_string_equal(model.space, name);
+    assert_ok(catalog_count(c, &counts, &err));
+    assert_int_equal(counts.schema, schema);
+    assert_int_equal(counts.images, 5);
+}
+
+static void older_tables_are_read_as_they_are_and_migrated_by_a_writer(void **state)
+{
+    char *before, *after;
+    size_t n, m;
+    float vector[DIM];
+    make_version_1();
+    assert_ok(file_read(file, 1 << 24, &before, &n, &err));
+    catalog *reader = open_ok(true);
+    assert_space(reader, 1, "");
+    assert_ok(file_read(file, 1 << 24, &after, &m, &err));
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    mem_free(before);
+    mem_free(after);
+    catalog *writer = open_ok(false);
+    assert_space(writer, 2, "");
+    assert_space(reader, 1, ""); /* it goes on */
+    assert_ok(catalog_get_vector(reader, 2, vector, DIM, &err));
+    assert_memory_equal(vector, unit_vector, sizeof vector);
+    catalog_close(reader);
+    catalog_close(writer);
+    reader = open_ok(true);
+    assert_space(reader, 2, "");
+    catalog_close(reader);
+}
+
+static void what_claims_to_be_older_must_be(void **state)
+{
+    catalog_close(open_filled());
+    run_sql("PRAGMA user_version = 1");
+    assert_open_fails(true, SIMILE_E_CORRUPT);
+    assert_open_fails(false, SIMILE_E_CORRUPT);
+    unlink(file);
+    make_version_1();
+    run_sql("ALTER TABLE meta ADD COLUMN x TEXT");
+    assert_open_fails(true, SIMILE_E_CORRUPT);
+    assert_open_fails(false, SIMILE_E_CORRUPT);
+}
+
+static void a_space_is_named_by_the_model_that_made_it(void **state)
+{
+    catalog_model model = model_named(digest_a, "toy"), other = model_named(digest_b, "other");
+    int64_t before, after;
+    make_version_1();
+    catalog *c = open_ok(false);
+    assert_ok(catalog_claim_model(c, &model, &err));
+    assert_space(c, 2, "");
+    snprintf(model.space, sizeof model.space, "toys/one");
+    snprintf(other.space, sizeof other.space, "toys/two");
+    assert_ok(catalog_generation(c, &before, NULL, &err));
+    assert_ok(catalog_claim_model(c, &model, &err));
+    assert_space(c, 2, "toys/one");
+    assert_ok(catalog_generation(c, &after, NULL, &err));
+    assert_int_equal(after, before + 1);
+    assert_int_equal(catalog_claim_model(c, &other, &err), SIMILE_E_VERSION);
+    assert_space(c, 2, "toys/one");
+    model.space[0] = 0; /* what is not said any more is not forgotten */
+    assert_ok(catalog_claim_model(c, &model, &err));
+    assert_space(c, 2, "toys/one");
+    snprintf(model.space, sizeof model.space, "toys/three");
+    assert_ok(catalog_claim_model(c, &model, &err));
+    catalog_close(c);
+    c = open_ok(true);
+    assert_space(c, 2, "toys/three");
+    catalog_close(c);
 }
 
 static void smuggled_tables_are_refused(void **state)
@@ -630,6 +717,10 @@ static void the_check_finds_every_damage(void **state)
     assert_problem("UPDATE meta SET dim = -1", "its model is not described");
     assert_problem("UPDATE meta SET model_digest = 'abc'", "its model is not described");
     assert_problem("DELETE FROM meta", "its head is missing");
+    assert_problem("DELETE FROM space", "its head is missing");
+    assert_problem("UPDATE space SET name = 'a b'", "its space has an impossible name");
+    assert_problem("UPDATE space SET name = 'a' || char(0) || 'b'", "its space has an impossible name");
+    assert_problem("UPDATE space SET name = hex(zeroblob(80))", "its space has an impossible name");
 }
 
 static void damaged_rows_are_errors_when_read(void **state)
@@ -783,6 +874,9 @@ int main(void)
         store_test(a_killed_writer_blocks_nobody_and_leaves_whole_batches),
         store_test(foreign_files_are_refused),
         store_test(newer_tables_are_refused),
+        store_test(older_tables_are_read_as_they_are_and_migrated_by_a_writer),
+        store_test(what_claims_to_be_older_must_be),
+        store_test(a_space_is_named_by_the_model_that_made_it),
         store_test(smuggled_tables_are_refused),
         store_test(the_check_finds_every_damage),
         store_test(damaged_rows_are_errors_when_read),
