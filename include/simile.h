@@ -94,6 +94,9 @@ typedef struct {
     size_t struct_size;
     const char *search_path; /* directories, ':' between them, in which a bare name is looked for first */
     int32_t image_size;      /* see pictures at this size instead of the trained one: vision transformers can */
+    const char *text_model;  /* another model, by name or path, which reads the texts in place of this one; "" or NULL:
+                                none */
+    int32_t force_pairing;   /* 1: even if nothing declares that the vectors of the two belong to one space */
 } simile_model_options;
 
 typedef struct {
@@ -107,13 +110,20 @@ typedef struct {
     int64_t parameters;
     float logit_scale;         /* already exponentiated: confidence = softmax(logit_scale x cosine) */
     const char *weights_dtype; /* as stored: "F32", "F16", "BF16", or "mixed" */
+    const char *text_name;     /* of the model that reads the texts in its place, or NULL; context and vocab_size are
+                                  that one's then */
+    const char *text_directory;
 } simile_model_info;
 
 /* Opens a directory in the Hugging Face layout (config.json, safetensors, tokenizer, preprocessor_config.json). name is
  * a path or a bare name; a bare name is looked for in search_path, $SIMILE_MODELS, $XDG_DATA_HOME/simile/models and
  * <prefix>/share/simile/models. Weights are mapped, not read. With another image_size the model is another one, with an
  * identity of its own.
- * Errors: NOT_FOUND, FORMAT, CORRUPT, UNSUPPORTED, LIMIT, IO, NOMEM, ARG. */
+ * With text_model, two make a pair: the images are seen by the one, the texts read by the tower and the tokenizer of
+ * the other. Its identity and its logit scale are those of the model that sees. The other must be declared to belong
+ * beside it (below, "embedding spaces"), or forced. Errors: NOT_FOUND, FORMAT, CORRUPT, UNSUPPORTED (also two whose
+ * vectors have different lengths), VERSION (a pair that nothing declares), LIMIT, IO, NOMEM,
+ * ARG. */
 SIMILE_API simile_status simile_model_open(const char *name, const simile_model_options *options, simile_model **out,
                                            simile_error *err);
 SIMILE_API void simile_model_close(simile_model *model);
@@ -123,6 +133,22 @@ SIMILE_API const simile_model_info *simile_model_get_info(const simile_model *mo
  * computed at the first call, which reads every weight. For models of more than 64 MiB it is remembered in
  * $XDG_CACHE_HOME/simile/digests, as long as no file of the model changes. */
 SIMILE_API simile_status simile_model_digest(const simile_model *model, char out[65], simile_error *err);
+
+/* ---- embedding spaces ----
+ * A model's vectors lie in a space of its own, which its digest names. In its folder a file simile.json may give that
+ * space a name, which other models may share, and name the spaces beside whose vectors its own belong, by digest or by
+ * name. simile_pull writes it for the models that it knows. What it declares is taken at its word. A pair declares what
+ * its model that sees does. */
+
+SIMILE_API const char *simile_model_space_name(const simile_model *model);              /* NULL: it has none */
+SIMILE_API const char *simile_model_compatible_at(const simile_model *model, size_t i); /* NULL beyond the end */
+
+/* Declares in the simile.json of `model` that its texts belong beside the pictures of `other`: the digest and the name
+ * of the other's space go into it; with `undo`, they are taken out. *changed (may be NULL): whether that made a
+ * difference. The handle stays as it was opened. Neither may be a pair. Errors: UNSUPPORTED (vectors of different
+ * lengths, no text tower here or no image tower there, a model that is a single file), LIMIT, FORMAT, IO, NOMEM. */
+SIMILE_API simile_status simile_model_declare(const simile_model *model, const simile_model *other, int32_t undo,
+                                              int32_t *changed, simile_error *err);
 
 /* Tokens of a text as the network sees them, the two special tokens included. Writes at most cap ids, and their number
  * to *n. *truncated (may be NULL) says whether the text was longer than the context. cap >= context always suffices. */
@@ -211,9 +237,11 @@ typedef struct {
 enum { SIMILE_KIND_IMAGE = 0, SIMILE_KIND_TEXT = 1 };
 enum { SIMILE_ITEM_OK = 0, SIMILE_ITEM_QUARANTINED = 1 };
 
-/* Opens or creates a catalogue (an SQLite file). model may be NULL when nothing is to be encoded; otherwise its digest
- * must be that of the vectors in the catalogue (SIMILE_E_VERSION).
- * Errors: NOT_FOUND, IO, FORMAT (not a catalogue), CORRUPT, VERSION, NOMEM. */
+/* Opens or creates a catalogue (an SQLite file). model may be NULL when nothing is to be encoded; otherwise its vectors
+ * must belong beside those in the catalogue (SIMILE_E_VERSION): it is the model that made them, by its digest, or its
+ * simile.json declares that model's space, by digest or by name. Of a pair the model that sees counts. Tables of an
+ * older version are brought up to date, unless read_only: then they are read as they are. Errors: NOT_FOUND, IO, FORMAT
+ * (not a catalogue), CORRUPT, VERSION, NOMEM. */
 SIMILE_API simile_status simile_library_open(const char *path, const simile_model *model,
                                              const simile_library_options *options, simile_library **out,
                                              simile_error *err);
@@ -265,6 +293,14 @@ typedef struct {
 } simile_stats;
 
 SIMILE_API simile_status simile_library_get_stats(simile_library *library, simile_stats *out, simile_error *err);
+
+enum { SIMILE_SPACE_NAME = 129 }; /* bytes of the longest name of a space, with its NUL */
+/* What the model that made the vectors calls their space; "" when it gave it no name. */
+SIMILE_API simile_status simile_library_get_space(simile_library *library, char out[SIMILE_SPACE_NAME],
+                                                  simile_error *err);
+/* Do the model's vectors belong beside those of the catalogue? SIMILE_E_VERSION when not, as simile_library_open. */
+SIMILE_API simile_status simile_library_check_model(simile_library *library, const simile_model *model,
+                                                    simile_error *err);
 
 typedef struct {
     int64_t items, problems;
@@ -356,6 +392,8 @@ typedef struct {
     int32_t loads;      /* 0: it can be fetched, but needs a later version to be opened */
     int64_t parameters; /* 0: unknown */
     int64_t bytes;      /* of the download; 0: unknown */
+    const char *space;  /* name of the space of its vectors; NULL: its source is the name */
+    const char *beside; /* name of another space beside whose vectors its own belong, or NULL */
 } simile_known_model;
 
 /* The table of models that simile_pull knows by name. NULL beyond the end. */

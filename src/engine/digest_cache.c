@@ -5,8 +5,9 @@
  * the time that one search takes. $XDG_CACHE_HOME/simile/digests/<stamp> holds the digest of the files that the stamp
  * describes: path, size, time of change of content and of inode, and inode number of each file in the model's folder,
  * and the resolution at which it was opened.
- * Whatever changes a file changes its ctime, so a stale answer is never found. Everything here is a convenience: where
- * it fails the digest is computed. Small models do not come here. */
+ * Whatever changes a file changes its ctime, so a stale answer is never found. What the folder declares of its space is
+ * no part of the digest and not of the stamp either, so that a declaration costs no second reading. Everything here is
+ * a convenience: where it fails the digest is computed. Small models do not come here. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -25,6 +26,8 @@ typedef struct {
 static int add_file(void *user, const char *path, const file_facts *facts)
 {
     stamp *s = user;
+    const size_t len = strlen(path), end = strlen("/" SPACE_FILE);
+    if (len > end && !strcmp(path + len - end, "/" SPACE_FILE)) return 0;
     const int64_t numbers[4] = {facts->size, facts->mtime_ns, facts->ctime_ns, facts->inode};
     digest_add_part(&s->d, path, strlen(path));
     digest_add_part(&s->d, numbers, sizeof numbers);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "base/space.h"
 #include "model/model.h"
 #include "store/catalog.h"
 
@@ -20,6 +21,7 @@ struct simile_model {
     model *m;
     pthread_mutex_t lock;
     char digest[DIGEST_HEX]; /* "" until it was asked for */
+    space_claims claims;     /* what it declares; of a pair, what the model that sees does */
 };
 
 /* model_digest(), remembered between runs for large models: digest_cache.c. */
@@ -63,6 +65,18 @@ struct simile_library {
 simile_status options_copy(void *out, size_t size, const void *in, simile_error *err);
 int threads_or_default(int32_t threads);
 
+/* ---- embedding spaces (space.c) ---- */
+
+/* What the folder of a model that was just opened declares. */
+simile_status claims_read(simile_model *handle, simile_error *err);
+/* From now on `sees` reads texts with `reader`, which it owns (also on failure). VERSION when nothing declares that
+ * they belong together, unless forced. */
+simile_status pair_models(simile_model *sees, simile_model *reader, bool forced, simile_error *err);
+
+typedef enum { SPACE_OTHER, SPACE_DECLARED, SPACE_SAME } standing;
+/* How a model's vectors stand to those of a catalogue that has some. */
+simile_status model_standing(const simile_model *handle, const catalog_model *there, standing *out, simile_error *err);
+
 /* ---- encoding (encode.c) ---- */
 
 simile_status encoder_needs_images(const simile_encoder *encoder, const image_prepare_spec **spec, simile_error *err);
@@ -82,6 +96,7 @@ simile_status writer_take(simile_library *library, catalog **out, simile_error *
 void writer_give(simile_library *library);
 /* SIMILE_E_VERSION unless the model's vectors may stand beside those of the catalogue. */
 simile_status check_model(catalog *c, const simile_model *model, simile_error *err);
+/* The same, before vectors are written: a catalogue without any takes the model's space. */
 simile_status claim_model(catalog *c, const simile_model *model, simile_error *err);
 
 /* ---- snapshots (snapshot.c) ---- */

@@ -65,6 +65,7 @@ static simile_status describe_model(const simile_model *handle, catalog_model *o
     *out = (catalog_model){.dim = info->dim};
     const size_t len = strnlen(info->name, sizeof out->name - 1);
     memcpy(out->name, info->name, len);
+    memcpy(out->space, handle->claims.name, sizeof out->space);
     return simile_model_digest(handle, out->digest, err);
 }
 
@@ -72,12 +73,14 @@ simile_status check_model(catalog *c, const simile_model *handle, simile_error *
 {
     catalog_model there, ours;
     catalog_counts counts;
+    standing stands;
     RETURN_IF_ERROR(catalog_get_model(c, &there, err));
     if (!there.digest[0]) return SIMILE_OK;
-    RETURN_IF_ERROR(describe_model(handle, &ours, err));
-    if (there.dim == ours.dim && !strcmp(there.digest, ours.digest)) return SIMILE_OK;
+    RETURN_IF_ERROR(model_standing(handle, &there, &stands, err));
+    if (stands != SPACE_OTHER) return SIMILE_OK;
     RETURN_IF_ERROR(catalog_count(c, &counts, err));
     if (!counts.images && !counts.texts) return SIMILE_OK; /* nothing of the other model is left */
+    RETURN_IF_ERROR(describe_model(handle, &ours, err));
     return err_set(err, SIMILE_E_VERSION,
                    "the vectors in the catalogue are those of the model '%s' (%.8s), not of '%s' (%.8s)", there.name,
                    there.digest, ours.name, ours.digest);
@@ -85,7 +88,13 @@ simile_status check_model(catalog *c, const simile_model *handle, simile_error *
 
 simile_status claim_model(catalog *c, const simile_model *handle, simile_error *err)
 {
-    catalog_model ours;
+    catalog_model there, ours;
+    catalog_counts counts;
+    standing stands = SPACE_OTHER;
+    RETURN_IF_ERROR(catalog_get_model(c, &there, err));
+    RETURN_IF_ERROR(catalog_count(c, &counts, err));
+    if (there.digest[0]) RETURN_IF_ERROR(model_standing(handle, &there, &stands, err));
+    if (stands == SPACE_DECLARED && (counts.images || counts.texts)) return SIMILE_OK;
     RETURN_IF_ERROR(describe_model(handle, &ours, err));
     return catalog_claim_model(c, &ours, err);
 }
@@ -173,6 +182,29 @@ simile_status simile_library_get_stats(simile_library *library, simile_stats *ou
     if (!status) status = read_stats(c, out, err);
     catalog_read_end(c);
     reader_give(library, c, !status);
+    return status;
+}
+
+simile_status simile_library_get_space(simile_library *library, char out[SIMILE_SPACE_NAME], simile_error *err)
+{
+    catalog *c;
+    catalog_model there;
+    if (!library || !out) return err_set(err, SIMILE_E_ARG, "no catalogue or no place was given");
+    out[0] = 0;
+    RETURN_IF_ERROR(reader_take(library, &c, err));
+    const simile_status status = catalog_get_model(c, &there, err);
+    if (!status) memcpy(out, there.space, sizeof there.space);
+    reader_give(library, c, !status);
+    return status;
+}
+
+simile_status simile_library_check_model(simile_library *library, const simile_model *handle, simile_error *err)
+{
+    catalog *c;
+    if (!library || !handle) return err_set(err, SIMILE_E_ARG, "no catalogue or no model was given");
+    RETURN_IF_ERROR(reader_take(library, &c, err));
+    const simile_status status = check_model(c, handle, err);
+    reader_give(library, c, !status || status == SIMILE_E_VERSION);
     return status;
 }
 

@@ -11,12 +11,6 @@
 #define SIMILE_DATADIR "/usr/local/share/simile"
 #endif
 
-static bool is_folder(const char *path)
-{
-    file_facts facts;
-    return !file_stat(path, &facts, NULL) && facts.is_directory;
-}
-
 /* Looks in each of the folders of a list with ':' between them. *out stays NULL when it is in none. */
 static simile_status find_in_list(const char *list, const char *name, char **out, simile_error *err)
 {
@@ -24,7 +18,7 @@ static simile_status find_in_list(const char *list, const char *name, char **out
         const size_t len = strcspn(list, ":");
         char *path = len ? mem_printf("%.*s/%s", (int)len, list, name) : NULL;
         if (len && !path) return err_nomem(err);
-        if (path && is_folder(path))
+        if (path && file_is_folder(path))
             *out = path;
         else
             mem_free(path);
@@ -41,7 +35,7 @@ static simile_status find_in_data_home(const char *name, char **out, simile_erro
     char *path = mem_printf("%s/models/%s", home, name);
     mem_free(home);
     if (!path) return err_nomem(err);
-    if (is_folder(path))
+    if (file_is_folder(path))
         *out = path;
     else
         mem_free(path);
@@ -66,6 +60,36 @@ static simile_status find_model(const char *name, const char *search_path, char 
                    SIMILE_DATADIR "/models");
 }
 
+static simile_status open_one(const char *name, const char *search_path, const model_options *how, simile_model **out,
+                              simile_error *err)
+{
+    char *directory;
+    *out = NULL;
+    RETURN_IF_ERROR(find_model(name, search_path, &directory, err));
+    simile_model *handle = mem_new(simile_model);
+    simile_status status = handle ? SIMILE_OK : err_nomem(err);
+    if (handle) pthread_mutex_init(&handle->lock, NULL);
+    if (!status) status = model_open(directory, how, &handle->m, err);
+    if (!status) status = claims_read(handle, err);
+    mem_free(directory);
+    if (status)
+        simile_model_close(handle);
+    else
+        *out = handle;
+    return status;
+}
+
+/* A model that is to read its own texts needs no second copy of itself. */
+static simile_status open_reader(simile_model *sees, const simile_model_options *opt, simile_error *err)
+{
+    simile_model *reader;
+    RETURN_IF_ERROR(open_one(opt->text_model, opt->search_path, NULL, &reader, err));
+    if (strcmp(model_info(sees->m)->directory, model_info(reader->m)->directory) != 0)
+        return pair_models(sees, reader, opt->force_pairing != 0, err);
+    simile_model_close(reader);
+    return SIMILE_OK;
+}
+
 simile_status simile_model_open(const char *name, const simile_model_options *options, simile_model **out,
                                 simile_error *err)
 {
@@ -76,17 +100,13 @@ simile_status simile_model_open(const char *name, const simile_model_options *op
     RETURN_IF_ERROR(options_copy(&opt, sizeof opt, options, err));
     if (opt.image_size < 0) return err_set(err, SIMILE_E_ARG, "the size of pictures is negative");
     const model_options how = {.image_size = opt.image_size};
-    char *directory;
-    RETURN_IF_ERROR(find_model(name, opt.search_path, &directory, err));
-    simile_model *handle = mem_new(simile_model);
-    simile_status status = handle ? model_open(directory, &how, &handle->m, err) : err_nomem(err);
-    if (status) {
-        mem_free(handle);
-    } else {
-        pthread_mutex_init(&handle->lock, NULL);
+    simile_model *handle;
+    RETURN_IF_ERROR(open_one(name, opt.search_path, &how, &handle, err));
+    const simile_status status = opt.text_model && *opt.text_model ? open_reader(handle, &opt, err) : SIMILE_OK;
+    if (status)
+        simile_model_close(handle);
+    else
         *out = handle;
-    }
-    mem_free(directory);
     return status;
 }
 

@@ -3,6 +3,7 @@
  *
  * On disk, below the models folder:
  *     NAME/                    a whole model; simile-model.json in it says what was put there, and from where
+ *     NAME/simile.json         what it declares of its space, written here or later (base/space.h)
  *     NAME.part/               a pull under way; its files have their final names once they were verified
  *     NAME.part/FILE.part      the file that is coming
  *     NAME.part/simile-pull.json   what is wanted, and the ETag that FILE.part came with
@@ -54,11 +55,12 @@ typedef struct {
     char *url, *url_file;  /* of weights that lie alone, or NULL */
     char *words_url;       /* of the tokenizer that they need, or NULL */
     char words_sum[HUB_OID];
-    char commit[HUB_OID];   /* what the revision stands for; the file's checksum for a URL */
-    char *source;           /* for the record */
-    char *endpoint, *token; /* of the hub; token may be NULL */
-    char *cache;            /* models--owner--name of the Hugging Face libraries' cache, or NULL */
-    char *final, *staging;  /* folders */
+    const simile_known_model *known; /* NULL: none of the table */
+    char commit[HUB_OID];            /* what the revision stands for; the file's checksum for a URL */
+    char *source;                    /* for the record */
+    char *endpoint, *token;          /* of the hub; token may be NULL */
+    char *cache;                     /* models--owner--name of the Hugging Face libraries' cache, or NULL */
+    char *final, *staging;           /* folders */
     bool offline;
     hub_record record;         /* what is wanted, and how far it is */
     const char *current;       /* the file at work */

@@ -5,6 +5,7 @@
  * NAME.part, which the next pull goes on with. One thread. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/space.h"
 #include "hub/parts.h"
 
 #include <errno.h>
@@ -174,6 +175,17 @@ static simile_status replace(const pull *p, simile_error *err)
     return rename(p->staging, p->final) ? err_errno(err, "cannot make '%s'", p->final) : SIMILE_OK;
 }
 
+/* What is known of the space of its vectors. */
+static simile_status declare_space(const pull *p, simile_error *err)
+{
+    space_claims claims = {0};
+    if (!p->known) return SIMILE_OK;
+    const simile_known_model *known = p->known;
+    snprintf(claims.name, sizeof claims.name, "%s", known->space ? known->space : known->source);
+    if (known->beside) RETURN_IF_ERROR(space_add(&claims, known->beside, SPACE_FILE, err));
+    return space_write(p->staging, &claims, err);
+}
+
 static simile_status finish(pull *p, const char *models, simile_error *err)
 {
     char *record = pull_path(p, HUB_RECORD, ""), *state = pull_path(p, HUB_STATE, "");
@@ -181,6 +193,7 @@ static simile_status finish(pull *p, const char *models, simile_error *err)
     mem_free(p->record.partial);
     mem_free(p->record.etag);
     p->record.partial = p->record.etag = NULL;
+    if (!status) status = declare_space(p, err);
     if (!status) status = hub_record_write(record, &p->record, err);
     if (!status && unlink(state)) status = err_errno(err, "cannot delete '%s'", state);
     mem_free(record);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/space.h"
 #include "hub/parts.h"
 
 #include <errno.h>
@@ -127,7 +128,7 @@ static bool is_ours(const hub_record *record, const char *path)
 {
     size_t n = strlen(path);
     char name[HUB_MAX_PATH + 8];
-    if (strcmp(path, HUB_RECORD) == 0 || strcmp(path, HUB_STATE) == 0) return true;
+    if (strcmp(path, HUB_RECORD) == 0 || strcmp(path, HUB_STATE) == 0 || strcmp(path, SPACE_FILE) == 0) return true;
     if (n >= sizeof name) return false;
     memcpy(name, path, n + 1);
     if (hub_files_find(&record->files, name)) return true;
@@ -186,6 +187,7 @@ static simile_status delete_all(const char *folder, const hub_record *record, in
         RETURN_IF_ERROR(unlink_one(folder, record->files.items[i].path, ".part", bytes, err));
         RETURN_IF_ERROR(remove_folders(folder, record->files.items[i].path, err));
     }
+    RETURN_IF_ERROR(unlink_one(folder, SPACE_FILE, "", bytes, err));
     RETURN_IF_ERROR(unlink_one(folder, HUB_STATE, "", bytes, err));
     RETURN_IF_ERROR(unlink_one(folder, HUB_RECORD, "", bytes, err));
     return rmdir(folder) ? err_errno(err, "cannot delete '%s'", folder) : SIMILE_OK;

@@ -177,6 +177,15 @@ static const simile_known_model *find_known(const char *name)
     return NULL;
 }
 
+/* The one that comes from there: not from another revision, which may hold other weights. */
+static const simile_known_model *find_source(const char *source)
+{
+    const simile_known_model *known;
+    for (size_t i = 0; (known = hub_known_at(i)); i++)
+        if (strcmp(known->source, source) == 0) return known;
+    return NULL;
+}
+
 /* The last part of the repository, or the file's name without its ending. */
 static char *default_name(const pull *p)
 {
@@ -209,6 +218,7 @@ simile_status pull_source(pull *p, const char *what, const char *models, simile_
 {
     const simile_known_model *known = find_known(what);
     const char *source = known ? known->source : what;
+    p->known = known ? known : find_source(what);
     if (strstr(source, "://"))
         RETURN_IF_ERROR(take_url(p, source, err));
     else if (strchr(source, '/'))

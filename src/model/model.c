@@ -217,16 +217,27 @@ simile_status model_open(const char *path, const model_options *options, model *
     return SIMILE_OK;
 }
 
+simile_status model_can_pair(const model *m, const model *reader, simile_error *err)
+{
+    const char *who = NULL, *why = "";
+    if (!m->parts.image)
+        who = m->name, why = "has no image tower";
+    else if (!reader->parts.text)
+        who = reader->name, why = "has no text tower";
+    if (who)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot pair the model '%s' with the texts of '%s': '%s' %s", m->name,
+                       reader->name, who, why);
+    if (reader->info.dim != m->info.dim)
+        return err_set(err, SIMILE_E_UNSUPPORTED,
+                       "cannot pair the model '%s' with the texts of '%s': their vectors have %d and %d numbers",
+                       m->name, reader->name, m->info.dim, reader->info.dim);
+    return SIMILE_OK;
+}
+
 simile_status model_pair(model *m, model *reader, simile_error *err)
 {
-    const char *why = NULL;
-    if (!reader->parts.text)
-        why = "it has no text tower";
-    else if (reader->info.dim != m->info.dim)
-        why = "its vectors have another length";
-    if (why) {
-        const simile_status status =
-            err_set(err, SIMILE_E_UNSUPPORTED, "cannot pair the model '%s' with '%s': %s", m->name, reader->name, why);
+    const simile_status status = model_can_pair(m, reader, err);
+    if (status) {
         model_close(reader);
         return status;
     }
@@ -234,6 +245,8 @@ simile_status model_pair(model *m, model *reader, simile_error *err)
     m->reader = reader;
     m->info.context = reader->info.context;
     m->info.vocab_size = reader->info.vocab_size;
+    m->info.text_name = reader->info.name;
+    m->info.text_directory = reader->info.directory;
     return SIMILE_OK;
 }
 

@@ -23,6 +23,8 @@ typedef struct {
 simile_status model_open(const char *path, const model_options *options, model **out, simile_error *err);
 void model_close(model *m);
 
+/* UNSUPPORTED unless `m` has an image tower, `reader` a text tower, and their vectors the same length. */
+simile_status model_can_pair(const model *m, const model *reader, simile_error *err);
 /* From now on `m` reads texts with the text tower and the tokenizer of `reader`, which it owns (also on failure).
  * Whether their vectors belong to one space is the caller's to know. */
 simile_status model_pair(model *m, model *reader, simile_error *err);

@@ -29,8 +29,8 @@
 
 static long dense = 100, stride = 31; /* all of them when the program is given the word "all" */
 
-static char folder[64], pictures[80], filled[80], catalog_path[80], model_path[512];
-static simile_model *model;
+static char folder[64], pictures[80], filled[80], catalog_path[80], model_path[512], reader_path[80];
+static simile_model *model, *reader;
 static simile_encoder *encoder;
 static simile_image *picture;
 static simile_error err;
@@ -109,6 +109,25 @@ static void make_filled(void)
     simile_library_close(library);
 }
 
+/* A model of links, so that a declaration can lie beside its files. */
+static void make_reader(void)
+{
+    static const char *const names[] = {"config.json", "preprocessor_config.json", "model.safetensors", "vocab.json",
+                                        "merges.txt"};
+    snprintf(reader_path, sizeof reader_path, "%s/reader", folder);
+    assert_int_equal(mkdir(reader_path, 0755), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[600], to[160];
+        snprintf(from, sizeof from, "%s/models/tiny-reader/%s", SIMILE_FIXTURES, names[i]);
+        snprintf(to, sizeof to, "%s/%s", reader_path, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    assert_int_equal(simile_model_open(reader_path, NULL, &reader, NULL), SIMILE_OK);
+    assert_int_equal(simile_model_declare(reader, model, 0, NULL, NULL), SIMILE_OK);
+    simile_model_close(reader); /* a handle knows what was declared when it was opened */
+    assert_int_equal(simile_model_open(reader_path, NULL, &reader, NULL), SIMILE_OK);
+}
+
 static int set_up(void **state)
 {
     char path[160];
@@ -132,6 +151,7 @@ static int set_up(void **state)
     snprintf(path, sizeof path, "%s/a.ppm", pictures);
     if (simile_image_open(path, NULL, &picture, NULL)) return -1;
     make_filled();
+    make_reader();
     return 0;
 }
 
@@ -158,6 +178,7 @@ static int tear_down(void **state)
     rmdir(folder);
     simile_image_free(picture);
     simile_encoder_free(encoder);
+    simile_model_close(reader);
     simile_model_close(model);
     return 0;
 }
@@ -224,6 +245,42 @@ static void closed_catalog(void)
 static simile_status open_model(void)
 {
     return simile_model_open(model_path, NULL, &own_model, &err);
+}
+
+static simile_status open_pair(void)
+{
+    const simile_model_options options = {.struct_size = sizeof options, .text_model = reader_path};
+    return simile_model_open(model_path, &options, &own_model, &err);
+}
+
+static simile_status open_undeclared_pair(void)
+{
+    const simile_model_options options = {.struct_size = sizeof options, .text_model = model_path};
+    const simile_status status = simile_model_open(reader_path, &options, &own_model, &err);
+    return status == SIMILE_E_VERSION ? SIMILE_OK : status;
+}
+
+static simile_status take_declaration_back(void)
+{
+    return simile_model_declare(reader, model, 1, NULL, &err);
+}
+
+/* Whatever happened, the file is whole and can be written again. */
+static void declare_again(void)
+{
+    assert_int_equal(simile_model_open(reader_path, NULL, &own_model, &err), SIMILE_OK);
+    assert_int_equal(simile_model_declare(own_model, model, 0, NULL, &err), SIMILE_OK);
+    release_all();
+}
+
+static void nothing_declared(void)
+{
+    assert_int_equal(simile_model_declare(reader, model, 1, NULL, NULL), SIMILE_OK);
+}
+
+static simile_status declare(void)
+{
+    return simile_model_declare(reader, model, 0, NULL, &err);
 }
 
 static simile_status digest_model(void)
@@ -302,6 +359,33 @@ static simile_status open_to_read(void)
 {
     const simile_library_options options = {.struct_size = sizeof options, .read_only = 1};
     return simile_library_open(catalog_path, model, &options, &library, &err);
+}
+
+static simile_status open_for_reader(void)
+{
+    return simile_library_open(catalog_path, reader, NULL, &library, &err);
+}
+
+static void old_catalog(void)
+{
+    char path[600], *bytes;
+    size_t len;
+    reset_catalog(false);
+    snprintf(path, sizeof path, "%s/catalogs/schema-1.simile", SIMILE_FIXTURES);
+    assert_int_equal(file_read(path, 1 << 24, &bytes, &len, NULL), SIMILE_OK);
+    write_file(catalog_path, bytes, len);
+    mem_free(bytes);
+}
+
+static simile_status get_space(void)
+{
+    char name[SIMILE_SPACE_NAME];
+    return simile_library_get_space(library, name, &err);
+}
+
+static simile_status check_model(void)
+{
+    return simile_library_check_model(library, reader, &err);
 }
 
 static simile_status add(void)
@@ -434,6 +518,21 @@ static void need_cache(void)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) link_cached(names[i]);
 }
 
+/* The same as the model of a name that is known. */
+static void need_known(void)
+{
+    char path[400];
+    need_cache();
+    snprintf(path, sizeof path, "%s/models--openai--clip-vit-base-patch32", cache_home);
+    if (access(path, F_OK)) assert_int_equal(symlink("models--t--x", path), 0);
+}
+
+static simile_status pull_known(void)
+{
+    const simile_pull_options options = {.struct_size = sizeof options, .name = "x"};
+    return simile_pull("clip-vit-base-patch32", &options, NULL, &err);
+}
+
 static simile_status pull(void)
 {
     return simile_pull("t/x", NULL, NULL, &err);
@@ -520,11 +619,16 @@ static void drop_converted(void)
 static const call calls[] = {
     {"model_convert", need_gguf, convert, drop_converted, false},
     {"pull, from the cache", need_cache, pull, drop_pulled, false},
+    {"pull, a known one", need_known, pull_known, drop_pulled, false},
     {"pull, replacing", need_pulled, pull_again, drop_pulled, false},
     {"pull, nobody there", need_cache, pull_refused, drop_pulled, false},
     {"installed_models", need_pulled, installed, drop_pulled, false},
     {"model_remove", need_pulled, remove_model, drop_pulled, false},
     {"model_open", NULL, open_model, release_all, false},
+    {"model_open, a pair", NULL, open_pair, release_all, false},
+    {"model_open, no pair", NULL, open_undeclared_pair, release_all, false},
+    {"model_declare", nothing_declared, declare, declare_again, false},
+    {"model_declare, undo", NULL, take_declaration_back, declare_again, false},
     {"model_digest", need_model, digest_model, release_all, false},
     {"tokenize", NULL, tokenize, release_all, false},
     {"image_open", NULL, open_image, release_all, false},
@@ -538,6 +642,11 @@ static const call calls[] = {
     {"library_open, new", no_catalog, open_library, release_all, true},
     {"library_open", closed_catalog, open_library, release_all, true},
     {"library_open, read only", closed_catalog, open_to_read, release_all, true},
+    {"library_open, with a reader", closed_catalog, open_for_reader, release_all, true},
+    {"library_open, version 1", old_catalog, open_library, release_all, true},
+    {"library_open, version 1, read only", old_catalog, open_to_read, release_all, true},
+    {"library_get_space", need_filled, get_space, release_all, true},
+    {"library_check_model", need_filled, check_model, release_all, true},
     {"library_add", need_empty, add, release_all, true},
     {"library_add, changes", need_changes, add_changes, undo_changes, true},
     {"library_add_texts", need_empty, add_texts, release_all, true},

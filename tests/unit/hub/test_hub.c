@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/space.h"
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/listing.h"
@@ -297,6 +298,51 @@ static void known_models_are_sound(void **state)
     assert_true(n >= 15);
 }
 
+static const char *space_of(const simile_known_model *m)
+{
+    return m->space ? m->space : m->source;
+}
+
+/* What a text tower stands beside is the space of models with vectors as long, none of which is such a tower itself. */
+static void spaces_of_known_models_are_sound(void **state)
+{
+    const simile_known_model *m, *other;
+    size_t readers = 0;
+    for (size_t n = 0; (m = hub_known_at(n)); n++) {
+        assert_true(space_is_name(space_of(m)));
+        readers += m->beside != NULL;
+        if (m->beside) assert_true(space_is_name(m->beside));
+        for (size_t i = 0; (other = hub_known_at(i)); i++) {
+            if (!strcmp(space_of(m), space_of(other)))
+                assert_true(m->dim == other->dim && !m->beside == !other->beside);
+            if (m->beside && !strcmp(m->beside, space_of(other))) assert_true(m->dim == other->dim && !other->beside);
+        }
+    }
+    assert_true(readers >= 6);
+}
+
+static const simile_known_model *known(const char *name)
+{
+    const simile_known_model *m;
+    for (size_t n = 0; (m = hub_known_at(n)); n++)
+        if (!strcmp(m->name, name)) return m;
+    fail_msg("%s is not known", name);
+    return NULL;
+}
+
+static void the_same_weights_share_a_space(void **state)
+{
+    static const char *const same[] = {"clip-vit-base-patch32", "ViT-B-32", "clip-ViT-B-32"};
+    static const char *const readers[] = {"clip-ViT-B-32-multilingual-v1", "XLM-Roberta-Large-Vit-B-32",
+                                          "M-BERT-Base-ViT-B"};
+    const char *space = space_of(known("clip-vit-base-patch32"));
+    for (size_t i = 0; i < 3; i++) assert_string_equal(space_of(known(same[i])), space);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(known(readers[i])->beside, space);
+    assert_string_equal(known("LABSE-Vit-L-14")->beside, space_of(known("ViT-L-14")));
+    assert_string_not_equal(space_of(known("CLIP-ViT-B-32-laion2B")), space);
+    assert_string_not_equal(space_of(known("xlm-roberta-base-ViT-B-32")), space);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +356,8 @@ int main(void)
         cmocka_unit_test(lists_are_read),
         cmocka_unit_test(a_list_without_memory_is_an_error),
         cmocka_unit_test(known_models_are_sound),
+        cmocka_unit_test(spaces_of_known_models_are_sound),
+        cmocka_unit_test(the_same_weights_share_a_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

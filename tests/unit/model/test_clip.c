@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-static const char *const tiny[] = {"tiny-quick", "tiny-gelu", "tiny-sharded", "tiny-f16", "tiny-bf16"};
+static const char *const tiny[] = {"tiny-quick", "tiny-gelu", "tiny-sharded", "tiny-f16", "tiny-bf16", "tiny-reader"};
 enum { TINY = sizeof tiny / sizeof tiny[0] };
 
 static void equals_the_reference(void **state)
