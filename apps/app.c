@@ -129,9 +129,20 @@ simile_status app_model(app *a, simile_error *err)
 {
     if (a->model) return SIMILE_OK;
     RETURN_IF_ERROR(app_search_path(a, err));
-    const simile_model_options options = {
-        .struct_size = sizeof options, .search_path = a->model_path, .image_size = a->image_size};
+    const simile_model_options options = {.struct_size = sizeof options,
+                                          .search_path = a->model_path,
+                                          .text_model = a->text_model_name,
+                                          .force_pairing = a->force_pairing,
+                                          .image_size = a->image_size};
     return simile_model_open(a->model_name, &options, &a->model, err);
+}
+
+simile_status app_open_model(app *a, const char *name, simile_model **out, simile_error *err)
+{
+    *out = NULL;
+    RETURN_IF_ERROR(app_search_path(a, err));
+    const simile_model_options options = {.struct_size = sizeof options, .search_path = a->model_path};
+    return simile_model_open(name, &options, out, err);
 }
 
 simile_status app_encoder(app *a, simile_error *err)
@@ -204,6 +215,19 @@ simile_status app_save(const char *path, const buf *out, simile_error *err)
     const simile_status status = written ? SIMILE_OK : err_errno(err, "cannot write '%s'", path);
     fclose(file);
     return status;
+}
+
+void app_models_json(const app *a, json_writer *w)
+{
+    const simile_model_info *info = simile_model_get_info(a->model);
+    jw_key(w, "model"), jw_string(w, info ? info->name : NULL);
+    jw_key(w, "text_model"), jw_string(w, info ? info->text_name : NULL);
+}
+
+const char *app_model_name(const app *a, bool of_texts)
+{
+    const simile_model_info *info = simile_model_get_info(a->model);
+    return of_texts && info->text_name ? info->text_name : info->name;
 }
 
 bool app_output_ok(void)

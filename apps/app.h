@@ -24,7 +24,8 @@ struct app {
     const command *command;
     /* global options */
     bool json, quiet;
-    const char *model_name;
+    const char *model_name, *text_model_name; /* the latter reads the texts; NULL: the model itself */
+    bool force_pairing;
     int32_t threads, image_size;
     const char *catalog; /* as given; NULL: the default */
 
@@ -67,6 +68,8 @@ enum { LIBRARY_READ, LIBRARY_CHANGE, LIBRARY_CREATE };
 simile_status app_library(app *a, int mode, bool with_model, simile_error *err);
 simile_status app_catalog_path(app *a, simile_error *err); /* fills in catalog_path */
 void app_close(app *a);
+/* A model of its own by name or path, to be closed by the caller: none of the global options takes part. */
+simile_status app_open_model(app *a, const char *name, simile_model **out, simile_error *err);
 
 /* Folder or file of the installation, found beside the program; NULL when memory is short. */
 char *app_beside(const char *relative);
@@ -81,6 +84,11 @@ simile_status app_save(const char *path, const buf *out, simile_error *err);
 bool app_output_ok(void);   /* has everything so far reached stdout's buffer? */
 int app_finish(int status); /* flushes stdout; EXIT_FAILED with a sentence when that fails */
 
+/* "model" and "text_model": the names of those in use, null where there is none. */
+void app_models_json(const app *a, json_writer *w);
+/* The name of the one that makes the vectors of texts, or of pictures. */
+const char *app_model_name(const app *a, bool of_texts);
+
 /* ---- interruption ---- */
 
 void interrupt_catch(void); /* from now on the first Ctrl-C only sets a flag, the second one ends the program */
@@ -90,7 +98,7 @@ int interrupt_status(void); /* 128 + the signal */
 /* ---- the commands ---- */
 
 extern const command command_add, command_classify, command_compare, command_convert, command_demo, command_embed,
-    command_help, command_info, command_models, command_preprocess, command_pull, command_remove, command_rm,
-    command_search, command_tokenize, command_verify, command_version;
+    command_help, command_info, command_models, command_pair, command_preprocess, command_pull, command_remove,
+    command_rm, command_search, command_tokenize, command_verify, command_version;
 
 #endif

@@ -118,6 +118,7 @@ static void print_json(classifier *c, const char *path, size_t shown)
         jw_object_end(&w);
     }
     jw_array_end(&w);
+    app_models_json(c->a, &w);
     jw_object_end(&w);
     buf_byte(&c->out, '\n');
 }

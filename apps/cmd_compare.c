@@ -105,13 +105,13 @@ static void print_text(const comparison *c, buf *out)
         buf_text(out, "Confidence: needs two texts or more to choose between\n");
 }
 
-static void print_json(const comparison *c, buf *out)
+static void print_json(const app *a, const comparison *c, buf *out)
 {
     const size_t dim = (size_t)c->info->dim;
     json_writer w;
     jw_init(&w, out);
     jw_object(&w);
-    jw_key(&w, "model"), jw_string(&w, c->info->name);
+    app_models_json(a, &w);
     jw_key(&w, "dimension"), jw_int(&w, c->info->dim);
     jw_key(&w, "logit_scale"), jw_float(&w, c->info->logit_scale);
     jw_key(&w, "image"), jw_object(&w);
@@ -144,7 +144,7 @@ static int compare(app *a, comparison *c, bool no_orient)
         for (size_t i = 0; i < c->n; i++)
             if (c->truncated[i]) app_warn_truncated(a, c->texts[i]);
         if (a->json)
-            print_json(c, &out);
+            print_json(a, c, &out);
         else
             print_text(c, &out);
         app_write(&out);

@@ -60,6 +60,7 @@ static void write_json(embedding *e, const char *input, const float *vector, boo
     else
         jw_key(&w, "error"), jw_string(&w, why->message);
     if (truncated) jw_key(&w, "truncated"), jw_bool(&w, true);
+    if (vector) jw_key(&w, "model"), jw_string(&w, app_model_name(e->a, e->batch_kind == TEXT));
     jw_object_end(&w);
     buf_byte(&e->out, '\n');
 }

@@ -73,28 +73,56 @@ static int run_list(app *a, bool only_quarantined)
 /* ---- the overview ---- */
 
 typedef struct {
-    const simile_model_info *model;
+    const simile_model *model; /* NULL: none */
+    const simile_model_info *info;
     char digest[65];
-    bool has_catalog;
+} model_facts;
+
+typedef struct {
+    model_facts sees, reads; /* reads: of a pair */
+    bool has_catalog, accepted;
     simile_stats stats;
+    char space[SIMILE_SPACE_NAME]; /* of the catalogue */
 } overview;
 
-static simile_status collect(app *a, overview *o, simile_error *err)
+static simile_status collect_model(const simile_model *model, model_facts *out, simile_error *err)
 {
-    RETURN_IF_ERROR(app_model(a, err));
-    o->model = simile_model_get_info(a->model);
-    RETURN_IF_ERROR(simile_model_digest(a->model, o->digest, err));
+    out->model = model;
+    out->info = simile_model_get_info(model);
+    return simile_model_digest(model, out->digest, err);
+}
+
+static simile_status collect_catalog(app *a, overview *o, simile_error *err)
+{
     RETURN_IF_ERROR(app_catalog_path(a, err));
     o->has_catalog = file_exists(a->catalog_path);
     if (!o->has_catalog) return SIMILE_OK;
     RETURN_IF_ERROR(app_library(a, LIBRARY_READ, false, err));
-    return simile_library_get_stats(a->library, &o->stats, err);
+    RETURN_IF_ERROR(simile_library_get_stats(a->library, &o->stats, err));
+    RETURN_IF_ERROR(simile_library_get_space(a->library, o->space, err));
+    const simile_status status = simile_library_check_model(a->library, a->model, err);
+    o->accepted = !status;
+    return status == SIMILE_E_VERSION ? SIMILE_OK : status;
 }
 
-static void model_json(const overview *o, json_writer *w)
+/* *reader: the text model of a pair by itself, to be closed. */
+static simile_status collect(app *a, overview *o, simile_model **reader, simile_error *err)
 {
-    const simile_model_info *m = o->model;
-    jw_key(w, "model"), jw_object(w);
+    *reader = NULL;
+    RETURN_IF_ERROR(app_model(a, err));
+    RETURN_IF_ERROR(collect_model(a->model, &o->sees, err));
+    if (o->sees.info->text_name) {
+        RETURN_IF_ERROR(app_open_model(a, a->text_model_name, reader, err));
+        RETURN_IF_ERROR(collect_model(*reader, &o->reads, err));
+    }
+    return collect_catalog(a, o, err);
+}
+
+static void model_json(const model_facts *f, json_writer *w)
+{
+    const simile_model_info *m = f->info;
+    const char *beside;
+    jw_object(w);
     jw_key(w, "name"), jw_string(w, m->name);
     jw_key(w, "directory"), jw_string(w, m->directory);
     jw_key(w, "family"), jw_string(w, m->family);
@@ -105,7 +133,31 @@ static void model_json(const overview *o, json_writer *w)
     jw_key(w, "parameters"), jw_int(w, m->parameters);
     jw_key(w, "logit_scale"), jw_float(w, m->logit_scale);
     jw_key(w, "weights"), jw_string(w, m->weights_dtype);
-    jw_key(w, "digest"), jw_string(w, o->digest);
+    jw_key(w, "digest"), jw_string(w, f->digest);
+    jw_key(w, "space"), jw_string(w, simile_model_space_name(f->model));
+    jw_key(w, "compatible_with"), jw_array(w);
+    for (size_t i = 0; (beside = simile_model_compatible_at(f->model, i)); i++) jw_string(w, beside);
+    jw_array_end(w);
+    jw_object_end(w);
+}
+
+static void catalog_json(const app *a, const overview *o, json_writer *w)
+{
+    jw_object(w);
+    jw_key(w, "path"), jw_string(w, a->catalog_path);
+    jw_key(w, "exists"), jw_bool(w, o->has_catalog);
+    if (o->has_catalog) {
+        jw_key(w, "images"), jw_int(w, o->stats.images);
+        jw_key(w, "texts"), jw_int(w, o->stats.texts);
+        jw_key(w, "quarantined"), jw_int(w, o->stats.quarantined);
+        jw_key(w, "bytes"), jw_int(w, o->stats.bytes);
+        jw_key(w, "dimension"), jw_int(w, o->stats.dim);
+        jw_key(w, "schema"), jw_int(w, o->stats.schema);
+        jw_key(w, "model"), jw_string(w, o->stats.model_name);
+        jw_key(w, "model_digest"), jw_string(w, o->stats.model_digest);
+        jw_key(w, "space"), jw_string(w, *o->space ? o->space : NULL);
+        jw_key(w, "accepts_model"), jw_bool(w, o->accepted);
+    }
     jw_object_end(w);
 }
 
@@ -115,41 +167,53 @@ static void print_json(const app *a, const overview *o, buf *out)
     jw_init(&w, out);
     jw_object(&w);
     jw_key(&w, "version"), jw_string(&w, SIMILE_VERSION_STRING);
-    model_json(o, &w);
-    jw_key(&w, "catalog"), jw_object(&w);
-    jw_key(&w, "path"), jw_string(&w, a->catalog_path);
-    jw_key(&w, "exists"), jw_bool(&w, o->has_catalog);
-    if (o->has_catalog) {
-        jw_key(&w, "images"), jw_int(&w, o->stats.images);
-        jw_key(&w, "texts"), jw_int(&w, o->stats.texts);
-        jw_key(&w, "quarantined"), jw_int(&w, o->stats.quarantined);
-        jw_key(&w, "bytes"), jw_int(&w, o->stats.bytes);
-        jw_key(&w, "dimension"), jw_int(&w, o->stats.dim);
-        jw_key(&w, "schema"), jw_int(&w, o->stats.schema);
-        jw_key(&w, "model"), jw_string(&w, o->stats.model_name);
-        jw_key(&w, "model_digest"), jw_string(&w, o->stats.model_digest);
-    }
-    jw_object_end(&w);
+    jw_key(&w, "model"), model_json(&o->sees, &w);
+    jw_key(&w, "text_model");
+    if (o->reads.model)
+        model_json(&o->reads, &w);
+    else
+        jw_null(&w);
+    jw_key(&w, "catalog"), catalog_json(a, o, &w);
     jw_object_end(&w);
     buf_byte(out, '\n');
 }
 
-static void print_model(const overview *o, buf *out)
+static void print_declarations(const simile_model *model, buf *out)
 {
-    const simile_model_info *m = o->model;
+    const char *name = simile_model_space_name(model), *beside;
+    if (name) buf_printf(out, "            space %s\n", name);
+    for (size_t i = 0; (beside = simile_model_compatible_at(model, i)); i++)
+        buf_printf(out, "            beside %s\n", beside);
+}
+
+static void print_model(const char *title, const model_facts *f, buf *out)
+{
+    const simile_model_info *m = f->info;
     char parameters[32], vocabulary[32];
     term_count(parameters, m->parameters);
     term_count(vocabulary, m->vocab_size);
-    buf_printf(out, "model       %s (%s), %s\n", m->name, m->family, m->directory);
-    buf_printf(out, "            vectors of %d numbers, ", m->dim);
+    buf_printf(out, "%-11s %s (%s), %s\n            vectors of %d numbers", title, m->name, m->family, m->directory,
+               m->dim);
     if (m->image_size)
-        buf_printf(out, "pictures of %d x %d, ", m->image_size, m->image_size);
+        buf_printf(out, ", pictures of %d x %d", m->image_size, m->image_size);
     else
-        buf_text(out, "no pictures, ");
-    buf_printf(out, "texts of %d tokens out of %s\n", m->context, vocabulary);
-    buf_printf(out, "            %s parameters, stored as %s, logit scale ", parameters, m->weights_dtype);
+        buf_text(out, ", no pictures");
+    if (m->context) buf_printf(out, ", texts of %d tokens out of %s", m->context, vocabulary);
+    buf_printf(out, "\n            %s parameters, stored as %s, logit scale ", parameters, m->weights_dtype);
     show_float(out, m->logit_scale);
-    buf_printf(out, "\n            digest %s\n", o->digest);
+    buf_printf(out, "\n            digest %s\n", f->digest);
+    print_declarations(f->model, out);
+}
+
+static void print_vectors(const overview *o, buf *out)
+{
+    const char *standing = "";
+    if (!o->accepted)
+        standing = " (not the model above)";
+    else if (o->stats.images + o->stats.texts && strcmp(o->stats.model_digest, o->sees.digest) != 0)
+        standing = " (the model above is declared to fit)";
+    buf_printf(out, "            vectors of %s%s\n", o->stats.model_name, standing);
+    if (*o->space) buf_printf(out, "            space %s\n", o->space);
 }
 
 static void print_catalog(const app *a, const overview *o, buf *out)
@@ -166,32 +230,63 @@ static void print_catalog(const app *a, const overview *o, buf *out)
     buf_printf(out, "\n            %s pictures, %s texts, ", images, texts);
     show_bytes(out, o->stats.bytes);
     buf_printf(out, ", schema %d\n", o->stats.schema);
-    if (*o->stats.model_digest)
-        buf_printf(out, "            vectors of %s%s\n", o->stats.model_name,
-                   strcmp(o->stats.model_digest, o->digest) == 0 ? "" : " (not the model above)");
+    if (*o->stats.model_digest) print_vectors(o, out);
     if (o->stats.quarantined) {
         term_count(images, o->stats.quarantined);
         buf_printf(out, "            %s could not be read: 'simile info --quarantined' says why\n", images);
     }
 }
 
-static int run_overview(app *a)
+static void print_overview(const app *a, const overview *o)
 {
-    overview o = {0};
-    simile_error err;
     buf out;
-    if (collect(a, &o, &err)) return app_fail(&err);
     buf_init(&out, OUTPUT_MAX);
     if (a->json) {
-        print_json(a, &o, &out);
+        print_json(a, o, &out);
     } else {
         buf_printf(&out, "simile      %s\n", SIMILE_VERSION_STRING);
-        print_model(&o, &out);
-        print_catalog(a, &o, &out);
+        print_model("model", &o->sees, &out);
+        if (o->reads.model) print_model("text model", &o->reads, &out);
+        print_catalog(a, o, &out);
     }
     app_write(&out);
     buf_release(&out);
-    return EXIT_OK;
+}
+
+static int run_overview(app *a)
+{
+    overview o = {0};
+    simile_model *reader;
+    simile_error err;
+    const simile_status status = collect(a, &o, &reader, &err);
+    if (!status) print_overview(a, &o);
+    simile_model_close(reader);
+    return status ? app_fail(&err) : EXIT_OK;
+}
+
+/* ---- the command line ---- */
+
+/* By its first bytes; what cannot be read is none. */
+static bool is_catalog(const char *path)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    FILE *file = fopen(path, "rbe");
+    const bool same = file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, magic, sizeof head);
+    if (file) fclose(file);
+    return same;
+}
+
+/* False: two of a kind. */
+static bool take_subjects(app *a, const words *named)
+{
+    size_t catalogs = 0;
+    for (size_t i = 0; i < named->count; i++) {
+        const bool catalog = is_catalog(named->items[i]);
+        *(catalog ? &a->catalog : &a->model_name) = named->items[i];
+        catalogs += catalog;
+    }
+    return catalogs <= 1 && named->count - catalogs <= 1;
 }
 
 static int run(app *a, int argc, char **argv)
@@ -205,13 +300,16 @@ static int run(app *a, int argc, char **argv)
     };
     words rest;
     if (!options_parse(a, options, argc, argv, &rest)) return a->status;
-    const size_t extra = rest.count;
+    const bool good = take_subjects(a, &rest);
     words_release(&rest);
-    if (extra) return app_usage(a, "'info' takes no words");
+    if (!good) return app_usage(a, "'info' takes one model and one catalogue");
     return items || quarantined ? run_list(a, !items) : run_overview(a);
 }
 
-const command command_info = {"info", "", "the model, the catalogue, what could not be read",
+const command command_info = {"info", "[MODEL] [CATALOGUE]", "the model, the catalogue, what could not be read",
+                              "What is named stands in for --model and --catalog; a file that is a catalogue is taken "
+                              "for one.\n\n"
+                              "  simile info clip-vit-base-patch32\n"
                               "  simile info --quarantined\n"
                               "  simile info --items --json\n",
                               run};

@@ -87,6 +87,8 @@ static void known_json(json_writer *w, const simile_known_model *m)
     jw_key(w, "parameters"), jw_int(w, m->parameters);
     jw_key(w, "bytes"), jw_int(w, m->bytes);
     jw_key(w, "loads"), jw_bool(w, m->loads);
+    jw_key(w, "space"), jw_string(w, m->space ? m->space : m->source);
+    jw_key(w, "beside"), jw_string(w, m->beside);
     jw_object_end(w);
 }
 

@@ -19,6 +19,7 @@ typedef struct {
 
 static simile_status compute(app *a, work *w, simile_error *err)
 {
+    a->text_model_name = NULL; /* nothing is read here */
     RETURN_IF_ERROR(app_model(a, err));
     const simile_model_info *info = simile_model_get_info(a->model);
     w->side = (size_t)info->image_size;

@@ -30,6 +30,7 @@ static simile_status one(tokens *t, const char *text, simile_error *err)
         for (size_t i = 0; i < n; i++) jw_int(&w, t->ids[i]);
         jw_array_end(&w);
         jw_key(&w, "truncated"), jw_bool(&w, truncated);
+        jw_key(&w, "model"), jw_string(&w, app_model_name(t->a, true));
         jw_object_end(&w);
     } else {
         for (size_t i = 0; i < n; i++) buf_printf(&t->out, i ? " %d" : "%d", t->ids[i]);

@@ -75,6 +75,7 @@ static void print_json(const app *a, const ingest *done, bool finished, buf *out
     jw_object(&w);
     jw_key(&w, "catalog"), jw_string(&w, a->catalog_path ? a->catalog_path : "");
     jw_key(&w, "finished"), jw_bool(&w, finished);
+    app_models_json(a, &w);
     if (done->n_paths) json_report(&w, "images", &done->images);
     if (done->n_texts) json_report(&w, "texts", &done->texts);
     jw_object_end(&w);

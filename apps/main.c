@@ -14,9 +14,25 @@
 #include <string.h>
 
 const command *const commands[] = {
-    &command_add,      &command_search,     &command_compare, &command_classify, &command_embed,   &command_info,
-    &command_tokenize, &command_preprocess, &command_remove,  &command_verify,   &command_pull,    &command_models,
-    &command_convert,  &command_rm,         &command_demo,    &command_help,     &command_version, NULL,
+    &command_add,
+    &command_search,
+    &command_compare,
+    &command_classify,
+    &command_embed,
+    &command_info,
+    &command_tokenize,
+    &command_preprocess,
+    &command_remove,
+    &command_verify,
+    &command_pull,
+    &command_models,
+    &command_convert,
+    &command_rm,
+    &command_pair,
+    &command_demo,
+    &command_help,
+    &command_version,
+    NULL,
 };
 
 static const char *command_name_at(const void *list, size_t i)
@@ -138,6 +154,7 @@ int main(int argc, char **argv)
 {
     app a = {.program = argc ? argv[0] : "simile",
              .model_name = from_environment("SIMILE_MODEL", "simile-scenes"),
+             .text_model_name = from_environment("SIMILE_TEXT_MODEL", NULL),
              .catalog = from_environment("SIMILE_CATALOG", NULL)};
     signal(SIGPIPE, SIG_IGN);
     simile_set_log(on_log, &a);

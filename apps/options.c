@@ -227,6 +227,13 @@ static bool parse(parser *p)
              "model: a folder, or a name below a models folder ($SIMILE_MODEL)",                                       \
              OPTION_STRING,                                                                                            \
              &(a)->model_name},                                                                                        \
+            {0,                                                                                                        \
+             "text-model",                                                                                             \
+             "DIR",                                                                                                    \
+             "another model that reads the texts ($SIMILE_TEXT_MODEL)",                                                \
+             OPTION_STRING,                                                                                            \
+             &(a)->text_model_name},                                                                                   \
+            {0, "force-pairing", NULL, "even if it is not declared to fit", OPTION_FLAG, &(a)->force_pairing},         \
             {0, "catalog", "FILE", "the catalogue ($SIMILE_CATALOG)", OPTION_STRING, &(a)->catalog},                   \
             {0,          "threads",     "N",      "threads to use (default: all processors, at most 16)",              \
              OPTION_INT, &(a)->threads, .min = 1, .max = 1024},                                                        \

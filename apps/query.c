@@ -146,6 +146,7 @@ void query_print_json(const query *q, const simile_results *results, buf *out)
     jw_init(&w, out);
     jw_object(&w);
     jw_key(&w, "query"), query_string(q, &w);
+    app_models_json(q->a, &w);
     jw_key(&w, "count"), jw_int(&w, (int64_t)n);
     jw_key(&w, "results"), jw_array(&w);
     for (size_t i = 0; i < n; i++) {

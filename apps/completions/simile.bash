@@ -14,7 +14,7 @@ _simile() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --model | --catalog | --threads) ((i++)) ;;
+        --model | --text-model | --catalog | --threads) ((i++)) ;;
         -*) ;;
         *)
             command=${COMP_WORDS[i]}

@@ -2,7 +2,7 @@
 
 == one line an input, in order, whatever the kind
 $ simile --model "$MODELS/tiny-quick" embed --text one two --image "$MODELS/pictures/wide.png" --text three |
->     sed 's/^{"kind":"\([^"]*\)","input":"\([^"]*\)","embedding":\[.*\]}$/\1 \2/; s/ .*\// /'
+>     sed 's/^{"kind":"\([^"]*\)","input":"\([^"]*\)","embedding":\[.*\],"model":"tiny-quick"}$/\1 \2/; s/ .*\// /'
 text one
 text two
 image wide.png
@@ -61,7 +61,7 @@ $ echo hello >bad.jpg
 > sed 's/"embedding":\[.*\]/V/; s/"input":"[^"]*\//"input":"/' out
 1
 {"kind":"image","input":"missing.jpg","error":"cannot read 'missing.jpg': no such file or directory"}
-{"kind":"image","input":"wide.png",V}
+{"kind":"image","input":"wide.png",V,"model":"tiny-quick"}
 {"kind":"image","input":"bad.jpg","error":"cannot read 'bad.jpg': not a picture"}
 
 == in an array it is the end, and no file is left

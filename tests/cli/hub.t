@@ -420,6 +420,43 @@ err: simile: cannot pull 't/good/model.safetensors': HF_HUB_OFFLINE is set, and 
 $ simile pull t/good --name again --json
 {"name":"again",*"fetched":3000023,"resumed":0,"cached":0} (glob)
 
+== a known model says of which space it is, and a known text tower beside which
+# small models stand for the large ones, in the cache
+$ for r in openai/clip-vit-base-patch32=tiny-quick sentence-transformers/clip-ViT-B-32-multilingual-v1=tiny-reader \
+>     sentence-transformers/clip-ViT-B-32=tiny-quick; do
+>     cache=~/.cache/huggingface/hub/models--$(echo "${r%=*}" | sed 's/\//--/') c=0123456789abcdef0123456789abcdef01234567
+>     mkdir -p "$cache/refs" "$cache/snapshots"; printf %s $c >"$cache/refs/main"
+>     cp -r "$MODELS/${r#*=}" "$cache/snapshots/$c"
+> done
+> export HF_HUB_OFFLINE=1
+> simile pull clip-vit-base-patch32 clip-ViT-B-32-multilingual-v1 | grep -c pulled
+> simile pull sentence-transformers/clip-ViT-B-32 --name other >/dev/null
+> simile pull openai/clip-vit-base-patch32@0123456789abcdef0123456789abcdef01234567 --name unsure >/dev/null
+> cd ~/.local/share/simile/models; for m in *; do echo "$m: $(tr -d ' \n' 2>/dev/null <"$m/simile.json" || echo nothing)"; done 2>/dev/null
+2
+clip-ViT-B-32-multilingual-v1: {"embedding_space":{"name":"sentence-transformers/clip-ViT-B-32-multilingual-v1","compatible_with":["openai/clip-vit-base-patch32"]}}
+clip-vit-base-patch32: {"embedding_space":{"name":"openai/clip-vit-base-patch32"}}
+other: {"embedding_space":{"name":"openai/clip-vit-base-patch32"}}
+unsure: nothing
+$ for i in 1 2; do pattern $i.ppm $i; done
+> export SIMILE_MODEL=clip-vit-base-patch32; simile add 1.ppm 2.ppm | sed 's/ in .*//'
+> simile search --text-model clip-ViT-B-32-multilingual-v1 "两只狗在雪地里" -p -q | wc -l
+> SIMILE_MODEL=other simile search --text-model clip-ViT-B-32-multilingual-v1 "two dogs" -p | wc -l
+> SIMILE_MODEL=clip-ViT-B-32-multilingual-v1 simile search "two dogs" -p | wc -l
+pictures: 2 added
+2
+2
+2
+$ simile info clip-vit-base-patch32 --json | grep -o '"space":"[^"]*"'
+"space":"openai/clip-vit-base-patch32"
+"space":"openai/clip-vit-base-patch32"
+$ simile pair unsure clip-vit-base-patch32 >/dev/null; simile rm unsure other clip-ViT-B-32-multilingual-v1 | sed 's/:.*//'
+> ls -A ~/.local/share/simile/models
+removed unsure
+removed other
+removed clip-ViT-B-32-multilingual-v1
+clip-vit-base-patch32
+
 == the table of known models
 $ simile models --known --json | grep -o '"name"' | wc -l
 20

@@ -14,7 +14,7 @@ mkdir "$scratch/bin" "$scratch/home" "$scratch/work" "$scratch/work/pictures"
 ln -s "$program" "$scratch/bin/simile"
 PATH=$scratch/bin:$PATH HOME=$scratch/home SIMILE_MODELS=$SOURCE/models LC_ALL=C.UTF-8
 export PATH HOME SIMILE_MODELS LC_ALL
-unset SIMILE_MODEL SIMILE_CATALOG XDG_DATA_HOME
+unset SIMILE_MODEL SIMILE_TEXT_MODEL SIMILE_CATALOG XDG_DATA_HOME
 [ -e "$SOURCE/models/simile-scenes/config.json" ] || SIMILE_MODEL=$SOURCE/tests/fixtures/models/tiny-quick
 [ -z "${SIMILE_MODEL:-}" ] || export SIMILE_MODEL
 
@@ -31,6 +31,9 @@ cached=$scratch/hf/hub/models--openai--clip-vit-base-patch32
 mkdir -p "$cached/refs" "$cached/snapshots/$commit"
 printf '%s' $commit >"$cached/refs/main"
 cp "$SOURCE"/tests/fixtures/models/tiny-quick/* "$cached/snapshots/$commit"
+# A model that reads texts for it.
+mkdir -p "$HOME/.local/share/simile/models"
+cp -r "$SOURCE/tests/fixtures/models/tiny-reader" "$HOME/.local/share/simile/models/clip-ViT-B-32-multilingual-v1"
 HF_HUB_OFFLINE=1 HF_HOME=$scratch/hf
 export HF_HUB_OFFLINE HF_HOME
 unset HF_HUB_CACHE HF_TOKEN HF_TOKEN_PATH

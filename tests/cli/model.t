@@ -62,8 +62,8 @@ $ simile --model "$MODELS/tiny-quick" tokenize "two dogs in the snow" ""
 572 83 86 334 565 514 513 82 77 78 342 573
 572 573
 $ printf 'two dogs in the snow\r\n\n' | simile --model "$MODELS/tiny-quick" tokenize --json
-{"text":"two dogs in the snow","ids":[572,83,86,334,565,514,513,82,77,78,342,573],"truncated":false}
-{"text":"","ids":[572,573],"truncated":false}
+{"text":"two dogs in the snow","ids":[572,83,86,334,565,514,513,82,77,78,342,573],"truncated":false,"model":"tiny-quick"}
+{"text":"","ids":[572,573],"truncated":false,"model":"tiny-quick"}
 
 == a GGUF file is a whole model, and the same one as its safetensors with a tokenizer beside them
 $ cp "$MODELS/../archives/same/gguf/tiny-f16.gguf" .
@@ -156,8 +156,8 @@ err: simile: cannot write 'nowhere/x.npy': no such file or directory
 $ printf 'cat\n\nhouse\r\n' >labels.txt
 > simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" "$MODELS/pictures/tall.png" --label dog \
 >     --labels labels.txt --json | shape
-{"image":"*wide.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"dog",*},{"label":"cat",*}]} (glob)
-{"image":"*tall.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"cat",*},{"label":"dog",*}]} (glob)
+{"image":"*wide.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"dog",*},{"label":"cat",*}],"model":"tiny-quick","text_model":null} (glob)
+{"image":"*tall.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"cat",*},{"label":"dog",*}],"model":"tiny-quick","text_model":null} (glob)
 
 == the probabilities of all labels add up to 1, and come with the best first
 $ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --label a --label b --label c --label d \

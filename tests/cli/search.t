@@ -20,7 +20,7 @@ $ mkdir pics; for i in 1 2 3 4 5 6 7; do pattern pics/$i.ppm $i; done; export SI
 $ simile --model "$MODELS/tiny-quick" search x --offset 3 -k 1 | cut -c 1-4
   4 
 $ simile --model "$MODELS/tiny-quick" search x --offset 7 --json
-{"query":"x","count":0,"results":[]}
+{"query":"x","model":"tiny-quick","text_model":null,"count":0,"results":[]}
 $ simile --model "$MODELS/tiny-quick" search x --offset 7; simile --model "$MODELS/tiny-quick" search x --offset 7 -p
 nothing found
 
@@ -55,11 +55,11 @@ err: simile: * 99* (glob)
 $ pattern a.ppm 1; export SIMILE_MODEL=$MODELS/tiny-quick; simile add a.ppm >/dev/null
 > simile search two dogs in the snow --json | sed 's/,"results.*//'
 > simile search "two dogs in the snow" --json >one; simile search two dogs in the snow --json | cmp - one
-{"query":"two dogs in the snow","count":1
+{"query":"two dogs in the snow","model":"tiny-quick","text_model":null,"count":1
 $ simile --model "$MODELS/tiny-quick" search a dog --text "a cat" --image a.ppm --weight 0.5 --not "people" --like 1 \
->     --weight -2 --json | sed 's/,"count.*//'
+>     --weight -2 --json | sed 's/,"model.*//'
 {"query":"a dog + a cat + 0.5 x a.ppm - people - 2 x #1"
-$ simile --model "$MODELS/tiny-quick" search --not x --json | sed 's/,"count.*//'
+$ simile --model "$MODELS/tiny-quick" search --not x --json | sed 's/,"model.*//'
 {"query":"- x"
 $ simile --model "$MODELS/tiny-quick" search -- --not -k | wc -l
 1
@@ -84,7 +84,7 @@ $ simile --model "$MODELS/tiny-quick" search x -g '*/?/2.ppm' -p | sed 's/.*pics
 pics/a/2.ppm
 pics/b/2.ppm
 $ simile --model "$MODELS/tiny-quick" search x -g '*.jpg' --json
-{"query":"x","count":0,"results":[]}
+{"query":"x","model":"tiny-quick","text_model":null,"count":0,"results":[]}
 
 == filters by date: the file's where the camera wrote none
 $ mkdir pics; for y in 2021 2022 2023 2024; do pattern pics/$y.ppm $y; TZ=UTC touch -d "$y-06-15 12:00" pics/$y.ppm; done
@@ -116,7 +116,7 @@ $ mkdir pics; for i in 1 2 3 4; do pattern pics/$i.ppm $i; done; export SIMILE_M
 > simile search --image pics/1.ppm --min 99.9 -p | sed 's/.*pics/pics/'
 pics/1.ppm
 $ simile search --like 1 --others --min 99.999 --json
-{"query":"#1","count":0,"results":[]}
+{"query":"#1","model":null,"text_model":null,"count":0,"results":[]}
 
 == texts by pictures, texts by texts, and each kind apart
 $ pattern a.ppm 1; export SIMILE_MODEL=$MODELS/tiny-quick
@@ -127,7 +127,7 @@ a red boat
 $ simile --model "$MODELS/tiny-quick" search "a blue house" --texts -k 1
   1  100.00%  a blue house
 $ simile --model "$MODELS/tiny-quick" search "a blue house" --texts -k 1 --json
-{"query":"a blue house","count":1,"results":[{"rank":1,"id":*,"text":"a blue house","similarity":*}]} (glob)
+{"query":"a blue house","model":"tiny-quick","text_model":null,"count":1,"results":[{"rank":1,"id":*,"text":"a blue house","similarity":*}]} (glob)
 $ simile --model "$MODELS/tiny-quick" search "a blue house" -p | sed 's/.*\///'
 a.ppm
 

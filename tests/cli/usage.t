@@ -141,8 +141,8 @@ simile: nothing to remove
 simile: search for what
 
 == too many words
-$ for c in info verify demo version; do simile $c x 2>&1 | head -n 1; done
-simile: 'info' takes no words
+$ for c in 'info y' verify demo version; do simile $c x 2>&1 | head -n 1; done
+simile: 'info' takes one model and one catalogue
 simile: 'verify' takes no words
 simile: 'demo' takes no words
 simile: 'version' takes no words
