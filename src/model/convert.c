@@ -16,7 +16,7 @@
 #include <dirent.h>
 #include <stdio.h>
 
-enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20 };
+enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20, MAX_WORDS = 64 << 20 };
 #define WEIGHTS_NAME "model.safetensors"
 #define SPACE_NAME   "simile.json"
 
@@ -101,13 +101,30 @@ static simile_status visit_one(conversion *c, const char *folder, const char *na
     return status;
 }
 
+static bool is_beside(const conversion *c, const char *name)
+{
+    char *path = path_join(c->in.source->folder, name);
+    const bool there = path && file_exists(path);
+    mem_free(path);
+    return there;
+}
+
+/* The tokenizer is in the weights, or beside them in OpenAI's own form, which few programs read: it is written anew. */
+static bool writes_words(const conversion *c)
+{
+    const gguf_facts *g = c->in.source->n_files ? weights_gguf(c->in.source->files[0]) : NULL;
+    if (g && g->tokens.n) return true;
+    return !strcmp(tokenizer_kind(c->in.parts->words), "clip-bpe") && !is_beside(c, "tokenizer.json") &&
+           !is_beside(c, "vocab.json");
+}
+
 /* What lies beside weights that describe themselves may belong to something else, the tokenizer excepted. */
 static simile_status visit_folder(conversion *c, const char *folder, document_fn fn)
 {
     static const char *const texts[] = {"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "NOTICE.txt"};
     const char *name;
     for (size_t i = 0; (name = document_at(i)); i++) {
-        if (c->described && document_kind_of(name) != DOCUMENT_TOKENIZER) continue;
+        if (c->described && (writes_words(c) || document_kind_of(name) != DOCUMENT_TOKENIZER)) continue;
         RETURN_IF_ERROR(visit_one(c, folder, name, fn));
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts && !c->in.source->single; i++)
@@ -149,6 +166,20 @@ static simile_status copy_document(conversion *c, const char *folder, const char
     RETURN_IF_ERROR(file_map_open(path, &map, c->err));
     const simile_status status = staging_put(&c->out, folder, name, map.data, map.len, c->err);
     file_map_close(&map);
+    return status;
+}
+
+static simile_status write_words(conversion *c)
+{
+    buf vocab, merges;
+    if (!c->described || !writes_words(c)) return SIMILE_OK;
+    buf_init(&vocab, MAX_WORDS);
+    buf_init(&merges, MAX_WORDS);
+    simile_status status = tokenizer_write(c->in.parts->words, &vocab, &merges, c->err);
+    if (!status) status = staging_put(&c->out, "", "vocab.json", vocab.data, vocab.len, c->err);
+    if (!status) status = staging_put(&c->out, "", "merges.txt", merges.data, merges.len, c->err);
+    buf_release(&vocab);
+    buf_release(&merges);
     return status;
 }
 
@@ -267,6 +298,7 @@ static simile_status work(conversion *c)
     c->doing = "writing";
     RETURN_IF_ERROR(visit_documents(c, copy_document));
     RETURN_IF_ERROR(write_documents(c));
+    RETURN_IF_ERROR(write_words(c));
     RETURN_IF_ERROR(write_weights(c));
     RETURN_IF_ERROR(keep_space(c));
     c->doing = "checking";

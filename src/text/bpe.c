@@ -103,6 +103,22 @@ simile_status bpe_add(bpe *b, int32_t left, int32_t right, int32_t merged, simil
     return SIMILE_OK;
 }
 
+bpe_pair *bpe_list(const bpe *b, size_t *n)
+{
+    bpe_pair *by_rank = mem_array((size_t)b->next_rank + 1, sizeof *by_rank);
+    *n = 0;
+    if (!by_rank) return NULL;
+    for (size_t i = 0; i < b->next_rank; i++) by_rank[i] = (bpe_pair){-1, -1};
+    for (size_t i = 0; i < (size_t)1 << b->bits; i++) {
+        const merge *m = &b->slots[i];
+        if (m->rank != NO_RANK) by_rank[m->rank] = (bpe_pair){(int32_t)(m->pair >> 32), (int32_t)(uint32_t)m->pair};
+    }
+    for (size_t i = 0; i < b->next_rank; i++) { /* a pair that was added again left its first rank empty */
+        if (by_rank[i].left >= 0) by_rank[(*n)++] = by_rank[i];
+    }
+    return by_rank;
+}
+
 /* ---- short words ---- */
 
 static size_t lowest(const merge *pairs, size_t n)

@@ -19,6 +19,12 @@ void bpe_free(bpe *b);
  * goes first; a pair that is added again gets the later rank. */
 simile_status bpe_add(bpe *b, int32_t left, int32_t right, int32_t merged, simile_error *err);
 
+/* All pairs in the order of their ranks, for mem_free; NULL when memory is short. *n: how many. */
+typedef struct {
+    int32_t left, right;
+} bpe_pair;
+bpe_pair *bpe_list(const bpe *b, size_t *n);
+
 /* Merges within ids[0 .. *n) until no pair of neighbours is in the table: always the pair of lowest rank, the leftmost
  * of equal ones. */
 simile_status bpe_merge(const bpe *b, int32_t *ids, size_t *n, simile_error *err);

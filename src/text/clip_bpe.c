@@ -210,7 +210,31 @@ static void free_base(tokenizer *base)
     clip_bpe_free((clip_bpe *)base);
 }
 
-static const tokenizer_ops ops = {.name = "clip-bpe", .free = free_base, .encode = staged_encode};
+static simile_status write_files(const tokenizer *base, buf *vocab_json, buf *merges_txt, simile_error *err)
+{
+    const clip_bpe *t = (const clip_bpe *)base;
+    json_writer w;
+    size_t n;
+    jw_init(&w, vocab_json);
+    jw_object(&w);
+    for (size_t id = 0; id < vocab_size(base->vocab); id++) {
+        const char *piece = vocab_piece(base->vocab, (int32_t)id);
+        if (!piece) continue;
+        jw_key(&w, piece);
+        jw_int(&w, (int64_t)id);
+    }
+    jw_object_end(&w);
+    bpe_pair *pairs = bpe_list(t->merges, &n);
+    buf_text(merges_txt, "#version: 0.2\n");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(merges_txt, "%s %s\n", vocab_piece(base->vocab, pairs[i].left),
+                   vocab_piece(base->vocab, pairs[i].right));
+    const bool listed = pairs != NULL;
+    mem_free(pairs);
+    return listed && buf_ok(vocab_json) && buf_ok(merges_txt) ? SIMILE_OK : err_nomem(err);
+}
+
+static const tokenizer_ops ops = {.name = "clip-bpe", .free = free_base, .write = write_files, .encode = staged_encode};
 
 clip_bpe *clip_bpe_new(void)
 {

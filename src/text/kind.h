@@ -4,6 +4,7 @@
 #ifndef SIMILE_TEXT_KIND_H
 #define SIMILE_TEXT_KIND_H
 
+#include "base/buf.h"
 #include "text/normalizer.h"
 #include "text/tokenizer.h"
 #include "text/vocab.h"
@@ -19,6 +20,8 @@ simile_status id_list_put(id_list *list, const int32_t *ids, size_t n, simile_er
 typedef struct {
     const char *name;
     void (*free)(tokenizer *t); /* all of it, the vocabulary too */
+    /* As vocab.json and merges.txt. NULL: this kind cannot be written so. */
+    simile_status (*write)(const tokenizer *t, buf *vocab_json, buf *merges_txt, simile_error *err);
     /* The ids of valid UTF-8, without the special tokens around them. */
     simile_status (*encode)(const tokenizer *t, const char *text, size_t len, id_list *out, simile_error *err);
 } tokenizer_ops;

@@ -298,6 +298,12 @@ done:
     return status;
 }
 
+simile_status tokenizer_write(const tokenizer *t, buf *vocab_json, buf *merges_txt, simile_error *err)
+{
+    if (t->ops->write) return t->ops->write(t, vocab_json, merges_txt, err);
+    return err_set(err, SIMILE_E_UNSUPPORTED, "a tokenizer of the kind '%s' is not written", t->ops->name);
+}
+
 /* ---- facts ---- */
 
 size_t tokenizer_vocab_size(const tokenizer *t)

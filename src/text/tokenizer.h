@@ -5,6 +5,7 @@
 #ifndef SIMILE_TEXT_TOKENIZER_H
 #define SIMILE_TEXT_TOKENIZER_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -52,6 +53,9 @@ typedef enum {
 } tokenizer_cleaning;
 /* At most once, before anyone else uses the tokenizer. */
 simile_status tokenizer_clean_first(tokenizer *t, tokenizer_cleaning how, simile_error *err);
+
+/* Appends what vocab.json and merges.txt would hold. UNSUPPORTED for a kind that these two do not describe. */
+simile_status tokenizer_write(const tokenizer *t, buf *vocab_json, buf *merges_txt, simile_error *err);
 
 size_t tokenizer_vocab_size(const tokenizer *t); /* largest id + 1 */
 int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token, -1 when there is none */

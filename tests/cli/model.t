@@ -89,7 +89,7 @@ tiny.pt
 520 513 515 521
 $ for m in ./tiny.pt "$MODELS/../archives/openai/safetensors"; do simile --model "$m" info --json | grep -o '"digest":"[0-9a-f]*"'; done | uniq -c | sed 's/:.*//'
       2 "digest"
-$ for m in ./tiny.pt "$MODELS/../archives/openai/safetensors"; do simile --model "$m" embed --normalize --text "the dog"; done | uniq | wc -l
+$ for m in ./tiny.pt "$MODELS/../archives/openai/safetensors"; do simile --model "$m" embed --normalize --text "the dog"; done | cut -d"]" -f1 | uniq | wc -l
 1
 
 == a text that is too long is cut, which is said

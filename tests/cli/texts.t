@@ -30,7 +30,7 @@ $ simile --model "$MODELS/sentence-distil" add --text "two dogs in the snow" --t
 $ simile --model "$MODELS/sentence-distil" search "two dogs in the snow" --texts -k 1
 * 100.* two dogs in the snow (glob)
 $ simile --model "$MODELS/sentence-distil" search "два собаки" --texts -k 1 --json
-{"query":"два собаки","count":1,"results":[{"rank":1,"id":*,"text":"два собаки","similarity":*}]} (glob)
+{"query":"два собаки","model":"sentence-distil","text_model":null,"count":1,"results":[{"rank":1,"id":*,"text":"два собаки","similarity":*}]} (glob)
 $ simile verify
 * (glob)
 $ simile --model "$MODELS/sentence-xlmr" search "two dogs" --texts
