@@ -2,8 +2,8 @@
  *
  * cmd_classify.c - `simile classify IMAGE... --labels FILE`: which of your labels fits a picture best.
  *
- * A label becomes a vector through sentences ("a photo of a dog."): the mean of the unit vectors of all templates. The
- * probabilities are the softmax over all labels, also over those that --top leaves out. */
+ * A label becomes a vector through sentences ("a photo of a dog."): the mean of the unit vectors of all templates. A
+ * softmax is over all labels, also over those that --top leaves out. */
 #include "app.h"
 #include "base/mem.h"
 #include "lines.h"
@@ -19,6 +19,7 @@ typedef struct {
     bool no_orient;
     /* filled in */
     text_list labels, templates;
+    const simile_model_info *info;
     size_t dim;
     float *vectors;    /* [labels, dim] */
     float *image;      /* [dim] */
@@ -53,7 +54,8 @@ static simile_status prepare(classifier *c, simile_error *err)
     if (!c->labels.count) return err_set(err, SIMILE_E_ARG, "cannot classify: the files hold no label");
     RETURN_IF_ERROR(read_list(&c->templates_given, &c->template_files, &c->templates, err));
     RETURN_IF_ERROR(app_encoder(c->a, err));
-    c->dim = (size_t)simile_model_get_info(c->a->model)->dim;
+    c->info = simile_model_get_info(c->a->model);
+    c->dim = (size_t)c->info->dim;
     RETURN_IF_ERROR(make_room(c, err));
     return simile_label_vectors(c->a->encoder, (const char *const *)c->labels.items, c->labels.count,
                                 (const char *const *)c->templates.items, c->templates.count, c->vectors, err);
@@ -97,7 +99,7 @@ static simile_status score(classifier *c, const char *path, simile_error *err)
         c->similarity[i] = simile_similarity(c->image, c->vectors + i * c->dim, (int32_t)c->dim);
         c->order[i] = i;
     }
-    simile_softmax(c->similarity, n, simile_model_get_info(c->a->model)->logit_scale, c->probability);
+    simile_confidence(c->a->model, c->similarity, n, c->probability);
     qsort_r(c->order, n, sizeof *c->order, better_first, c->similarity);
     return SIMILE_OK;
 }
@@ -108,6 +110,7 @@ static void print_json(classifier *c, const char *path, size_t shown)
     jw_init(&w, &c->out);
     jw_object(&w);
     jw_key(&w, "image"), jw_string(&w, path);
+    jw_key(&w, "score"), jw_string(&w, show_score(c->info->score));
     jw_key(&w, "labels"), jw_array(&w);
     for (size_t k = 0; k < shown; k++) {
         const size_t i = c->order[k];
@@ -126,7 +129,8 @@ static void print_json(classifier *c, const char *path, size_t shown)
 static void print_text(classifier *c, const char *path, size_t shown)
 {
     term_text(&c->out, path);
-    buf_text(&c->out, ":\n");
+    buf_text(&c->out,
+             c->info->score == SIMILE_SCORE_SIGMOID ? ": probability (sigmoid)\n" : ": confidence (softmax)\n");
     for (size_t k = 0; k < shown; k++) {
         const size_t i = c->order[k];
         char percent[16];
@@ -192,9 +196,9 @@ static int run(app *a, int argc, char **argv)
 
 const command command_classify = {
     "classify", "IMAGE...", "which of your labels fits a picture",
-    "Each label is put into each template, and the mean of their vectors stands for the label. The probabilities "
-    "weigh\n"
-    "the labels against each other, so give an escape among them (\"something else\") where none may fit.\n\n"
+    "Each label is put into each template, and the mean of their vectors stands for the label. Softmax confidences\n"
+    "weigh the labels against each other, so give an escape among them (\"something else\") where none may fit; the\n"
+    "sigmoid probabilities of models like SigLIP judge each label by itself.\n\n"
     "  simile classify x.jpg --label dog --label cat --label house\n"
     "  simile classify *.jpg --labels labels.txt --template \"a drawing of a {}\" --top 3\n",
     run};

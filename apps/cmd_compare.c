@@ -3,9 +3,10 @@
  * cmd_compare.c - `simile compare IMAGE TEXT...`: how well each text fits a picture.
  *
  * Prints what the network gives and what is made of it, in this order: the inputs, the dimension, the picture's vector,
- * each text's vector with its similarity (100 x cosine), and the softmax over the texts of logit_scale x cosine. The
- * vectors are raw, only their ends are printed; --json has all numbers. One text alone has nothing to be weighed
- * against, its softmax would be 1 whatever the picture: then the probability is left out of what people read. */
+ * each text's vector with its similarity (100 x cosine), and what the model makes of the similarities: their softmax,
+ * or the sigmoid of each. The vectors are raw, only their ends are printed; --json has all numbers. One text alone has
+ * nothing to be weighed against, its softmax would be 1 whatever the picture: then it is left out of what people read.
+ */
 #include "app.h"
 #include "base/mem.h"
 #include "show.h"
@@ -58,22 +59,24 @@ static simile_status compute(app *a, comparison *c, const simile_image_options *
     if (status) return status;
     for (size_t i = 0; i < c->n; i++)
         c->similarity[i] = simile_similarity(c->image, c->vectors + i * (size_t)c->info->dim, c->info->dim);
-    simile_softmax(c->similarity, c->n, c->info->logit_scale, c->probability);
+    simile_confidence(a->model, c->similarity, c->n, c->probability);
     return SIMILE_OK;
 }
 
 static void print_confidence(const comparison *c, buf *out)
 {
     size_t best = 0;
+    const bool sigmoid = c->info->score == SIMILE_SCORE_SIGMOID;
     for (size_t i = 1; i < c->n; i++)
         if (c->probability[i] > c->probability[best]) best = i;
-    buf_text(out, "Softmax confidence (logit scale ");
+    buf_text(out, sigmoid ? "Sigmoid probability (logit scale " : "Softmax confidence (logit scale ");
     show_float(out, c->info->logit_scale);
+    if (sigmoid) buf_text(out, ", bias "), show_float(out, c->info->logit_bias);
     buf_text(out, "):\nTexts: ");
     show_texts(out, c->texts, c->n);
     buf_text(out, "\nProbabilities: ");
     show_floats(out, c->probability, c->n);
-    buf_text(out, "\n\nConfidence of \"");
+    buf_text(out, sigmoid ? "\n\nProbability of \"" : "\n\nConfidence of \"");
     term_text(out, c->texts[best]);
     buf_text(out, "\" being similar to the image: ");
     show_float(out, c->probability[best]);
@@ -99,7 +102,7 @@ static void print_text(const comparison *c, buf *out)
         show_float(out, c->similarity[i]);
         buf_text(out, "%\n\n");
     }
-    if (c->n > 1)
+    if (c->n > 1 || c->info->score == SIMILE_SCORE_SIGMOID)
         print_confidence(c, out);
     else
         buf_text(out, "Confidence: needs two texts or more to choose between\n");
@@ -114,6 +117,8 @@ static void print_json(const app *a, const comparison *c, buf *out)
     app_models_json(a, &w);
     jw_key(&w, "dimension"), jw_int(&w, c->info->dim);
     jw_key(&w, "logit_scale"), jw_float(&w, c->info->logit_scale);
+    jw_key(&w, "logit_bias"), jw_float(&w, c->info->logit_bias);
+    jw_key(&w, "score"), jw_string(&w, show_score(c->info->score));
     jw_key(&w, "image"), jw_object(&w);
     jw_key(&w, "path"), jw_string(&w, c->path);
     jw_key(&w, "embedding"), jw_floats(&w, c->image, dim);
@@ -179,7 +184,8 @@ static int run(app *a, int argc, char **argv)
 
 const command command_compare = {
     "compare", "IMAGE TEXT...", "how well each text fits a picture",
-    "For each text the similarity is 100 x the cosine of the two vectors. The probabilities weigh the texts against\n"
-    "each other: they say which of these texts fits best, not whether any of them does.\n\n"
+    "For each text the similarity is 100 x the cosine of the two vectors. Softmax confidences weigh the texts against\n"
+    "each other: they say which of these texts fits best, not whether any of them does. The sigmoid probabilities of\n"
+    "models like SigLIP judge each text by itself.\n\n"
     "  simile compare dogs.jpg \"two dogs in the snow\" \"a cat on a table\" \"London at night\"\n",
     run};

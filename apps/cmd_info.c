@@ -132,6 +132,8 @@ static void model_json(const model_facts *f, json_writer *w)
     jw_key(w, "vocabulary"), jw_int(w, m->vocab_size);
     jw_key(w, "parameters"), jw_int(w, m->parameters);
     jw_key(w, "logit_scale"), jw_float(w, m->logit_scale);
+    jw_key(w, "logit_bias"), jw_float(w, m->logit_bias);
+    jw_key(w, "score"), jw_string(w, show_score(m->score));
     jw_key(w, "weights"), jw_string(w, m->weights_dtype);
     jw_key(w, "digest"), jw_string(w, f->digest);
     jw_key(w, "space"), jw_string(w, simile_model_space_name(f->model));
@@ -201,7 +203,8 @@ static void print_model(const char *title, const model_facts *f, buf *out)
     if (m->context) buf_printf(out, ", texts of %d tokens out of %s", m->context, vocabulary);
     buf_printf(out, "\n            %s parameters, stored as %s, logit scale ", parameters, m->weights_dtype);
     show_float(out, m->logit_scale);
-    buf_printf(out, "\n            digest %s\n", f->digest);
+    if (m->score == SIMILE_SCORE_SIGMOID) buf_text(out, ", bias "), show_float(out, m->logit_bias);
+    buf_printf(out, " (%s)\n            digest %s\n", show_score(m->score), f->digest);
     print_declarations(f->model, out);
 }
 

@@ -3,6 +3,7 @@
 #include "show.h"
 
 #include "base/json.h"
+#include "simile.h"
 #include "term.h"
 
 #include <time.h>
@@ -69,4 +70,9 @@ void show_date(buf *out, int64_t seconds)
     struct tm parts;
     char text[32];
     if (gmtime_r(&t, &parts) && strftime(text, sizeof text, "%Y-%m-%d", &parts)) buf_text(out, text);
+}
+
+const char *show_score(int32_t score)
+{
+    return score == SIMILE_SCORE_SIGMOID ? "sigmoid" : "softmax";
 }

@@ -13,6 +13,7 @@ void show_vector_ends(buf *out, const float *vector, int32_t dim); /* [a, b, ...
 void show_texts(buf *out, const char *const *texts, size_t n);     /* [one, two] */
 void show_floats(buf *out, const float *values, size_t n);         /* [0.5, 0.5] */
 void show_bytes(buf *out, int64_t n);                              /* 1.5 MB */
+const char *show_score(int32_t score);                             /* "softmax" */
 void show_date(buf *out, int64_t seconds);                         /* 2023-05-17, UTC */
 
 #endif

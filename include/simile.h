@@ -99,6 +99,12 @@ typedef struct {
     int32_t force_pairing;   /* 1: even if nothing declares that the vectors of the two belong to one space */
 } simile_model_options;
 
+/* What a model's scores are worth, see simile_confidence(). */
+enum {
+    SIMILE_SCORE_SOFTMAX = 0, /* CLIP: candidates are weighed against each other */
+    SIMILE_SCORE_SIGMOID = 1  /* SigLIP: each pair of a picture and a text is judged by itself */
+};
+
 typedef struct {
     const char *name;      /* the last part of its directory */
     const char *directory; /* where it was found */
@@ -108,11 +114,13 @@ typedef struct {
     int32_t context;       /* tokens of a text, the two special ones included; 0: no text tower */
     int32_t vocab_size;
     int64_t parameters;
-    float logit_scale;         /* already exponentiated: confidence = softmax(logit_scale x cosine) */
+    float logit_scale;         /* already exponentiated; 100 where the model has none */
     const char *weights_dtype; /* as stored: "F32", "F16", "BF16", or "mixed" */
     const char *text_name;     /* of the model that reads the texts in its place, or NULL; context and vocab_size are
                                   that one's then */
     const char *text_directory;
+    float logit_bias; /* a score is logit_scale x cosine + logit_bias; 0 for SIMILE_SCORE_SOFTMAX */
+    int32_t score;    /* SIMILE_SCORE_... */
 } simile_model_info;
 
 /* Opens a directory in the Hugging Face layout (config.json, safetensors, tokenizer, preprocessor_config.json). name is
@@ -217,6 +225,11 @@ SIMILE_API void simile_normalize(float *vector, int32_t dim);
 SIMILE_API float simile_similarity(const float *a, const float *b, int32_t dim);
 /* out[i] = softmax over i of logit_scale x similarity[i] / 100. in and out may be the same array. */
 SIMILE_API void simile_softmax(const float *similarity, size_t n, float logit_scale, float *out);
+/* out[i] = 1 / (1 + exp(-(logit_scale x similarity[i] / 100 + logit_bias))). in and out may be the same array. */
+SIMILE_API void simile_sigmoid(const float *similarity, size_t n, float logit_scale, float logit_bias, float *out);
+/* The one of the two that the model was trained with, and with its numbers: how sure it is that each of n candidates
+ * fits. Of a softmax the confidences add up to 1, and mean something only beside each other. */
+SIMILE_API void simile_confidence(const simile_model *model, const float *similarity, size_t n, float *out);
 
 /* One unit vector a label, out: [n_labels, dim]: the mean over templates of the unit vectors of template with "{}"
  * replaced by the label, made unit again. templates NULL or n_templates 0: "a photo of a {}." alone. */

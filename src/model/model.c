@@ -163,6 +163,8 @@ static void fill_info(model *m)
     i->context = reads ? (int32_t)reads->context : 0;
     i->vocab_size = reads ? (int32_t)reads->vocab : 0;
     i->logit_scale = m->parts.logit_scale;
+    i->logit_bias = m->parts.sigmoid ? m->parts.logit_bias : 0;
+    i->score = m->parts.sigmoid ? SIMILE_SCORE_SIGMOID : SIMILE_SCORE_SOFTMAX;
     i->weights_dtype = weights_dtype(m->source.files[0]);
     for (size_t k = 0; k < m->params.n; k++) {
         if (!m->params.items[k].statistic) i->parameters += nn_tensor_count(&m->params.items[k].tensor);

@@ -156,8 +156,14 @@ err: simile: cannot write 'nowhere/x.npy': no such file or directory
 $ printf 'cat\n\nhouse\r\n' >labels.txt
 > simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" "$MODELS/pictures/tall.png" --label dog \
 >     --labels labels.txt --json | shape
-{"image":"*wide.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"dog",*},{"label":"cat",*}],"model":"tiny-quick","text_model":null} (glob)
-{"image":"*tall.png","labels":[{"label":"house","similarity":N,"probability":N},{"label":"cat",*},{"label":"dog",*}],"model":"tiny-quick","text_model":null} (glob)
+{"image":"*wide.png","score":"softmax","labels":[{"label":"house","similarity":N,"probability":N},{"label":"dog",*},{"label":"cat",*}],"model":"tiny-quick","text_model":null} (glob)
+{"image":"*tall.png","score":"softmax","labels":[{"label":"house","similarity":N,"probability":N},{"label":"cat",*},{"label":"dog",*}],"model":"tiny-quick","text_model":null} (glob)
+
+== what classify prints says what it is
+$ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" -l cat -l dog | sed 's/^.*wide/wide/'
+wide.png: confidence (softmax)
+  *%  (similarity *%)  * (glob)
+  *%  (similarity *%)  * (glob)
 
 == the probabilities of all labels add up to 1, and come with the best first
 $ simile --model "$MODELS/tiny-quick" classify "$MODELS/pictures/wide.png" --label a --label b --label c --label d \
@@ -200,7 +206,7 @@ $ simile --model "$MODELS/tiny-quick" info
 simile      0.1.0
 model       tiny-quick (clip), */tests/fixtures/models/tiny-quick (glob)
             vectors of 16 numbers, pictures of 16 x 16, texts of 24 tokens out of 574
-            * parameters, stored as F32, logit scale * (glob)
+            * parameters, stored as F32, logit scale * (softmax) (glob)
             digest ???????????????????????????????????????????????????????????????? (glob)
 catalogue   */home/.local/share/simile/catalog.simile (glob)
             none yet: 'simile add FOLDER' makes it

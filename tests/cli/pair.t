@@ -108,7 +108,7 @@ $ simile --model "$MODELS/tiny-quick" --text-model ./reader tokenize two dogs --
 > simile --model ./reader tokenize two dogs | cmp -s - other
 [1]
 $ simile --model "$MODELS/tiny-quick" --text-model ./reader compare a.ppm x y --json | sed 's/,"image.*//'
-{"model":"tiny-quick","text_model":"reader","dimension":16,"logit_scale":100.00296
+{"model":"tiny-quick","text_model":"reader","dimension":16,"logit_scale":100.00296,"logit_bias":0,"score":"softmax"
 $ simile --model "$MODELS/tiny-quick" --text-model ./reader classify a.ppm --label x --json | sed 's/.*],//'
 "model":"tiny-quick","text_model":"reader"}
 $ simile --model "$MODELS/tiny-quick" --text-model ./reader embed --text "$(printf 'word %.0s' $(seq 60))" | grep -o trunc

@@ -283,6 +283,39 @@ static void confidence_is_the_softmax_of_the_similarities(void **state)
     assert_true(p[0] == 1);
 }
 
+/* The first two logits are those that transformers' tests expect of google/siglip-base-patch16-224; the others, with a
+ * scale and a bias of that size, were computed in double by Python. */
+static void a_sigmoid_judges_each_similarity_by_itself(void **state)
+{
+    const float logits[2] = {-0.7567f, -10.3354f}, similarity[4] = {30.857948f, 10.379046f, 14.382527f, -5.25f};
+    const double published[2] = {0.31936316031478185, 3.246225712269606e-05};
+    const double expected[4] = {0.9999999999219311, 0.31981494287734413, 0.9809731209197968, 5.108795889222988e-09};
+    float p[4], alone;
+    simile_sigmoid(logits, 2, 100, 0, p);
+    for (int i = 0; i < 2; i++) assert_true(fabs((double)p[i] - published[i]) <= 2e-6 * published[i]);
+    simile_sigmoid(similarity, 4, 117.330765f, -12.932437f, p);
+    for (int i = 0; i < 4; i++) {
+        assert_true(fabs((double)p[i] - expected[i]) <= 2e-6 * expected[i]);
+        simile_sigmoid(similarity + i, 1, 117.330765f, -12.932437f, &alone);
+        assert_true(alone == p[i]);
+    }
+    float far[2] = {1e30f, -1e30f};
+    simile_sigmoid(far, 2, 100, -10, far);
+    assert_true(far[0] == 1 && far[1] == 0);
+}
+
+static void a_model_says_how_sure_it_is(void **state)
+{
+    const simile_model_info *info = simile_model_get_info(lab.model);
+    const float similarity[3] = {30, 10, 14};
+    float p[3], expected[3];
+    assert_int_equal(info->score, SIMILE_SCORE_SOFTMAX);
+    assert_true(info->logit_bias == 0);
+    simile_softmax(similarity, 3, info->logit_scale, expected);
+    simile_confidence(lab.model, similarity, 3, p);
+    assert_memory_equal(p, expected, sizeof p);
+}
+
 /* ---- labels ---- */
 
 static void labels_are_ensembles_of_prompts(void **state)
@@ -363,6 +396,8 @@ int main(void)
         cmocka_unit_test(vectors_do_not_depend_on_their_neighbours),
         cmocka_unit_test(similarity_is_a_hundred_times_the_cosine),
         cmocka_unit_test(confidence_is_the_softmax_of_the_similarities),
+        cmocka_unit_test(a_sigmoid_judges_each_similarity_by_itself),
+        cmocka_unit_test(a_model_says_how_sure_it_is),
         cmocka_unit_test(labels_are_ensembles_of_prompts),
         cmocka_unit_test(many_labels_cross_the_pieces),
         cmocka_unit_test(nothing_passed_in_is_no_crash),
