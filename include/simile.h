@@ -498,6 +498,43 @@ SIMILE_API simile_status simile_model_convert(const simile_model *model, const c
                                               const simile_convert_options *options, simile_convert_report *report,
                                               simile_error *err);
 
+/* ---- languages ---- */
+
+typedef struct {
+    const char *code;   /* ISO 639-1; "zh-cn" and "zh-tw" */
+    const char *name;   /* in English */
+    const char *native; /* in itself */
+} simile_language;
+
+/* The forty languages that are asked of every text tower, by English name. NULL beyond the end. */
+SIMILE_API const simile_language *simile_language_at(size_t i);
+
+/* What is published about the languages that the text towers of some models read. Lists have spaces between. */
+typedef struct {
+    const char *models;  /* names of known or bundled models */
+    const char *taught;  /* codes of languages in which the tower was trained; NULL: nobody published them */
+    const char *encoder; /* codes of those that the language model it began from had read; NULL as above */
+    int32_t listed;      /* languages and regional forms that the publisher names, others too; 0: no list */
+    const char *source;  /* who says so */
+    const char *remark;  /* or NULL */
+} simile_text_tower;
+
+SIMILE_API const simile_text_tower *simile_text_tower_at(size_t i); /* NULL beyond the end */
+
+enum {
+    SIMILE_READS_TAUGHT = 1, /* one bit each; none: in neither list */
+    SIMILE_READS_ENCODER = 2,
+    SIMILE_READS_TAUGHT_UNKNOWN = 4,
+    SIMILE_READS_ENCODER_UNKNOWN = 8
+};
+SIMILE_API int32_t simile_text_tower_reads(const simile_text_tower *tower, const char *code);
+
+/* The tower of a model: a known name or where it comes from, an installed name, a path. What simile_pull wrote down in
+ * a folder counts more than the folder's name. search_path: as in simile_model_options, may be NULL. Success with *out
+ * NULL: the model is there, and nothing is known of its languages. Errors: ARG, NOT_FOUND, IO, NOMEM. */
+SIMILE_API simile_status simile_text_tower_of(const char *name, const char *search_path, const simile_text_tower **out,
+                                              simile_error *err);
+
 #ifdef __cplusplus
 }
 #endif

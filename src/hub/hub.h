@@ -15,6 +15,16 @@ simile_status hub_pull(const char *what, const char *models, const simile_pull_o
 
 const simile_known_model *hub_known_at(size_t i);
 
+const simile_language *hub_language_at(size_t i);
+const simile_text_tower *hub_text_tower_at(size_t i);
+/* SIMILE_READS_... */
+int32_t hub_tower_reads(const simile_text_tower *tower, const char *code);
+/* Of a known or bundled model; of what stands in a record as its source. NULL: nothing is known. */
+const simile_text_tower *hub_tower_of_name(const char *name);
+const simile_text_tower *hub_tower_of_source(const char *source);
+/* What the record in a model's folder says, for mem_free(); *out stays NULL where there is none. */
+simile_status hub_folder_source(const char *folder, char **out, simile_error *err);
+
 /* Calls fn for each model right below a folder; nothing there is no failure. `own`: the folder of hub_pull, whose
  * unfinished pulls are listed, too. */
 simile_status hub_installed(const char *models, int own, simile_installed_fn fn, void *user, simile_error *err);

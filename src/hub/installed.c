@@ -90,6 +90,20 @@ static bool read_record(const char *folder, const char *file, hub_record *out)
     return good;
 }
 
+simile_status hub_folder_source(const char *folder, char **out, simile_error *err)
+{
+    hub_record record = {0};
+    *out = NULL;
+    char *path = path_join(folder, HUB_RECORD);
+    simile_status status = !path               ? SIMILE_E_NOMEM
+                           : file_exists(path) ? hub_record_read(path, &record, NULL)
+                                               : SIMILE_OK;
+    if (!status && record.source && !(*out = mem_strdup(record.source))) status = SIMILE_E_NOMEM;
+    hub_record_release(&record);
+    mem_free(path);
+    return status == SIMILE_E_NOMEM ? err_nomem(err) : SIMILE_OK; /* a damaged record says nothing */
+}
+
 /* *go_on: whether fn wants more. */
 static simile_status show_one(const char *folder, const char *name, int own, simile_installed_fn fn, void *user,
                               bool *go_on, simile_error *err)

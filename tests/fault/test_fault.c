@@ -569,6 +569,14 @@ static simile_status installed(void)
     return simile_installed_models(NULL, look_at, NULL, &err);
 }
 
+/* By the record of what was pulled; by a name alone. */
+static simile_status tower_of(void)
+{
+    const simile_text_tower *tower;
+    const simile_status status = simile_text_tower_of("x", NULL, &tower, &err);
+    return status ? status : simile_text_tower_of("RN50", NULL, &tower, &err);
+}
+
 static simile_status remove_model(void)
 {
     return simile_model_remove("x", NULL, &err);
@@ -623,6 +631,7 @@ static const call calls[] = {
     {"pull, replacing", need_pulled, pull_again, drop_pulled, false},
     {"pull, nobody there", need_cache, pull_refused, drop_pulled, false},
     {"installed_models", need_pulled, installed, drop_pulled, false},
+    {"text_tower_of", need_pulled, tower_of, drop_pulled, false},
     {"model_remove", need_pulled, remove_model, drop_pulled, false},
     {"model_open", NULL, open_model, release_all, false},
     {"model_open, a pair", NULL, open_pair, release_all, false},

@@ -29,5 +29,7 @@ int main(void)
     SIZE(simile_installed_model);
     SIZE(simile_convert_options);
     SIZE(simile_convert_report);
+    SIZE(simile_language);
+    SIZE(simile_text_tower);
     return 0;
 }

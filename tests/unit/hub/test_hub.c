@@ -343,6 +343,97 @@ static void the_same_weights_share_a_space(void **state)
     assert_string_not_equal(space_of(known("xlm-roberta-base-ViT-B-32")), space);
 }
 
+/* ---- languages ---- */
+
+static bool is_language(const char *code, size_t len)
+{
+    const simile_language *l;
+    for (size_t i = 0; (l = hub_language_at(i)); i++)
+        if (strlen(l->code) == len && memcmp(l->code, code, len) == 0) return true;
+    return false;
+}
+
+/* Of a list of codes: how many, each of them a language of the table and none twice. */
+static int codes_in(const char *codes)
+{
+    int n = 0;
+    for (const char *at = codes; at && *at; n++) {
+        const size_t len = strcspn(at, " ");
+        assert_true(is_language(at, len));
+        char word[16];
+        snprintf(word, sizeof word, " %.*s ", (int)len, at);
+        at += len + (at[len] == ' ');
+        char rest[256];
+        snprintf(rest, sizeof rest, " %s ", at);
+        assert_null(strstr(rest, word));
+    }
+    return n;
+}
+
+static void languages_are_sound(void **state)
+{
+    const simile_language *l;
+    size_t n = 0;
+    for (; (l = hub_language_at(n)); n++) {
+        assert_true(*l->native);
+        if (n) assert_true(strcmp(hub_language_at(n - 1)->name, l->name) < 0);
+        for (size_t i = 0; i < n; i++) assert_string_not_equal(hub_language_at(i)->code, l->code);
+    }
+    assert_int_equal(n, 40);
+}
+
+/* Each known model is in one row, and a row names known models alone, but for the bundled one. */
+static void each_known_model_has_a_tower(void **state)
+{
+    const simile_known_model *m;
+    const simile_text_tower *t;
+    size_t models = 0, named = 0;
+    for (; (m = hub_known_at(models)); models++) {
+        t = hub_tower_of_name(m->name);
+        if (!t) fail_msg("languages.c has no row for '%s'", m->name);
+        assert_ptr_equal(hub_tower_of_source(m->source), t);
+    }
+    for (size_t i = 0; (t = hub_text_tower_at(i)); i++) {
+        assert_true(*t->source && t->listed >= 0 && (t->taught || !t->listed));
+        for (const char *at = t->models; *at; at++) named += at == t->models || at[-1] == ' ';
+    }
+    assert_non_null(hub_tower_of_name("simile-scenes"));
+    assert_int_equal(named, models + 1);
+    assert_null(hub_tower_of_name("ViT-B"));
+    assert_null(hub_tower_of_name(""));
+    assert_null(hub_tower_of_source("openai/clip"));
+}
+
+/* What the publishers' lists say of the forty: see languages.c. */
+static void languages_are_counted_as_published(void **state)
+{
+    static const struct {
+        const char *model;
+        int taught, encoder;
+    } rows[] = {
+        {"clip-vit-base-patch32", 1, 1}, {"chinese-clip-vit-huge-patch14", 2, 2},
+        {"M-BERT-Base-ViT-B", 40, 38},   {"clip-ViT-B-32-multilingual-v1", 33, 38},
+        {"LABSE-Vit-L-14", 0, 39},       {"XLM-Roberta-Large-Vit-B-16Plus", 32, 40},
+        {"simile-scenes", 1, 1},         {"xlm-roberta-base-ViT-B-32", 0, 40},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const simile_text_tower *t = hub_tower_of_name(rows[i].model);
+        assert_non_null(t);
+        assert_int_equal(codes_in(t->taught), rows[i].taught);
+        assert_int_equal(codes_in(t->encoder), rows[i].encoder);
+    }
+    const simile_text_tower *t = hub_tower_of_name("M-BERT-Base-ViT-B");
+    assert_int_equal(hub_tower_reads(t, "am"), SIMILE_READS_TAUGHT);
+    assert_int_equal(hub_tower_reads(t, "zh-tw"), SIMILE_READS_TAUGHT | SIMILE_READS_ENCODER);
+    assert_int_equal(hub_tower_reads(t, "zh"), 0);
+    t = hub_tower_of_source("sentence-transformers/clip-ViT-B-32-multilingual-v1@0123");
+    assert_ptr_equal(t, hub_tower_of_name("clip-ViT-B-32-multilingual-v1"));
+    assert_int_equal(hub_tower_reads(t, "am"), 0);
+    assert_int_equal(hub_tower_reads(t, "kk"), SIMILE_READS_ENCODER);
+    t = hub_tower_of_name("LABSE-Vit-L-14");
+    assert_int_equal(hub_tower_reads(t, "ps"), SIMILE_READS_TAUGHT_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +449,9 @@ int main(void)
         cmocka_unit_test(known_models_are_sound),
         cmocka_unit_test(spaces_of_known_models_are_sound),
         cmocka_unit_test(the_same_weights_share_a_space),
+        cmocka_unit_test(languages_are_sound),
+        cmocka_unit_test(each_known_model_has_a_tower),
+        cmocka_unit_test(languages_are_counted_as_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
