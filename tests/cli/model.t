@@ -30,6 +30,35 @@ Confidence of "*" being similar to the image: * (glob)
 $ simile --model "$MODELS/tiny-quick" compare "$MODELS/pictures/wide.png" "a dog" | tail -n 1
 Confidence: needs two texts or more to choose between
 
+== a model of the SigLIP kind judges each text by itself (skip unless test -e tests/fixtures/models/tiny-siglip)
+$ simile --model "$MODELS/tiny-siglip" compare "$MODELS/pictures/square.png" "two dogs in the snow" "a cat on a table" \
+>     --json | tr '{,' '\n\n' | grep -e '"logit_' -e '"score"' -e '"similarity"' -e '"probability"' | tr -d '}]'
+"logit_scale":8.1661* (glob)
+"logit_bias":-9.5
+"score":"sigmoid"
+"similarity":-38.938* (glob)
+"probability":3.1135*e-06 (glob)
+"similarity":-17.576* (glob)
+"probability":1.7817*e-05 (glob)
+$ simile --model "$MODELS/tiny-siglip" compare "$MODELS/pictures/square.png" "two dogs in the snow" "a cat on a table" |
+>     tail -n 5
+Sigmoid probability (logit scale 8.1661*, bias -9.5): (glob)
+Texts: [two dogs in the snow, a cat on a table]
+Probabilities: [3.1135*e-06, 1.7817*e-05] (glob)
+
+Probability of "a cat on a table" being similar to the image: 1.7817*e-05 (glob)
+$ simile --model "$MODELS/tiny-siglip" compare "$MODELS/pictures/square.png" "a cat on a table" | tail -n 3
+Probabilities: [1.7817*e-05] (glob)
+
+Probability of "a cat on a table" being similar to the image: 1.7817*e-05 (glob)
+$ simile --model "$MODELS/tiny-siglip" classify "$MODELS/pictures/square.png" -t '{}' -l "two dogs in the snow" \
+>     -l "a cat on a table" | sed 's/^.*square/square/'
+square.png: probability (sigmoid)
+    0.0%  (similarity -17.58%)  a cat on a table
+    0.0%  (similarity -38.94%)  two dogs in the snow
+$ simile --model "$MODELS/tiny-siglip" info | grep 'logit scale'
+            * parameters, stored as F32, logit scale 8.1661*, bias -9.5 (sigmoid) (glob)
+
 == compare with a picture that is not there
 $ simile --model "$MODELS/tiny-quick" compare missing.jpg "a dog"
 err: simile: cannot read 'missing.jpg': no such file or directory
