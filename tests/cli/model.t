@@ -30,7 +30,7 @@ Confidence of "*" being similar to the image: * (glob)
 $ simile --model "$MODELS/tiny-quick" compare "$MODELS/pictures/wide.png" "a dog" | tail -n 1
 Confidence: needs two texts or more to choose between
 
-== a model of the SigLIP kind judges each text by itself (skip unless test -e tests/fixtures/models/tiny-siglip)
+== a model of the SigLIP kind judges each text by itself
 $ simile --model "$MODELS/tiny-siglip" compare "$MODELS/pictures/square.png" "two dogs in the snow" "a cat on a table" \
 >     --json | tr '{,' '\n\n' | grep -e '"logit_' -e '"score"' -e '"similarity"' -e '"probability"' | tr -d '}]'
 "logit_scale":8.1661* (glob)

@@ -314,6 +314,16 @@ static void a_model_says_how_sure_it_is(void **state)
     simile_softmax(similarity, 3, info->logit_scale, expected);
     simile_confidence(lab.model, similarity, 3, p);
     assert_memory_equal(p, expected, sizeof p);
+
+    simile_model *model;
+    assert_ok(simile_model_open(bench_model_path("tiny-siglip"), NULL, &model, &err));
+    info = simile_model_get_info(model);
+    assert_int_equal(info->score, SIMILE_SCORE_SIGMOID);
+    assert_true(info->logit_bias == -9.5f);
+    simile_sigmoid(similarity, 3, info->logit_scale, -9.5f, expected);
+    simile_confidence(model, similarity, 3, p);
+    assert_memory_equal(p, expected, sizeof p);
+    simile_model_close(model);
 }
 
 /* ---- labels ---- */
