@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_config.c - any bytes as config.json and as preprocessor_config.json. */
+ * fuzz_config.c - any bytes as config.json, as preprocessor_config.json and as a SigLIP's open_clip_config.json. */
 #include "model/bert.h"
 #include "model/families/clip.h"
 #include "model/families/siglip.h"
@@ -28,6 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (!siglip_config_parse((const char *)data, size, "fuzz", &siglip, &err)) {
         if (siglip.vision.patch < 1 || siglip.text.tower.width % siglip.text.tower.heads || siglip.text_dim < 1)
+            __builtin_trap();
+    }
+    if (!siglip_timm_parse((const char *)data, size, "fuzz", &siglip, &spec, &err)) {
+        if (siglip.vision.image_size != spec.width || siglip.vision.tower.heads < 1 || !(spec.std[0] > 0))
             __builtin_trap();
     }
     if (!preprocess_parse((const char *)data, size, "fuzz", 224, &spec, &err)) {

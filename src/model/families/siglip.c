@@ -5,9 +5,8 @@
  * models/siglip/ (configuration_siglip.py for the defaults); arXiv 2303.15343, 2502.14786. */
 #include "model/families/siglip.h"
 
+#include "model/families/clip.h"
 #include "model/positions.h"
-
-#include "model/config.h"
 
 #include <math.h>
 
@@ -62,10 +61,9 @@ simile_status siglip_config_check(const siglip_config *c, const char *subject, s
 {
     textnet_config text = c->text;
     text.pad = 0; /* not known before the tokenizer is */
-    if (c->text_dim >= 1 && c->text_dim <= CONFIG_MAX_WIDTH && vit_config_fits(&c->vision) &&
-        textnet_config_fits(&text))
-        return SIMILE_OK;
-    return err_set(err, SIMILE_E_FORMAT, "cannot read '%s': it describes a network of impossible sizes", subject);
+    return clip_check_sizes(c->text_dim >= 1 && c->text_dim <= CONFIG_MAX_WIDTH && vit_config_fits(&c->vision) &&
+                                textnet_config_fits(&text),
+                            subject, err);
 }
 
 static simile_status read_config(json_from root, siglip_config *out, simile_error *err)

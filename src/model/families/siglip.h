@@ -21,6 +21,10 @@ siglip_config siglip_shape(void);
 simile_status siglip_config_parse(const char *json, size_t len, const char *subject, siglip_config *out,
                                   simile_error *err);
 
+/* open_clip_config.json, from bytes (likewise): all that it says, which is not how large the image tower is. */
+simile_status siglip_timm_parse(const char *json, size_t len, const char *subject, siglip_config *out,
+                                image_prepare_spec *prepare, simile_error *err);
+
 /* The bounds that every configuration has to keep, wherever it comes from. */
 simile_status siglip_config_check(const siglip_config *c, const char *subject, simile_error *err);
 

@@ -66,28 +66,30 @@ static const struct {
     {"vit_giantopt_patch16_siglip_", 16, NN_ACT_GELU_TANH},
 };
 
-static const char *trunk_name(const json_t *open_clip)
+static simile_status read_vision(json_from from, const char *trunk, vit_config *v, simile_error *err)
 {
-    const json_t *model = json_object_get(open_clip, "model_cfg");
-    return json_string_value(json_object_get(json_object_get(model, "vision_cfg"), "timm_model_name"));
-}
-
-static simile_status read_vision(json_from from, const char *trunk, const weights *w, vit_config *v, simile_error *err)
-{
-    static const char patch[] = "vision_model.embeddings.patch_embedding.weight";
     size_t i = 0, n = sizeof trunks / sizeof *trunks;
     RETURN_IF_ERROR(open_clip_check(from, vision_rules, err));
     while (i < n && strncmp(trunk, trunks[i].begins, strlen(trunks[i].begins)) != 0) i++;
     if (i == n || strstr(trunk, "_gap_"))
         return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': the image tower '%s' of timm is not supported",
                        from.subject, trunk);
-    v->tower = tower_of_shapes(w, "vision_model", weights_size(w, patch, 4, 0));
     v->tower.heads = trunks[i].heads;
     v->tower.act = trunks[i].act;
-    v->tower.eps = 1e-6f;
-    v->patch = weights_size(w, patch, 4, 3);
     v->image_size = 224;
     return json_get_int(from, "image_size", 1, 8192, &v->image_size, err);
+}
+
+/* What the trunk's name does not say. */
+static void measure(const weights *w, vit_config *v)
+{
+    static const char patch[] = "vision_model.embeddings.patch_embedding.weight";
+    const tower_config named = v->tower;
+    v->tower = tower_of_shapes(w, "vision_model", weights_size(w, patch, 4, 0));
+    v->tower.heads = named.heads;
+    v->tower.act = named.act;
+    v->tower.eps = 1e-6f;
+    v->patch = weights_size(w, patch, 4, 3);
 }
 
 /* Arguments of the layer norm and of the activation. */
@@ -133,10 +135,10 @@ static simile_status read_text(json_from from, textnet_config *t, simile_error *
     return SIMILE_OK;
 }
 
-static simile_status read_model(json_from from, const char *trunk, const weights *w, siglip_config *out,
-                                simile_error *err)
+static simile_status read_model(json_from from, siglip_config *out, simile_error *err)
 {
     json_from vision = {.subject = from.subject}, text = vision;
+    const char *trunk = "";
     bool quick = false;
     double bias = 0;
     *out = siglip_shape();
@@ -146,11 +148,31 @@ static simile_status read_model(json_from from, const char *trunk, const weights
     RETURN_IF_ERROR(json_get_bool(from, "quick_gelu", &quick, err));
     RETURN_IF_ERROR(json_get_object(from, "vision_cfg", &vision.object, err));
     RETURN_IF_ERROR(json_get_object(from, "text_cfg", &text.object, err));
-    RETURN_IF_ERROR(read_vision(vision, trunk, w, &out->vision, err));
+    RETURN_IF_ERROR(json_get_string(vision, "timm_model_name", &trunk, err));
+    RETURN_IF_ERROR(read_vision(vision, trunk, &out->vision, err));
     RETURN_IF_ERROR(read_text(text, &out->text, err));
     if (quick) out->text.tower.act = NN_ACT_QUICK_GELU;
     out->bias = json_is_number(json_object_get(from.object, "init_logit_bias"));
-    return siglip_config_check(out, from.subject, err);
+    return SIMILE_OK;
+}
+
+static simile_status read_config(json_from root, siglip_config *out, image_prepare_spec *prepare, simile_error *err)
+{
+    json_from model = {.subject = root.subject}, pictures = model;
+    RETURN_IF_ERROR(json_get_object(root, "model_cfg", &model.object, err));
+    RETURN_IF_ERROR(json_get_object(root, "preprocess_cfg", &pictures.object, err));
+    RETURN_IF_ERROR(read_model(model, out, err));
+    return open_clip_prepare(pictures, out->vision.image_size, prepare, err);
+}
+
+simile_status siglip_timm_parse(const char *json, size_t len, const char *subject, siglip_config *out,
+                                image_prepare_spec *prepare, simile_error *err)
+{
+    json_t *root;
+    RETURN_IF_ERROR(json_parse_object(json, len, subject, &root, err));
+    const simile_status status = read_config((json_from){root, subject}, out, prepare, err);
+    json_decref(root);
+    return status;
 }
 
 /* ---- texts ---- */
@@ -181,21 +203,20 @@ static simile_status open_words(const model_source *s, json_from text, tokenizer
 
 static bool claims(const model_source *s)
 {
-    const char *trunk = s->open_clip && !s->config ? trunk_name(s->open_clip) : NULL;
-    return trunk && strstr(trunk, "siglip");
+    const json_t *model = s->config ? NULL : json_object_get(s->open_clip, "model_cfg");
+    const json_t *trunk = json_object_get(json_object_get(model, "vision_cfg"), "timm_model_name");
+    return json_is_string(trunk) && strstr(json_string_value(trunk), "siglip");
 }
 
 static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
 {
     const json_t *model = json_object_get(s->open_clip, "model_cfg");
-    json_from pictures = {.subject = s->open_clip_path};
-    const json_from text = {json_object_get(model, "text_cfg"), s->open_clip_path};
+    const json_from root = {s->open_clip, s->open_clip_path}, text = {json_object_get(model, "text_cfg"), root.subject};
     siglip_config c;
+    RETURN_IF_ERROR(read_config(root, &c, &out->prepare, err));
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
-    RETURN_IF_ERROR(read_model((json_from){model, s->open_clip_path}, trunk_name(s->open_clip), l->files, &c, err));
-    RETURN_IF_ERROR(
-        json_get_object((json_from){s->open_clip, s->open_clip_path}, "preprocess_cfg", &pictures.object, err));
-    RETURN_IF_ERROR(open_clip_prepare(pictures, c.vision.image_size, &out->prepare, err));
+    measure(l->files, &c.vision);
+    RETURN_IF_ERROR(siglip_config_check(&c, root.subject, err));
     RETURN_IF_ERROR(open_words(s, text, &out->words, err));
     return siglip_load(s, l, &c, out, err);
 }

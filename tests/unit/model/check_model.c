@@ -10,12 +10,18 @@ char *fixture(const char *name)
     return mem_printf("%s/models/%s", SIMILE_FIXTURES, name);
 }
 
-model *open_model(const char *directory)
+model *open_at(const char *directory, int64_t image_size)
 {
     model *m;
     simile_error err;
-    if (model_open(directory, NULL, &m, &err)) fail_msg("%s", err.message);
+    const model_options options = {.image_size = image_size};
+    if (model_open(directory, &options, &m, &err)) fail_msg("%s", err.message);
     return m;
+}
+
+model *open_model(const char *directory)
+{
+    return open_at(directory, 0);
 }
 
 model_encoder *new_encoder(const model *m, int threads)
@@ -54,7 +60,7 @@ void encode_text(model_encoder *e, const char *text, float *out)
 }
 
 /* pixels: [3, R, R] */
-void load_pixels(const model *m, const char *folder, const char *file, float *pixels)
+static void load_pixels(const model *m, const char *folder, const char *file, float *pixels)
 {
     char *path = mem_printf("%s/../pictures/%s", folder, file);
     image img;
@@ -67,7 +73,7 @@ void load_pixels(const model *m, const char *folder, const char *file, float *pi
 
 /* ---- against the reference ---- */
 
-void compare(distance *d, const json_t *expected, const float *got, size_t dim)
+static void compare(distance *d, const json_t *expected, const float *got, size_t dim)
 {
     double dot = 0;
     assert_int_equal(json_array_size(expected), dim);
@@ -79,9 +85,9 @@ void compare(distance *d, const json_t *expected, const float *got, size_t dim)
     d->lowest_cosine = fmin(d->lowest_cosine, dot);
 }
 
-static json_t *expected_of(const char *directory)
+static json_t *read_beside(const char *directory, const char *name)
 {
-    char *path = path_join(directory, "expected.json");
+    char *path = path_join(directory, name);
     json_t *root;
     simile_error err;
     if (json_read_object(path, 16 << 20, &root, &err)) fail_msg("%s", err.message);
@@ -137,7 +143,7 @@ distance check_model(const char *directory, int threads)
 {
     model *m = open_model(directory);
     model_encoder *e = new_encoder(m, threads);
-    json_t *root = expected_of(directory);
+    json_t *root = read_beside(directory, "expected.json");
     distance d = {0, 2};
     check_texts(e, json_object_get(root, "texts"), &d);
     if (model_image_spec(m)) check_pictures(e, directory, json_object_get(root, "images"), &d);
@@ -157,6 +163,44 @@ void check_fixtures(const char *const *names, size_t n)
                           d.largest_difference, d.lowest_cosine);
             assert_true(d.largest_difference <= 2e-5);
         }
+        mem_free(directory);
+    }
+}
+
+/* ---- at other resolutions ---- */
+
+/* One row of resized.json: a picture seen at a size of its own. */
+static void compare_resized(const char *directory, json_t *row, distance *d)
+{
+    float out[MAX_DIM];
+    simile_error err;
+    const int64_t size = json_integer_value(json_object_get(row, "size"));
+    model *m = open_at(directory, size);
+    model_encoder *e = new_encoder(m, 1);
+    float *pixels = mem_array((size_t)(3 * size * size), sizeof *pixels);
+    assert_int_equal(model_info(m)->image_size, size);
+    load_pixels(m, directory, json_string_value(json_object_get(row, "file")), pixels);
+    if (model_encode_pixels(e, pixels, 1, out, &err)) fail_msg("%s", err.message);
+    normalize(out, (size_t)model_info(m)->dim);
+    compare(d, json_object_get(row, "vector"), out, (size_t)model_info(m)->dim);
+    mem_free(pixels);
+    model_encoder_free(e);
+    model_close(m);
+}
+
+void check_resized(const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *directory = fixture(names[i]);
+        json_t *root = read_beside(directory, "resized.json"), *row;
+        distance d = {0, 2};
+        size_t k;
+        json_array_foreach(json_object_get(root, "images"), k, row) compare_resized(directory, row, &d);
+        print_message("%-20s at other sizes: largest difference %.2g, lowest cosine %.8f\n", names[i],
+                      d.largest_difference, d.lowest_cosine);
+        assert_true(k >= 6);
+        assert_true(d.largest_difference <= 2e-5);
+        json_decref(root);
         mem_free(directory);
     }
 }

@@ -20,6 +20,7 @@ enum { MAX_DIM = 1024 };
 
 char *fixture(const char *name); /* its path, for mem_free */
 model *open_model(const char *directory);
+model *open_at(const char *directory, int64_t image_size);
 model_encoder *new_encoder(const model *m, int threads);
 void normalize(float *v, size_t n);
 void encode_text(model_encoder *e, const char *text, float *out); /* out: normalised */
@@ -28,10 +29,6 @@ typedef struct {
     double largest_difference, lowest_cosine;
 } distance;
 
-/* A picture beside the fixture as the model sees it, [3, R, R]; `got` against the numbers that are expected. */
-void load_pixels(const model *m, const char *folder, const char *file, float *pixels);
-void compare(distance *d, const json_t *expected, const float *got, size_t dim);
-
 /* All that expected.json holds: every text's ids, every vector. */
 distance check_model(const char *directory, int threads);
 /* Each fixture on one thread and on two: every component within 2e-5. */
@@ -39,6 +36,8 @@ void check_fixtures(const char *const *names, size_t n);
 /* The same texts alone, amid others, and on two threads; the same pictures likewise: within 1e-6. */
 void check_text_batches(const char *const *names, size_t n);
 void check_picture_batches(const char *const *names, size_t n);
+/* The vectors of resized.json, each picture at a size of its own: every component within 2e-5. */
+void check_resized(const char *const *names, size_t n);
 /* Each has an identity of its own. */
 void check_digests_differ(const char *const *names, size_t n);
 /* Opens the model, reads a text and looks at a picture (of 64 x 64 at most) with every allocation failing in turn. */

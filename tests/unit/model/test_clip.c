@@ -17,60 +17,10 @@ static void equals_the_reference(void **state)
     check_fixtures(tiny, TINY);
 }
 
-static model *open_at(const char *directory, int64_t image_size)
-{
-    model *m;
-    simile_error err;
-    const model_options options = {.image_size = image_size};
-    if (model_open(directory, &options, &m, &err)) fail_msg("%s", err.message);
-    return m;
-}
-
-static json_t *read_beside(const char *directory, const char *name)
-{
-    char *path = path_join(directory, name);
-    json_t *root;
-    simile_error err;
-    if (json_read_object(path, 16 << 20, &root, &err)) fail_msg("%s", err.message);
-    mem_free(path);
-    return root;
-}
-
-/* One row of resized.json: a picture seen at a size of its own. */
-static void compare_resized(const char *directory, json_t *row, distance *d)
-{
-    float out[MAX_DIM];
-    simile_error err;
-    const int64_t size = json_integer_value(json_object_get(row, "size"));
-    model *m = open_at(directory, size);
-    model_encoder *e = new_encoder(m, 1);
-    float *pixels = mem_array((size_t)(3 * size * size), sizeof *pixels);
-    assert_int_equal(model_info(m)->image_size, size);
-    load_pixels(m, directory, json_string_value(json_object_get(row, "file")), pixels);
-    if (model_encode_pixels(e, pixels, 1, out, &err)) fail_msg("%s", err.message);
-    normalize(out, (size_t)model_info(m)->dim);
-    compare(d, json_object_get(row, "vector"), out, (size_t)model_info(m)->dim);
-    mem_free(pixels);
-    model_encoder_free(e);
-    model_close(m);
-}
-
 static void other_resolutions_equal_the_reference(void **state)
 {
     static const char *const names[] = {"tiny-quick", "tiny-gelu"};
-    for (int i = 0; i < 2; i++) {
-        char *directory = fixture(names[i]);
-        json_t *root = read_beside(directory, "resized.json"), *row;
-        distance d = {0, 2};
-        size_t k;
-        json_array_foreach(json_object_get(root, "images"), k, row) compare_resized(directory, row, &d);
-        print_message("%-13s at other sizes: largest difference %.2g, lowest cosine %.8f\n", names[i],
-                      d.largest_difference, d.lowest_cosine);
-        assert_true(k >= 9);
-        assert_true(d.largest_difference <= 2e-5);
-        json_decref(root);
-        mem_free(directory);
-    }
+    check_resized(names, 2);
 }
 
 static void each_resolution_is_a_model_of_its_own(void **state)

@@ -25,6 +25,11 @@ static void batches_and_threads_change_nothing(void **state)
     check_picture_batches(tiny, TINY);
 }
 
+static void other_resolutions_equal_the_reference(void **state)
+{
+    check_resized(tiny, TINY / LAYOUTS);
+}
+
 static void survives_short_memory(void **state)
 {
     check_short_memory("tiny-siglip");
@@ -290,11 +295,17 @@ static void a_position_has_one_table(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_reference),          cmocka_unit_test(batches_and_threads_change_nothing),
-        cmocka_unit_test(survives_short_memory),         cmocka_unit_test(both_layouts_are_the_same_model),
-        cmocka_unit_test(refuses_what_it_does_not_know), cmocka_unit_test(identities_follow_the_configuration),
-        cmocka_unit_test(fills_in_the_defaults),         cmocka_unit_test(scores_stand_for_themselves),
-        cmocka_unit_test(joins_only_what_fits),          cmocka_unit_test(a_position_has_one_table),
+        cmocka_unit_test(equals_the_reference),
+        cmocka_unit_test(other_resolutions_equal_the_reference),
+        cmocka_unit_test(batches_and_threads_change_nothing),
+        cmocka_unit_test(survives_short_memory),
+        cmocka_unit_test(both_layouts_are_the_same_model),
+        cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(identities_follow_the_configuration),
+        cmocka_unit_test(fills_in_the_defaults),
+        cmocka_unit_test(scores_stand_for_themselves),
+        cmocka_unit_test(joins_only_what_fits),
+        cmocka_unit_test(a_position_has_one_table),
     };
     if (argc == 3 && !strcmp(argv[1], "--full")) return run_full(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
