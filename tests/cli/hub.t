@@ -461,7 +461,7 @@ clip-vit-base-patch32
 $ simile models --known --json | grep -o '"name"' | wc -l
 20
 $ simile models --known | grep -c 'needs a later version'
-11
+5
 $ simile models x
 err: simile: 'models' takes no words
 err: try 'simile models --help'
