@@ -67,7 +67,7 @@ static const simile_known_model table[] = {
      "OFA-Sys/chinese-clip-vit-large-patch14-336px", "MIT", 768, 1, 0, 0},
     {"chinese-clip-vit-huge-patch14", "pictures and text; very large", "Chinese", "chinese_clip",
      "OFA-Sys/chinese-clip-vit-huge-patch14", "MIT", 1024, 1, 0, 0},
-    {"siglip-base-patch16-224", "pictures and text; scores that stand for themselves", "unknown", "siglip",
+    {"siglip-base-patch16-224", "pictures and text; scores that stand for themselves", "English", "siglip",
      "google/siglip-base-patch16-224", "unknown", 768, 1, 0, 0},
 };
 
