@@ -4,11 +4,7 @@
  *
  *     test_sentence                 the committed tiny models
  *     test_sentence --full DIR      one model at full size with its expected.json */
-#include "check_model.h"
-
-#include <ftw.h>
-#include <stdio.h>
-#include <unistd.h>
+#include "variant.h"
 
 static const char *const tiny[] = {"sentence-distil", "sentence-xlmr", "sentence-bert"};
 enum { TINY = sizeof tiny / sizeof tiny[0] };
@@ -31,71 +27,6 @@ static void digests_tell_models_apart(void **state)
 static void survives_short_memory(void **state)
 {
     for (size_t i = 0; i < TINY; i++) check_short_memory(tiny[i]);
-}
-
-/* ---- folders like a fixture, but for one file ---- */
-
-typedef struct {
-    char folder[40];
-    const char *from, *file; /* the fixture; the file that is not taken from there */
-    size_t from_len;
-} variant;
-
-static void make_folder_of(const char *path)
-{
-    char *folder = path_folder(path);
-    assert_int_equal(path_make_folders(folder, NULL), 0);
-    mem_free(folder);
-}
-
-static int link_file(void *user, const char *path, const file_facts *facts)
-{
-    const variant *v = user;
-    const char *name = path + v->from_len + 1;
-    if (!strcmp(name, v->file)) return 0;
-    char *to = path_join(v->folder, name);
-    make_folder_of(to);
-    assert_int_equal(symlink(path, to), 0);
-    mem_free(to);
-    return 0;
-}
-
-/* text: the file's new content, NULL: it is left out. */
-static void variant_new(variant *v, const char *name, const char *file, const char *text)
-{
-    *v = (variant){.folder = "/tmp/simile-sentence-XXXXXX", .file = file};
-    char *from = fixture(name), *to;
-    v->from = from;
-    v->from_len = strlen(from);
-    assert_non_null(mkdtemp(v->folder));
-    assert_int_equal(file_walk(from, link_file, NULL, v, NULL), 0);
-    to = path_join(v->folder, file);
-    make_folder_of(to);
-    if (text) assert_int_equal(file_replace(to, text, strlen(text), NULL), 0);
-    mem_free(to);
-    mem_free(from);
-}
-
-static int remove_entry(const char *path, const struct stat *facts, int type, struct FTW *place)
-{
-    return remove(path);
-}
-
-static void variant_remove(const variant *v)
-{
-    assert_int_equal(nftw(v->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static void refuse(const char *name, const char *file, const char *text, simile_status wanted, const char *part)
-{
-    variant v;
-    model *m;
-    simile_error err = {0};
-    variant_new(&v, name, file, text);
-    const simile_status status = model_open(v.folder, NULL, &m, &err);
-    if (status != wanted || !strstr(err.message, part))
-        fail_msg("%s: status %d, '%s' lacks '%s'", text ? text : "nothing", status, err.message, part);
-    variant_remove(&v);
 }
 
 #define MODULE(name, path)                                                                                             \
@@ -130,12 +61,12 @@ static void modules_that_are_not_known_are_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const bool format =
             !strstr(cases[i].part, "'") && !strstr(cases[i].part, "without") && !strstr(cases[i].part, "alone");
-        refuse("sentence-distil", "modules.json", cases[i].text, format ? SIMILE_E_FORMAT : SIMILE_E_UNSUPPORTED,
-               cases[i].part);
+        check_refused("sentence-distil", "modules.json", cases[i].text, format ? SIMILE_E_FORMAT : SIMILE_E_UNSUPPORTED,
+                      cases[i].part);
     }
-    refuse("sentence-distil", "modules.json", "[" MODULE("Transformer", "0_Transformer") "," POOLING "]",
-           SIMILE_E_NOT_FOUND, "0_Transformer/config.json': no such file");
-    refuse("sentence-distil", "config.json", "{\"model_type\":\"t5\"}", SIMILE_E_UNSUPPORTED, "'t5'");
+    check_refused("sentence-distil", "modules.json", "[" MODULE("Transformer", "0_Transformer") "," POOLING "]",
+                  SIMILE_E_NOT_FOUND, "0_Transformer/config.json': no such file");
+    check_refused("sentence-distil", "config.json", "{\"model_type\":\"t5\"}", SIMILE_E_UNSUPPORTED, "'t5'");
 }
 
 static void options_that_are_not_known_are_refused_by_name(void **state)
@@ -156,14 +87,17 @@ static void options_that_are_not_known_are_refused_by_name(void **state)
         {"config_sentence_transformers.json", "{\"default_prompt_name\":\"query\"}", "prompt"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        refuse("sentence-distil", cases[i].file, cases[i].text, SIMILE_E_UNSUPPORTED, cases[i].part);
-    refuse("sentence-distil", dense, "{\"bias\":false}", SIMILE_E_FORMAT, "\"out_features\" is missing");
-    refuse("sentence-distil", dense, "{\"out_features\":15,\"bias\":false}", SIMILE_E_FORMAT, "text_projection.weight");
-    refuse("sentence-distil", dense, "{\"out_features\":14,\"bias\":true}", SIMILE_E_FORMAT, "text_projection.bias");
-    refuse("sentence-distil", dense, NULL, SIMILE_E_NOT_FOUND, "2_Dense/config.json");
-    refuse("sentence-distil", pool, NULL, SIMILE_E_NOT_FOUND, "1_Pooling/config.json");
-    refuse("sentence-distil", "2_Dense/model.safetensors", NULL, SIMILE_E_NOT_FOUND, "no weight file");
-    refuse("sentence-distil", "sentence_bert_config.json", "{\"max_seq_length\":1}", SIMILE_E_FORMAT, "max_seq_length");
+        check_refused("sentence-distil", cases[i].file, cases[i].text, SIMILE_E_UNSUPPORTED, cases[i].part);
+    check_refused("sentence-distil", dense, "{\"bias\":false}", SIMILE_E_FORMAT, "\"out_features\" is missing");
+    check_refused("sentence-distil", dense, "{\"out_features\":15,\"bias\":false}", SIMILE_E_FORMAT,
+                  "text_projection.weight");
+    check_refused("sentence-distil", dense, "{\"out_features\":14,\"bias\":true}", SIMILE_E_FORMAT,
+                  "text_projection.bias");
+    check_refused("sentence-distil", dense, NULL, SIMILE_E_NOT_FOUND, "2_Dense/config.json");
+    check_refused("sentence-distil", pool, NULL, SIMILE_E_NOT_FOUND, "1_Pooling/config.json");
+    check_refused("sentence-distil", "2_Dense/model.safetensors", NULL, SIMILE_E_NOT_FOUND, "no weight file");
+    check_refused("sentence-distil", "sentence_bert_config.json", "{\"max_seq_length\":1}", SIMILE_E_FORMAT,
+                  "max_seq_length");
 }
 
 /* ---- what a model of texts alone is ---- */
@@ -217,34 +151,6 @@ static void a_text_is_as_long_as_somebody_says(void **state)
 
 /* ---- a CLIP in a folder ---- */
 
-static void expect_same(const model *a, const model *b)
-{
-    static const char text[] = "two dogs in the snow";
-    char digest_a[DIGEST_HEX], digest_b[DIGEST_HEX];
-    float of_a[MAX_DIM], of_b[MAX_DIM];
-    const size_t size = (size_t)model_info(a)->image_size, dim = (size_t)model_info(a)->dim;
-    assert_int_equal(model_digest(a, digest_a, NULL), 0);
-    assert_int_equal(model_digest(b, digest_b, NULL), 0);
-    assert_string_equal(digest_a, digest_b);
-    assert_int_equal(model_info(b)->image_size, size);
-    assert_int_equal(model_info(b)->dim, dim);
-    assert_string_equal(model_info(b)->family, model_info(a)->family);
-    model_encoder *x = new_encoder(a, 1), *y = new_encoder(b, 1);
-    encode_text(x, text, of_a);
-    encode_text(y, text, of_b);
-    assert_memory_equal(of_a, of_b, dim * sizeof *of_a);
-    float *pixels = mem_array(3 * size * size + 1, sizeof *pixels);
-    for (size_t i = 0; i < 3 * size * size; i++) pixels[i] = (float)(i % 17) / 8.0f - 1;
-    if (size) {
-        assert_int_equal(model_encode_pixels(x, pixels, 1, of_a, NULL), 0);
-        assert_int_equal(model_encode_pixels(y, pixels, 1, of_b, NULL), 0);
-        assert_memory_equal(of_a, of_b, dim * sizeof *of_a);
-    }
-    mem_free(pixels);
-    model_encoder_free(x);
-    model_encoder_free(y);
-}
-
 /* The folder of a fixture of CLIP below one that lists it, or that list beside its files. */
 static void a_clip_in_a_folder_is_that_clip(void **state)
 {
@@ -257,21 +163,18 @@ static void a_clip_in_a_folder_is_that_clip(void **state)
         variant v;
         variant_new(&v, "tiny-gelu", "modules.json", beside[i]);
         model *m = open_model(v.folder);
-        expect_same(plain, m);
+        check_same(plain, m);
         model_close(m);
-        char *list = path_join(v.folder, "modules.json"), *link = path_join(v.folder, "0_CLIPModel"), *single;
-        assert_int_equal(file_replace(list, below[i], strlen(below[i]), NULL), 0);
-        assert_int_equal(symlink(directory, link), 0);
+        variant_put(&v, "modules.json", below[i]);
+        variant_link(&v, "0_CLIPModel", directory);
         m = open_model(v.folder);
-        expect_same(plain, m);
+        check_same(plain, m);
         model_close(m);
-        single = path_join(v.folder, "model.safetensors");
+        char *single = path_join(v.folder, "model.safetensors");
         simile_error err = {0};
         assert_int_equal(model_open(single, NULL, &m, &err), SIMILE_E_FORMAT);
         assert_non_null(strstr(err.message, "name the folder"));
         mem_free(single);
-        mem_free(list);
-        mem_free(link);
         variant_remove(&v);
     }
     model_close(plain);
@@ -283,7 +186,7 @@ static void its_file_may_be_named(void **state)
 {
     char *directory = fixture("sentence-distil"), *file = path_join(directory, "model.safetensors");
     model *folder = open_model(directory), *single = open_model(file);
-    expect_same(folder, single);
+    check_same(folder, single);
     model_close(folder);
     model_close(single);
     mem_free(directory);
