@@ -10,13 +10,13 @@
 #include <stdio.h>
 
 extern const model_family family_chinese_clip, family_clip, family_clip_cpp, family_open_clip, family_open_clip_hf,
-    family_openai, family_sentence, family_siglip, family_siglip_timm;
+    family_openai, family_sentence, family_siglip, family_siglip_timm, family_mclip;
 
 /* Files that describe themselves come first: they are believed before what lies beside them. A list of modules says
  * what a config.json beside it is a part of. */
 const model_family *const model_families[] = {
-    &family_clip_cpp,     &family_siglip_timm, &family_openai,       &family_sentence,  &family_clip,
-    &family_chinese_clip, &family_siglip,      &family_open_clip_hf, &family_open_clip, NULL,
+    &family_clip_cpp, &family_siglip_timm,  &family_openai,    &family_sentence, &family_clip, &family_chinese_clip,
+    &family_siglip,   &family_open_clip_hf, &family_open_clip, &family_mclip,    NULL,
 };
 
 const name_layout *const shared_layouts[] = {bert_layouts, NULL};

@@ -461,7 +461,8 @@ clip-vit-base-patch32
 $ simile models --known --json | grep -o '"name"' | wc -l
 20
 $ simile models --known | grep -c 'needs a later version'
-5
+0
+[1]
 $ simile models x
 err: simile: 'models' takes no words
 err: try 'simile models --help'

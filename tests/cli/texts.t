@@ -58,3 +58,10 @@ $ simile --model "$MODELS/sentence-distil" preprocess "$MODELS/pictures/wide.png
 err: simile: the model 'sentence-distil' has no image tower
 [1]
 $ ls
+
+== a last layer that has to be fetched elsewhere
+$ cp -r "$MODELS/mclip-bert" m-bert && simile --model ./m-bert info --json | sed 's/.*"family":"\([^"]*\)".*/\1/'
+bert
+$ rm m-bert/*.pkl; simile --model ./m-bert tokenize x
+err: simile: cannot open the model '*/m-bert': its last layer is not in it: put 'M-BERT-Base-69-ViT Linear Weights.pkl', which legacy_get-weights.sh of FreddeFrallan/Multilingual-CLIP fetches, beside it (glob)
+[1]
