@@ -2,10 +2,11 @@
  * convert.c - a model, whatever files it came in, as a folder of safetensors that opens as the same model.
  *
  * Each weight file of the source becomes a model.safetensors in the folder where it lay, with the parameters that the
- * network asked for and nothing else. The documents that describe the network, its preprocessing and its tokenizer are
- * copied as they are; a family whose weights describe themselves writes them. The result is opened and its identity
- * compared before anybody sees it. Three passes over the parameters: reading (the source's identity), writing, checking
- * (the result's identity). One thread. */
+ * network asked for and nothing else; a last layer in a pickle of numpy goes into that of the model itself. The
+ * documents that describe the network, its preprocessing and its tokenizer are copied as they are; a family whose
+ * weights describe themselves writes them. The result is opened and its identity compared before anybody sees it. Three
+ * passes over the parameters: reading (the source's identity), writing, checking (the result's identity). One thread.
+ */
 #include "model/convert.h"
 
 #include "base/documents.h"
@@ -62,14 +63,22 @@ static const char *below(const char *folder, const char *inner)
     return strchr(inner + n + 1, '/') || inner[n + 1] == '.' ? NULL : inner + n + 1;
 }
 
-static simile_status plan_file(conversion *c, const weights *from)
+/* A last layer that was put beside the model or into "heads" of it; a module's lies in its own folder. */
+static bool is_layer(const conversion *c, const weights *w)
+{
+    const char *folder = below(c->in.source->folder, weights_directory(w));
+    return weights_kind(w) == WEIGHTS_NUMPY && folder && (!*folder || !strcmp(folder, "heads"));
+}
+
+/* layer: goes into the same file; NULL: none. */
+static simile_status plan_file(conversion *c, const weights *from, const weights *layer)
 {
     const char *folder = below(c->in.source->folder, weights_directory(from));
     tensor_plan *p = &c->plans[c->n_plans];
     if (!folder) return refused(c, SIMILE_E_UNSUPPORTED, "its weights do not lie in one folder");
     c->folders[c->n_plans] = mem_strdup(folder);
     if (!c->folders[c->n_plans++]) return err_nomem(c->err);
-    RETURN_IF_ERROR(tensor_plan_make(c->in.params, from, c->options->dtype, p, c->err));
+    RETURN_IF_ERROR(tensor_plan_make(c->in.params, from, layer, c->options->dtype, p, c->err));
     c->bytes += p->bytes;
     return SIMILE_OK;
 }
@@ -79,7 +88,11 @@ static simile_status plan(conversion *c)
     const model_source *s = c->in.source;
     if (c->in.paired) return refused(c, SIMILE_E_UNSUPPORTED, "it is paired with another one");
     if (s->image_size) return refused(c, SIMILE_E_UNSUPPORTED, "it is open at a size of pictures that was asked for");
-    for (int i = 0; i < s->n_files; i++) RETURN_IF_ERROR(plan_file(c, s->files[i]));
+    const weights *last = s->n_files > 1 ? s->files[s->n_files - 1] : NULL;
+    const weights *layer = last && is_layer(c, last) ? last : NULL;
+    for (int i = 0; i < s->n_files; i++) {
+        if (s->files[i] != layer) RETURN_IF_ERROR(plan_file(c, s->files[i], i ? NULL : layer));
+    }
     for (size_t i = 0; i < c->in.params->n; i++) c->parameters += nn_tensor_count(&c->in.params->items[i].tensor);
     c->described = c->in.family->document != NULL;
     return SIMILE_OK;

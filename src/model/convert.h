@@ -68,9 +68,10 @@ typedef struct {
     uint64_t bytes;
 } tensor_plan;
 
-/* The parameters of one weight file, each once, in the order in which they are written. wanted: SIMILE_DTYPE_... */
-simile_status tensor_plan_make(const param_list *params, const weights *from, int32_t wanted, tensor_plan *out,
-                               simile_error *err);
+/* The parameters of one weight file, or of two (`also` may be NULL), each once, in the order in which they are written.
+ * wanted: SIMILE_DTYPE_... */
+simile_status tensor_plan_make(const param_list *params, const weights *from, const weights *also, int32_t wanted,
+                               tensor_plan *out, simile_error *err);
 void tensor_plan_release(tensor_plan *p);
 
 /* digest_text: of the source, for the header. *worst grows with what becomes of the numbers; the first tensor with one

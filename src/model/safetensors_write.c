@@ -59,15 +59,15 @@ static void drop_doubles(tensor_plan *p)
     p->n = kept;
 }
 
-simile_status tensor_plan_make(const param_list *params, const weights *from, int32_t wanted, tensor_plan *out,
-                               simile_error *err)
+simile_status tensor_plan_make(const param_list *params, const weights *from, const weights *also, int32_t wanted,
+                               tensor_plan *out, simile_error *err)
 {
     *out = (tensor_plan){.items = mem_array(params->n + 1, sizeof *out->items)};
     if (!out->items) return err_nomem(err);
     for (size_t i = 0; i < params->n; i++) {
         const param *p = &params->items[i];
         const nn_dtype dtype = dtype_for(&p->tensor, wanted);
-        if (p->from != from) continue;
+        if (p->from != from && p->from != also) continue;
         out->items[out->n++] = (written_tensor){.param = p,
                                                 .dtype = dtype,
                                                 .bytes = (uint64_t)nn_tensor_count(&p->tensor) * nn_dtype_size(dtype),

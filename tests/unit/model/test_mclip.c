@@ -97,11 +97,22 @@ static void one_network_in_two_layouts_is_one_model(void **state)
     variant_link(&v, "2_D/pytorch_model.bin", pickle);
     model *a = open_model(directory), *b = open_model(v.folder);
     check_same(a, b);
+    check_converted(v.folder, "2_D/model.safetensors");
     model_close(a);
     model_close(b);
     variant_remove(&v);
     mem_free(pickle);
     mem_free(directory);
+}
+
+/* A last layer that lay elsewhere comes among the other weights. */
+static void converts_to_one_file(void **state)
+{
+    for (size_t i = 0; i < TINY; i++) {
+        char *directory = fixture(tiny[i]);
+        check_converted(directory, "model.safetensors");
+        mem_free(directory);
+    }
 }
 
 int main(int argc, char **argv)
@@ -116,6 +127,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_head_that_is_missing_is_named),
         cmocka_unit_test(pickles_elsewhere_do_not_matter),
         cmocka_unit_test(one_network_in_two_layouts_is_one_model),
+        cmocka_unit_test(converts_to_one_file),
     };
     if (argc == 3 && !strcmp(argv[1], "--full")) return run_full(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);

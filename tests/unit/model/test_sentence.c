@@ -193,6 +193,17 @@ static void its_file_may_be_named(void **state)
     mem_free(file);
 }
 
+static void converts_module_by_module(void **state)
+{
+    static const char *const files[TINY] = {"2_Dense/model.safetensors", "0_Transformer/model.safetensors",
+                                            "modules.json"};
+    for (size_t i = 0; i < TINY; i++) {
+        char *directory = fixture(tiny[i]);
+        check_converted(directory, files[i]);
+        mem_free(directory);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +217,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_text_is_as_long_as_somebody_says),
         cmocka_unit_test(a_clip_in_a_folder_is_that_clip),
         cmocka_unit_test(its_file_may_be_named),
+        cmocka_unit_test(converts_module_by_module),
     };
     if (argc == 3 && !strcmp(argv[1], "--full")) return run_full(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);

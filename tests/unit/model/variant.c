@@ -2,6 +2,8 @@
  * variant.c - see variant.h. */
 #include "variant.h"
 
+#include "model/convert.h"
+
 #include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -66,6 +68,25 @@ void check_refused(const char *name, const char *file, const char *text, simile_
     const simile_status status = model_open(v.folder, NULL, &m, &err);
     if (status != wanted || !strstr(err.message, part))
         fail_msg("%s: status %d, '%s' lacks '%s'", text ? text : "nothing", status, err.message, part);
+    variant_remove(&v);
+}
+
+void check_converted(const char *directory, const char *file)
+{
+    variant v = {.folder = "/tmp/simile-variant-XXXXXX"};
+    assert_non_null(mkdtemp(v.folder));
+    const simile_convert_options options = {.struct_size = sizeof options};
+    simile_convert_report report;
+    simile_error err;
+    model *m = open_model(directory), *result;
+    if (model_convert(m, v.folder, &options, &report, &err)) fail_msg("%s: %s", directory, err.message);
+    result = open_model(v.folder);
+    check_same(m, result);
+    char *path = path_join(v.folder, file);
+    assert_true(file_exists(path));
+    mem_free(path);
+    model_close(result);
+    model_close(m);
     variant_remove(&v);
 }
 

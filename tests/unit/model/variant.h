@@ -19,6 +19,8 @@ void variant_remove(const variant *v);
 
 /* Opening the fixture `name` with this file in it has to fail so, in a sentence with this part. */
 void check_refused(const char *name, const char *file, const char *text, simile_status wanted, const char *part);
+/* A model converted to safetensors has to be the same; `file` of the result has to be there. */
+void check_converted(const char *directory, const char *file);
 /* The same identity, the same facts, the same vectors to the last bit. */
 void check_same(const model *a, const model *b);
 
