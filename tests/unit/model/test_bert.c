@@ -66,6 +66,25 @@ static void survives_short_memory(void **state)
     check_short_memory("open-clip-xlmr");
 }
 
+/* Padding tokens alone: the first of them is seen. */
+static void a_text_of_padding_has_a_vector(void **state)
+{
+    char *directory = fixture("open-clip-roberta");
+    model *m = open_model(directory);
+    model_encoder *e = new_encoder(m, 1);
+    int32_t ids[28];
+    float one[MAX_DIM], many[MAX_DIM];
+    const size_t dim = (size_t)model_info(m)->dim;
+    for (int i = 0; i < 28; i++) ids[i] = 1;
+    assert_int_equal(model_encode_tokens(e, &(token_list){.ids = ids, .n = 1}, 1, one, NULL), 0);
+    assert_int_equal(model_encode_tokens(e, &(token_list){.ids = ids, .n = 28}, 1, many, NULL), 0);
+    for (size_t i = 0; i < dim; i++) assert_true(isfinite(one[i]));
+    assert_memory_equal(one, many, dim * sizeof *one);
+    model_encoder_free(e);
+    model_close(m);
+    mem_free(directory);
+}
+
 /* ---- encoders alone ---- */
 
 typedef struct {
@@ -250,6 +269,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(digests_tell_models_apart),
         cmocka_unit_test(every_form_is_the_same_model),
         cmocka_unit_test(survives_short_memory),
+        cmocka_unit_test(a_text_of_padding_has_a_vector),
         cmocka_unit_test(encoders_equal_the_reference),
         cmocka_unit_test(refuses_configurations_that_it_does_not_know),
         cmocka_unit_test(refuses_text_towers_that_it_does_not_know),
