@@ -32,6 +32,18 @@ $ for m in gguf gguf-q8_0 legacy open_clip sharded; do
 2
 2
 
+== nor do text towers that are a BERT change
+$ for m in chinese-hf chinese-flash chinese-resnet open-clip-xlmr; do
+>     simile convert "$MODELS/$m" $m | sed -n 's/digest.*/digest/; 4p'
+>     simile embed --model "$MODELS/$m" --text "two dogs" --image "$MODELS/pictures/wide.png" >a
+>     simile embed --model ./$m --text "two dogs" --image "$MODELS/pictures/wide.png" >b
+>     cmp a b
+> done
+  the same model: digest
+  the same model: digest
+  the same model: digest
+  the same model: digest
+
 == a catalogue goes on with the converted model
 $ export SIMILE_MODEL=$MODELS/tiny-quick
 > pattern a.ppm 1; simile add a.ppm >/dev/null; simile convert "$MODELS/tiny-quick" same >/dev/null

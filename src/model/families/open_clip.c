@@ -159,6 +159,29 @@ simile_status open_clip_read(json_from root, clip_config *out, json_from *text, 
     return open_clip_prepare(pictures, clip_image_size(out), prepare, err);
 }
 
+simile_status open_clip_words(const model_source *s, json_from text, tokenizer **out, simile_error *err)
+{
+    static const open_clip_rule known[] = {{"strip_sep_token", MUST_BE_FALSE, NULL}, {NULL, MUST_BE_FALSE, NULL}};
+    static const struct {
+        const char *name;
+        tokenizer_cleaning how;
+    } ways[] = {{"whitespace", TOKENIZER_CLEAN_SPACES},
+                {"lower", TOKENIZER_CLEAN_LOWER},
+                {"canonicalize", TOKENIZER_CLEAN_CANONICAL}};
+    json_from arguments = {.subject = text.subject};
+    const char *clean = "whitespace";
+    size_t i = 0;
+    RETURN_IF_ERROR(json_get_object(text, "tokenizer_kwargs", &arguments.object, err));
+    RETURN_IF_ERROR(open_clip_check(arguments, known, err));
+    RETURN_IF_ERROR(json_get_string(arguments, "clean", &clean, err));
+    while (i < 3 && strcmp(ways[i].name, clean) != 0) i++;
+    if (i == 3)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': texts that are cleaned by '%s'", text.subject,
+                       clean);
+    RETURN_IF_ERROR(tokenizer_open(s->folder, out, err));
+    return tokenizer_clean_first(*out, ways[i].how, err);
+}
+
 static bool claims(const model_source *s)
 {
     return s->open_clip && !s->config;

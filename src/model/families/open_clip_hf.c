@@ -66,10 +66,8 @@ static simile_status read_kinds(json_from from, bert_config *out, simile_error *
 
 static simile_status read_text(json_from from, const weights *w, int64_t dim, bert_config *out, simile_error *err)
 {
-    static const open_clip_rule options[] = {{"tokenizer_kwargs", MUST_BE_ABSENT, NULL}, {NULL, MUST_BE_FALSE, NULL}};
     const char *name = "";
     int64_t context = 77;
-    RETURN_IF_ERROR(open_clip_check(from, options, err));
     RETURN_IF_ERROR(json_get_string(from, "hf_model_name", &name, err));
     RETURN_IF_ERROR(json_get_int(from, "context_length", 2, CONFIG_MAX_PLACES, &context, err));
     RETURN_IF_ERROR(bert_config_named(w, name, from.subject, out, err));
@@ -96,6 +94,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     RETURN_IF_ERROR(clip_check_sizes(clip_image_fits(&c), text.subject, err));
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
     RETURN_IF_ERROR(read_text(text, l->files, c.dim, &t, err));
+    RETURN_IF_ERROR(open_clip_words(s, text, &out->words, err));
     RETURN_IF_ERROR(clip_image_load(s, l, &c, out, err));
     RETURN_IF_ERROR(bert_new(l, &t, NULL, c.dim, &out->text));
     return load_logit_scale(l, s->path, out, err);

@@ -175,32 +175,6 @@ simile_status siglip_timm_parse(const char *json, size_t len, const char *subjec
     return status;
 }
 
-/* ---- texts ---- */
-
-/* The tokenizer of the folder behind the cleaning that "tokenizer_kwargs" names. */
-static simile_status open_words(const model_source *s, json_from text, tokenizer **out, simile_error *err)
-{
-    static const open_clip_rule known[] = {{"strip_sep_token", MUST_BE_FALSE, NULL}, {NULL, MUST_BE_FALSE, NULL}};
-    static const struct {
-        const char *name;
-        tokenizer_cleaning how;
-    } ways[] = {{"whitespace", TOKENIZER_CLEAN_SPACES},
-                {"lower", TOKENIZER_CLEAN_LOWER},
-                {"canonicalize", TOKENIZER_CLEAN_CANONICAL}};
-    json_from arguments = {.subject = text.subject};
-    const char *clean = "whitespace";
-    size_t i = 0;
-    RETURN_IF_ERROR(json_get_object(text, "tokenizer_kwargs", &arguments.object, err));
-    RETURN_IF_ERROR(open_clip_check(arguments, known, err));
-    RETURN_IF_ERROR(json_get_string(arguments, "clean", &clean, err));
-    while (i < 3 && strcmp(ways[i].name, clean) != 0) i++;
-    if (i == 3)
-        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read '%s': texts that are cleaned by '%s'", text.subject,
-                       clean);
-    RETURN_IF_ERROR(tokenizer_open(s->folder, out, err));
-    return tokenizer_clean_first(*out, ways[i].how, err);
-}
-
 static bool claims(const model_source *s)
 {
     const json_t *model = s->config ? NULL : json_object_get(s->open_clip, "model_cfg");
@@ -217,7 +191,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     RETURN_IF_ERROR(source_weights(s, NULL, l, err));
     measure(l->files, &c.vision);
     RETURN_IF_ERROR(siglip_config_check(&c, root.subject, err));
-    RETURN_IF_ERROR(open_words(s, text, &out->words, err));
+    RETURN_IF_ERROR(open_clip_words(s, text, &out->words, err));
     return siglip_load(s, l, &c, out, err);
 }
 

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const tiny[] = {"chinese-hf",     "chinese-hf-64",  "chinese-ofa",      "chinese-flash",
-                                   "open-clip-xlmr", "open-clip-bert", "open-clip-roberta"};
-static const char *const distinct[] = {"chinese-hf", "chinese-hf-64", "open-clip-xlmr", "open-clip-bert",
-                                       "open-clip-roberta"};
+static const char *const tiny[] = {"chinese-hf",     "chinese-hf-64",  "chinese-ofa",    "chinese-flash",
+                                   "chinese-resnet", "open-clip-xlmr", "open-clip-bert", "open-clip-roberta"};
+static const char *const distinct[] = {"chinese-hf",     "chinese-hf-64",  "chinese-resnet",
+                                       "open-clip-xlmr", "open-clip-bert", "open-clip-roberta"};
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
 static void equals_the_reference(void **state)
@@ -255,8 +255,9 @@ static void refuses_text_towers_that_it_does_not_know(void **state)
     refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"hf_proj_type\": null}", "impossible sizes");
     refuse_open_clip("{\"hf_model_name\": \"bert-base-x\"}", "'text_projection.0.weight' is missing");
     refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"proj\": \"linear\"}", NULL);
-    refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"tokenizer_kwargs\": {\"clean\": \"lower\"}}",
-                     "tokenizer_kwargs");
+    refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"tokenizer_kwargs\": {\"clean\": \"upper\"}}", "'upper'");
+    refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"tokenizer_kwargs\": {\"strip_sep_token\": true}}",
+                     "strip_sep_token");
     refuse_open_clip("{\"hf_model_name\": \"bert-base-x\", \"context_length\": 1}", "context_length");
 }
 
