@@ -42,6 +42,7 @@ static int run(app *a, int argc, char **argv)
 
 const command command_rm = {
     "rm", "NAME...", "delete a model that was pulled",
-    "Finished or not. Only files that 'simile pull' put into the models folder are ever deleted.\n\n"
+    "Finished or not. Only files that 'simile pull' put into the models folder are ever deleted, and\n"
+    "simile.json.\n\n"
     "  simile rm clip-vit-base-patch32\n",
     run};

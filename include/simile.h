@@ -458,8 +458,9 @@ typedef int (*simile_installed_fn)(void *user, const simile_installed_model *mod
 SIMILE_API simile_status simile_installed_models(const char *search_path, simile_installed_fn fn, void *user,
                                                  simile_error *err);
 
-/* Deletes a model that simile_pull made, finished or not; nothing that it did not put there is ever deleted. *bytes may
- * be NULL. Errors: NOT_FOUND, ARG (not made by simile_pull, or other files lie in it), BUSY, IO, NOMEM. */
+/* Deletes a model that simile_pull made, finished or not; nothing that it did not put there is ever deleted, but for
+ * what the model declares (simile.json). *bytes may be NULL. Errors: NOT_FOUND, ARG (not made by simile_pull, or other
+ * files lie in it), BUSY, IO, NOMEM. */
 SIMILE_API simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error *err);
 
 /* ---- converting models ---- */
