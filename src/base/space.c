@@ -165,37 +165,58 @@ static json_t *to_json(const space_claims *claims)
     return NULL;
 }
 
-static simile_status save(const char *path, const json_t *root, simile_error *err)
+static simile_status render(const char *path, const json_t *root, char **out, size_t *len, simile_error *err)
 {
-    const size_t len = json_dumpb(root, NULL, 0, JSON_INDENT(1));
-    if (len >= SPACE_MAX_FILE)
+    *len = json_dumpb(root, NULL, 0, JSON_INDENT(1));
+    if (*len >= SPACE_MAX_FILE)
         return err_set(err, SIMILE_E_LIMIT, "cannot write '%s': it would be longer than %d bytes", path,
                        SPACE_MAX_FILE);
-    char *text = len ? mem_alloc(len + 1) : NULL;
-    simile_status status = text && json_dumpb(root, text, len, JSON_INDENT(1)) == len ? SIMILE_OK : err_nomem(err);
-    if (!status) text[len] = '\n';
-    if (!status) status = file_replace(path, text, len + 1, err);
-    mem_free(text);
+    char *text = *len ? mem_alloc(*len + 1) : NULL;
+    if (!text || json_dumpb(root, text, *len, JSON_INDENT(1)) != *len) {
+        mem_free(text);
+        return err_nomem(err);
+    }
+    text[(*len)++] = '\n';
+    *out = text;
+    return SIMILE_OK;
+}
+
+/* Puts claims into a document, or takes them out of it when there are none. */
+static simile_status set_claims(json_t *root, const space_claims *claims, simile_error *err)
+{
+    if (!*claims->name && !claims->n) {
+        json_object_del(root, SPACE_KEY);
+        return SIMILE_OK;
+    }
+    return json_object_set_new(root, SPACE_KEY, to_json(claims)) ? err_nomem(err) : SIMILE_OK;
+}
+
+simile_status space_text(const char *folder, const space_claims *claims, char **out, size_t *len, simile_error *err)
+{
+    char *path = NULL;
+    json_t *root = NULL;
+    *out = NULL;
+    *len = 0;
+    simile_status status = folder ? load(folder, &path, &root, err) : SIMILE_OK;
+    if (!status && !root && !(root = json_object())) status = err_nomem(err);
+    if (!status) status = set_claims(root, claims, err);
+    if (!status && json_object_size(root)) status = render(path ? path : SPACE_FILE, root, out, len, err);
+    json_decref(root);
+    mem_free(path);
     return status;
 }
 
 simile_status space_write(const char *folder, const space_claims *claims, simile_error *err)
 {
-    char *path;
-    json_t *root;
-    simile_status status = load(folder, &path, &root, err);
-    const bool there = root != NULL;
-    if (!status && !root && !(root = json_object())) status = err_nomem(err);
-    if (!status && (*claims->name || claims->n)) {
-        if (json_object_set_new(root, SPACE_KEY, to_json(claims))) status = err_nomem(err);
-    } else if (!status) {
-        json_object_del(root, SPACE_KEY);
-    }
-    if (!status && json_object_size(root))
-        status = save(path, root, err);
-    else if (!status && there && unlink(path))
+    char *text, *path = path_join(folder, SPACE_FILE);
+    size_t len;
+    if (!path) return err_nomem(err);
+    simile_status status = space_text(folder, claims, &text, &len, err);
+    if (!status && text)
+        status = file_replace(path, text, len, err);
+    else if (!status && file_exists(path) && unlink(path))
         status = err_errno(err, "cannot delete '%s'", path);
-    json_decref(root);
+    mem_free(text);
     mem_free(path);
     return status;
 }

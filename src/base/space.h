@@ -46,6 +46,9 @@ bool space_remove(space_claims *claims, const char *word); /* false: it was not 
 simile_status space_parse(const char *json, size_t len, const char *subject, space_claims *out, simile_error *err);
 /* That of a folder; *out is empty where there is none. */
 simile_status space_read(const char *folder, space_claims *out, simile_error *err);
+/* The folder's file with these claims in place of its own, for mem_free; NULL when nothing is left to say. Without a
+ * folder: a file that says nothing else. */
+simile_status space_text(const char *folder, const space_claims *claims, char **out, size_t *len, simile_error *err);
 /* Into the folder's file, which goes when nothing is left to say in it. */
 simile_status space_write(const char *folder, const space_claims *claims, simile_error *err);
 

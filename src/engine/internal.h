@@ -22,6 +22,7 @@ struct simile_model {
     pthread_mutex_t lock;
     char digest[DIGEST_HEX]; /* "" until it was asked for */
     space_claims claims;     /* what it declares; of a pair, what the model that sees does */
+    bool resized;            /* it sees pictures at a size that was asked for: no catalogue takes its claims */
 };
 
 /* model_digest(), remembered between runs for large models: digest_cache.c. */

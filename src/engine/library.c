@@ -65,7 +65,7 @@ static simile_status describe_model(const simile_model *handle, catalog_model *o
     *out = (catalog_model){.dim = info->dim};
     const size_t len = strnlen(info->name, sizeof out->name - 1);
     memcpy(out->name, info->name, len);
-    memcpy(out->space, handle->claims.name, sizeof out->space);
+    if (!handle->resized) memcpy(out->space, handle->claims.name, sizeof out->space);
     return simile_model_digest(handle, out->digest, err);
 }
 

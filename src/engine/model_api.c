@@ -102,6 +102,7 @@ simile_status simile_model_open(const char *name, const simile_model_options *op
     const model_options how = {.image_size = opt.image_size};
     simile_model *handle;
     RETURN_IF_ERROR(open_one(name, opt.search_path, &how, &handle, err));
+    handle->resized = opt.image_size != 0;
     const simile_status status = opt.text_model && *opt.text_model ? open_reader(handle, &opt, err) : SIMILE_OK;
     if (status)
         simile_model_close(handle);

@@ -2,7 +2,11 @@
  * space.c - which vectors may stand beside which: pairs of models, declarations, a model and a catalogue.
  *
  * Names are compared first: they cost nothing, while a model's digest reads all of its weights when it is asked for the
- * first time. Only a folder can declare: beside a single file there may lie others that have nothing to do with it. */
+ * first time. Only a folder can declare: beside a single file there may lie others that have nothing to do with it.
+ *
+ * What a folder declares is meant of the model as it was trained. Opened at another size of pictures it sees a little
+ * differently, and has another digest: to a catalogue that digest alone counts. Its texts are the same, so that for a
+ * pair the names hold. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -66,7 +70,7 @@ simile_status model_standing(const simile_model *handle, const catalog_model *th
     char hex[DIGEST_HEX];
     *out = SPACE_OTHER;
     if (there->dim != model_info(handle->m)->dim) return SIMILE_OK;
-    if (space_belongs(&handle->claims, there->digest, there->space)) {
+    if (!handle->resized && space_belongs(&handle->claims, there->digest, there->space)) {
         *out = SPACE_DECLARED;
         return SIMILE_OK;
     }

@@ -12,6 +12,7 @@
 #include "base/documents.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/space.h"
 #include "model/config.h"
 
 #include <dirent.h>
@@ -19,7 +20,6 @@
 
 enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20, MAX_WORDS = 64 << 20 };
 #define WEIGHTS_NAME "model.safetensors"
-#define SPACE_NAME   "simile.json"
 
 typedef struct {
     const model *m;
@@ -217,46 +217,25 @@ static simile_status write_documents(conversion *c)
 
 /* ---- the space of its vectors ---- */
 
-/* Adds a digest to {"embedding_space": {"compatible_with": [...]}}; false: no memory, or a file of another shape. */
-static bool add_compatible(json_t *root, const char *digest_text)
-{
-    json_t *space = json_object_get(root, "embedding_space");
-    if (!space && json_object_set_new(root, "embedding_space", space = json_object())) return false;
-    json_t *list = json_object_get(space, "compatible_with");
-    if (!list && json_object_set_new(space, "compatible_with", list = json_array())) return false;
-    return !json_array_append_new(list, json_string(digest_text));
-}
-
-static int to_buf(const char *bytes, size_t len, void *out)
-{
-    return buf_append(out, bytes, len) ? 0 : -1;
-}
-
 /* What was rounded still belongs beside the vectors of the source, and beside whatever that one declares. */
 static simile_status declare_space(conversion *c)
 {
-    char *path = NULL;
-    json_t *root = NULL;
-    buf text;
-    buf_init(&text, MAX_DOCUMENT);
-    simile_status status = SIMILE_OK;
-    if (!c->in.source->single) status = source_json(c->in.source, SPACE_NAME, &path, &root, c->err);
-    if (!status && !root && !(root = json_object())) status = err_nomem(c->err);
-    if (!status && !add_compatible(root, c->report->source_digest))
-        status = refused(c, SIMILE_E_FORMAT, "its " SPACE_NAME " is not what it should be");
-    if (!status && (json_dump_callback(root, to_buf, &text, JSON_INDENT(1)) || !buf_byte(&text, '\n')))
-        status = err_nomem(c->err);
-    if (!status) status = staging_put(&c->out, "", SPACE_NAME, text.data, text.len, c->err);
-    buf_release(&text);
-    json_decref(root);
-    mem_free(path);
+    const char *folder = c->in.source->single ? NULL : c->in.source->folder;
+    space_claims claims = {0};
+    char *text = NULL;
+    size_t len;
+    simile_status status = folder ? space_read(folder, &claims, c->err) : SIMILE_OK;
+    if (!status) status = space_add(&claims, c->report->source_digest, SPACE_FILE, c->err);
+    if (!status) status = space_text(folder, &claims, &text, &len, c->err);
+    if (!status) status = staging_put(&c->out, "", SPACE_FILE, text, len, c->err);
+    mem_free(text);
     return status;
 }
 
 static simile_status keep_space(conversion *c)
 {
     if (c->worst != NN_EXACT) return declare_space(c);
-    return c->in.source->single ? SIMILE_OK : visit_one(c, "", SPACE_NAME, copy_document);
+    return c->in.source->single ? SIMILE_OK : visit_one(c, "", SPACE_FILE, copy_document);
 }
 
 /* ---- the work ---- */

@@ -422,7 +422,7 @@ $ simile pull t/good --name again --json
 
 == a known model says of which space it is, and a known text tower beside which
 # small models stand for the large ones, in the cache
-$ for r in openai/clip-vit-base-patch32=tiny-quick sentence-transformers/clip-ViT-B-32-multilingual-v1=tiny-reader \
+$ for r in openai/clip-vit-base-patch32=tiny-quick sentence-transformers/clip-ViT-B-32-multilingual-v1=sentence-bert \
 >     sentence-transformers/clip-ViT-B-32=tiny-quick; do
 >     cache=~/.cache/huggingface/hub/models--$(echo "${r%=*}" | sed 's/\//--/') c=0123456789abcdef0123456789abcdef01234567
 >     mkdir -p "$cache/refs" "$cache/snapshots"; printf %s $c >"$cache/refs/main"

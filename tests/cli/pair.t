@@ -94,6 +94,23 @@ text model  reader (clip)
 $ simile --model ./reader info | tail -n 1
             vectors of tiny-quick (the model above is declared to fit)
 
+== a model of texts alone beside one that sees, and alone before its catalogue
+$ cp -r "$MODELS/sentence-bert" words; mkdir pics; for i in 1 2 3; do pattern pics/$i.ppm $i; done
+> export SIMILE_MODEL=$MODELS/tiny-quick; simile add pics | sed 's/ in .*//'
+> simile search --model ./words "two dogs" -p
+pictures: 3 added
+err: simile: the vectors in the catalogue are those of the model 'tiny-quick' (*), not of 'words' (*) (glob)
+[1]
+$ export SIMILE_MODEL=$MODELS/tiny-quick; simile pair ./words "$SIMILE_MODEL" | tail -n 1
+> simile search --model ./words "两只狗在雪地里" -p >alone; simile search --text-model ./words "两只狗在雪地里" -p | cmp - alone
+> wc -l <alone; simile compare --text-model ./words pics/1.ppm "两只狗" "a cat" --json | grep -o '"text_model":"[^"]*"'
+done
+3
+"text_model":"words"
+$ simile pair "$MODELS/tiny-quick" ./words | tail -n 1
+* (glob)
+err: simile: cannot pair the model 'words' with the texts of 'tiny-quick': 'words' has no image tower
+
 == the vectors of a pair are those of its two halves
 $ cp -r "$MODELS/tiny-reader" reader; pattern a.ppm 1; simile pair ./reader "$MODELS/tiny-quick" >/dev/null
 > simile --model "$MODELS/tiny-quick" --text-model ./reader embed --text one --image a.ppm --text "a cat" >pair

@@ -191,6 +191,24 @@ static void large_files_are_neither_read_nor_written(void **state)
     mem_free(text);
 }
 
+static void a_declaration_is_text_too(void **state)
+{
+    space_claims c = {.name = "me"}, empty = {0};
+    char *text;
+    size_t len;
+    put("{\"z\": 1, \"embedding_space\": {\"name\": \"old\"}}");
+    assert_int_equal(space_text(folder, &c, &text, &len, &err), SIMILE_OK);
+    assert_int_equal(len, strlen("{\n \"z\": 1,\n \"embedding_space\": {\n  \"name\": \"me\"\n }\n}\n"));
+    assert_memory_equal(text, "{\n \"z\": 1,\n \"embedding_space\": {\n  \"name\": \"me\"\n }\n}\n", len);
+    mem_free(text);
+    assert_int_equal(space_text(NULL, &c, &text, &len, &err), SIMILE_OK);
+    assert_memory_equal(text, "{\n \"embedding_space\": {\n  \"name\": \"me\"\n }\n}\n", len);
+    mem_free(text);
+    assert_int_equal(space_text(NULL, &empty, &text, &len, &err), SIMILE_OK);
+    assert_null(text);
+    assert_content("{\"z\": 1, \"embedding_space\": {\"name\": \"old\"}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +218,7 @@ int main(void)
         cmocka_unit_test(there_is_room_for_so_many),
         cmocka_unit_test_setup_teardown(a_file_is_made_changed_and_taken_away, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_others_wrote_stays, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_declaration_is_text_too, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(large_files_are_neither_read_nor_written, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

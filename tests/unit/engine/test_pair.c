@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_pair.c - the text tower of one model beside the image tower of another, and which catalogues take whose vectors.
  *
- * tiny-quick sees, tiny-reader (another tokenizer, another context, vectors of the same length) reads. Copies of both
- * in a folder of the test's own hold the declarations. */
+ * tiny-quick sees, tiny-reader (another tokenizer, another context, vectors of the same length) reads, or
+ * sentence-bert, which does nothing else. Copies of them in a folder of the test's own hold the declarations. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -403,6 +403,62 @@ static void a_declared_reader_searches_alone(void **state)
     assert_space_of_catalog("", "tiny-quick");
 }
 
+/* What the story is about: a model without an image tower beside one that has one, and by itself. */
+static void a_model_of_texts_alone_reads_for_another(void **state)
+{
+    float pair_texts[3 * DIM], texts[3 * DIM], pixels[DIM];
+    simile_library *library;
+    simile_model *none;
+    const char *path = copy_model("sentence-bert", "words", beside(digest_of_quick()));
+    make_catalog(lab.model);
+    simile_model *words = open_model(path), *pair = open_pair(bench_model_path("tiny-quick"), path);
+    simile_encoder *encoder = encoder_of(words);
+    assert_int_equal(simile_model_get_info(pair)->image_size, 16);
+    assert_int_equal(simile_model_get_info(words)->image_size, 0);
+    encode_all(pair, pair_texts, pixels);
+    assert_ok(simile_encode_texts(encoder, sentences, 3, texts, NULL, &err));
+    assert_memory_equal(texts, pair_texts, sizeof texts);
+    assert_tokens_of(pair, words);
+    assert_ok(try_library(lab.catalog, words, 1, &library));
+    assert_finds(library, words, 2);
+    assert_finds(library, pair, 2);
+    simile_library_close(library);
+    assert_fails(try_pair(path, bench_model_path("tiny-quick"), 1, &none), SIMILE_E_UNSUPPORTED);
+    assert_string_equal(err.message, "cannot pair the model 'words' with the texts of 'tiny-quick': 'words' has no "
+                                     "image tower");
+    assert_fails(simile_model_declare(lab.model, words, 0, NULL, &err), SIMILE_E_UNSUPPORTED);
+    simile_encoder_free(encoder);
+    simile_model_close(pair);
+    simile_model_close(words);
+}
+
+/* At another size of pictures a model has another digest, and what its folder declares is not meant of it. */
+static void another_size_of_pictures_is_another_space_to_a_catalogue(void **state)
+{
+    const char *path = copy_model("tiny-quick", "named", "{\"embedding_space\": {\"name\": \"toys/one\"}}");
+    const char *reads = copy_model("sentence-bert", "words", beside("toys/one"));
+    simile_model_options options = {.struct_size = sizeof options, .image_size = 24};
+    simile_model *larger, *pair, *own = open_model(path);
+    simile_library *library;
+    char space[SIMILE_SPACE_NAME];
+    assert_ok(simile_model_open(path, &options, &larger, &err));
+    options.text_model = reads;
+    assert_ok(simile_model_open(path, &options, &pair, &err)); /* by the name: the texts are the same */
+    make_catalog(own);
+    assert_fails(try_library(lab.catalog, larger, 1, &library), SIMILE_E_VERSION);
+    assert_fails(try_library(lab.catalog, pair, 1, &library), SIMILE_E_VERSION);
+    make_catalog(larger);
+    assert_ok(try_library(lab.catalog, pair, 1, &library));
+    assert_finds(library, pair, 2);
+    assert_ok(simile_library_get_space(library, space, &err));
+    assert_string_equal(space, "");
+    assert_fails(simile_library_check_model(library, own, &err), SIMILE_E_VERSION);
+    simile_library_close(library);
+    simile_model_close(own);
+    simile_model_close(larger);
+    simile_model_close(pair);
+}
+
 /* A lossy conversion stands for this: same towers, other digest. */
 static void a_declared_image_model_goes_on_with_the_catalogue(void **state)
 {
@@ -538,6 +594,8 @@ int main(void)
         pair_test(what_cannot_be_declared_is_refused),
         pair_test(a_pair_searches_and_adds_what_its_model_did),
         pair_test(a_declared_reader_searches_alone),
+        pair_test(a_model_of_texts_alone_reads_for_another),
+        pair_test(another_size_of_pictures_is_another_space_to_a_catalogue),
         pair_test(a_declared_image_model_goes_on_with_the_catalogue),
         pair_test(anything_else_is_refused),
         pair_test(an_emptied_catalogue_takes_the_next_space),
