@@ -67,10 +67,9 @@ static simile_status installed(const char *name, const char *search_path, bool *
                                simile_error *err)
 {
     wanted w = {.name = name};
-    RETURN_IF_ERROR(simile_installed_models(search_path, look, &w, err));
+    simile_status status = simile_installed_models(search_path, look, &w, err);
     *found = w.found;
-    if (!w.found) return SIMILE_OK;
-    const simile_status status = w.folder ? in_folder(w.folder, out, err) : err_nomem(err);
+    if (!status && w.found) status = w.folder ? in_folder(w.folder, out, err) : err_nomem(err);
     mem_free(w.folder);
     return status;
 }

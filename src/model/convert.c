@@ -4,9 +4,9 @@
  * Each weight file of the source becomes a model.safetensors in the folder where it lay, with the parameters that the
  * network asked for and nothing else; a last layer in a pickle of numpy goes into that of the model itself. The
  * documents that describe the network, its preprocessing and its tokenizer are copied as they are; a family whose
- * weights describe themselves writes them. The result is opened and its identity compared before anybody sees it. Three
- * passes over the parameters: reading (the source's identity), writing, checking (the result's identity). One thread.
- */
+ * weights describe themselves writes them, and a tokenizer that lies in the weights becomes files. The result is opened
+ * and its identity compared before anybody sees it. Three passes over the parameters: reading (the source's identity),
+ * writing, checking (the result's identity). One thread. */
 #include "model/convert.h"
 
 #include "base/documents.h"
@@ -15,10 +15,9 @@
 #include "base/space.h"
 #include "model/config.h"
 
-#include <dirent.h>
 #include <stdio.h>
 
-enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20, MAX_WORDS = 64 << 20 };
+enum { SPARE_BYTES = 16 << 20, PASSES = 3, MAX_DOCUMENT = 1 << 20, MAX_TOKENIZER = 1 << 28 };
 #define WEIGHTS_NAME "model.safetensors"
 
 typedef struct {
@@ -31,8 +30,9 @@ typedef struct {
     tensor_plan plans[MAX_WEIGHTS];
     char *folders[MAX_WEIGHTS]; /* of each weight file, relative to the model's; "": its own */
     int n_plans;
-    bool described; /* by its weights alone */
-    uint64_t bytes; /* of all tensors in the result */
+    bool described;    /* by its weights alone */
+    bool writes_words; /* the tokenizer does not go along as it lies */
+    uint64_t bytes;    /* of all tensors in the result */
     int64_t parameters, passed;
     const char *doing;
     nn_narrowing worst;
@@ -83,6 +83,26 @@ static simile_status plan_file(conversion *c, const weights *from, const weights
     return SIMILE_OK;
 }
 
+static simile_status is_beside(const conversion *c, const char *name, bool *there)
+{
+    char *path = path_join(c->in.source->folder, name);
+    if (!path) return err_nomem(c->err);
+    *there |= file_exists(path);
+    mem_free(path);
+    return SIMILE_OK;
+}
+
+/* The tokenizer is in the weights, or beside them in OpenAI's own form, which few programs read: it is written anew. */
+static simile_status plan_words(conversion *c)
+{
+    const tokenizer *words = c->in.parts->words;
+    bool usual = !words || strcmp(tokenizer_kind(words), "clip-bpe") != 0;
+    RETURN_IF_ERROR(is_beside(c, "tokenizer.json", &usual));
+    RETURN_IF_ERROR(is_beside(c, "vocab.json", &usual));
+    c->writes_words = c->in.parts->words_inside || (c->described && !usual);
+    return SIMILE_OK;
+}
+
 static simile_status plan(conversion *c)
 {
     const model_source *s = c->in.source;
@@ -95,7 +115,7 @@ static simile_status plan(conversion *c)
     }
     for (size_t i = 0; i < c->in.params->n; i++) c->parameters += nn_tensor_count(&c->in.params->items[i].tensor);
     c->described = c->in.family->document != NULL;
-    return SIMILE_OK;
+    return plan_words(c);
 }
 
 /* ---- documents ---- */
@@ -114,30 +134,14 @@ static simile_status visit_one(conversion *c, const char *folder, const char *na
     return status;
 }
 
-static bool is_beside(const conversion *c, const char *name)
-{
-    char *path = path_join(c->in.source->folder, name);
-    const bool there = path && file_exists(path);
-    mem_free(path);
-    return there;
-}
-
-/* The tokenizer is in the weights, or beside them in OpenAI's own form, which few programs read: it is written anew. */
-static bool writes_words(const conversion *c)
-{
-    const gguf_facts *g = c->in.source->n_files ? weights_gguf(c->in.source->files[0]) : NULL;
-    if (g && g->tokens.n) return true;
-    return !strcmp(tokenizer_kind(c->in.parts->words), "clip-bpe") && !is_beside(c, "tokenizer.json") &&
-           !is_beside(c, "vocab.json");
-}
-
 /* What lies beside weights that describe themselves may belong to something else, the tokenizer excepted. */
 static simile_status visit_folder(conversion *c, const char *folder, document_fn fn)
 {
     static const char *const texts[] = {"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "NOTICE.txt"};
     const char *name;
     for (size_t i = 0; (name = document_at(i)); i++) {
-        if (c->described && (writes_words(c) || document_kind_of(name) != DOCUMENT_TOKENIZER)) continue;
+        const bool words = document_kind_of(name) == DOCUMENT_TOKENIZER;
+        if ((c->described && !words) || (c->writes_words && words)) continue;
         RETURN_IF_ERROR(visit_one(c, folder, name, fn));
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts && !c->in.source->single; i++)
@@ -145,23 +149,35 @@ static simile_status visit_folder(conversion *c, const char *folder, document_fn
     return SIMILE_OK;
 }
 
+static const char *module_folder(const json_t *modules, size_t i)
+{
+    const char *folder = json_string_value(json_object_get(json_array_get(modules, i), "path"));
+    return folder && path_is_plain_name(folder) ? folder : "";
+}
+
+/* The folders that modules.json lists, each once. */
+static simile_status visit_modules(conversion *c, const json_t *modules, document_fn fn)
+{
+    for (size_t i = 0; i < json_array_size(modules); i++) {
+        const char *folder = module_folder(modules, i);
+        bool again = !*folder; /* that of the model itself */
+        for (size_t k = 0; k < i && !again; k++) again = !strcmp(module_folder(modules, k), folder);
+        if (!again) RETURN_IF_ERROR(visit_folder(c, folder, fn));
+    }
+    return SIMILE_OK;
+}
+
 /* Those of the model, and of its modules where it has some. */
 static simile_status visit_documents(conversion *c, document_fn fn)
 {
-    char *modules = path_join(c->in.source->folder, "modules.json");
-    if (!modules) return err_nomem(c->err);
-    const bool has_modules = !c->described && file_exists(modules);
-    mem_free(modules);
+    char *path;
+    json_t *modules;
     RETURN_IF_ERROR(visit_folder(c, "", fn));
-    DIR *dir = has_modules ? opendir(c->in.source->folder) : NULL;
-    if (has_modules && !dir) return err_errno(c->err, "cannot read the folder '%s'", c->in.source->folder);
-    simile_status status = SIMILE_OK;
-    for (const struct dirent *d = dir ? readdir(dir) : NULL; d && !status; d = readdir(dir)) {
-        char inner[sizeof d->d_name + 2];
-        snprintf(inner, sizeof inner, "%s/", d->d_name);
-        if (document_in_module(inner)) status = visit_folder(c, d->d_name, fn);
-    }
-    if (dir) closedir(dir);
+    if (c->described) return SIMILE_OK;
+    simile_status status = source_json_array(c->in.source, "modules.json", &path, &modules, c->err);
+    if (!status) status = visit_modules(c, modules, fn);
+    json_decref(modules);
+    mem_free(path);
     return status;
 }
 
@@ -182,36 +198,39 @@ static simile_status copy_document(conversion *c, const char *folder, const char
     return status;
 }
 
-static simile_status write_words(conversion *c)
+static simile_status put_text(conversion *c, const char *name, const buf *text)
 {
-    buf vocab, merges;
-    if (!c->described || !writes_words(c)) return SIMILE_OK;
-    buf_init(&vocab, MAX_WORDS);
-    buf_init(&merges, MAX_WORDS);
-    simile_status status = tokenizer_write(c->in.parts->words, &vocab, &merges, c->err);
-    if (!status) status = staging_put(&c->out, "", "vocab.json", vocab.data, vocab.len, c->err);
-    if (!status) status = staging_put(&c->out, "", "merges.txt", merges.data, merges.len, c->err);
-    buf_release(&vocab);
-    buf_release(&merges);
-    return status;
+    return buf_ok(text) ? staging_put(&c->out, "", name, text->data, text->len, c->err) : err_nomem(c->err);
 }
 
-/* config.json and preprocessor_config.json of weights that describe themselves. */
-static simile_status write_documents(conversion *c)
+/* The network and its preprocessing, where the weights describe them. */
+static simile_status write_configs(conversion *c)
 {
-    const char *name = "config.json";
+    static const char usual[] = "config.json";
+    const char *name = usual;
     buf text;
     if (!c->described) return SIMILE_OK;
     buf_init(&text, MAX_DOCUMENT);
     simile_status status = c->in.family->document(c->in.source, &name, &text, c->err);
-    if (!status && !buf_ok(&text)) status = err_nomem(c->err);
-    if (!status) status = staging_put(&c->out, "", name, text.data, text.len, c->err);
+    if (!status) status = put_text(c, name, &text);
     buf_clear(&text);
     preprocess_write(&c->in.parts->prepare, &text);
-    if (!status && !buf_ok(&text)) status = err_nomem(c->err);
-    if (!status && c->in.parts->image)
-        status = staging_put(&c->out, "", "preprocessor_config.json", text.data, text.len, c->err);
+    if (!status && !strcmp(name, usual)) status = put_text(c, "preprocessor_config.json", &text);
     buf_release(&text);
+    return status;
+}
+
+static simile_status write_words(conversion *c)
+{
+    buf vocab, merges;
+    if (!c->writes_words) return SIMILE_OK;
+    buf_init(&vocab, MAX_TOKENIZER);
+    buf_init(&merges, MAX_TOKENIZER);
+    simile_status status = tokenizer_write(c->in.parts->words, &vocab, &merges, c->err);
+    if (!status) status = put_text(c, "vocab.json", &vocab);
+    if (!status) status = put_text(c, "merges.txt", &merges);
+    buf_release(&vocab);
+    buf_release(&merges);
     return status;
 }
 
@@ -289,7 +308,7 @@ static simile_status work(conversion *c)
     RETURN_IF_ERROR(model_digest_watched(c->m, &watch, c->report->source_digest, c->err));
     c->doing = "writing";
     RETURN_IF_ERROR(visit_documents(c, copy_document));
-    RETURN_IF_ERROR(write_documents(c));
+    RETURN_IF_ERROR(write_configs(c));
     RETURN_IF_ERROR(write_words(c));
     RETURN_IF_ERROR(write_weights(c));
     RETURN_IF_ERROR(keep_space(c));

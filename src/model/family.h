@@ -33,6 +33,7 @@ typedef struct {
     tower *image, *text; /* NULL: none */
     image_prepare_spec prepare;
     tokenizer *words;  /* NULL with a text tower: the one that lies in the folder */
+    bool words_inside; /* they came out of the weight file */
     float logit_scale; /* exponentiated */
     float logit_bias;
     bool sigmoid; /* a score stands for itself: sigmoid(scale x cosine + bias); otherwise softmax */
@@ -43,8 +44,9 @@ typedef struct {
     bool (*claims)(const model_source *s);
     simile_status (*load)(model_source *s, loader *l, model_parts *out, simile_error *err);
     const name_layout *layouts; /* ends with an empty one; NULL: none of its own */
-    /* What a conversion writes for weights that describe themselves, and in which file; the caller has set *name to
-     * "config.json". NULL: the documents of the folder describe the model, and go with it as they are. */
+    /* What a conversion writes for weights that describe themselves, and in which file: *name is "config.json" unless
+     * set otherwise. With it goes a preprocessor_config.json, unless the other file says what is in that. NULL: the
+     * documents of the folder describe the model, and go with it as they are. */
     simile_status (*document)(const model_source *s, const char **name, buf *out, simile_error *err);
 } model_family;
 

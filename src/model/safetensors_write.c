@@ -6,7 +6,8 @@
  * size and those before it are multiples of 64: all others (a logit_scale) come behind them, the finer the later.
  * Nothing but the parameters and the digest of the source goes in, so that the same model gives the same bytes.
  *
- * A number that stands alone, as logit_scale does, stays float32 in any narrower type: it costs four bytes. */
+ * Narrower types are for matrices and what is larger. Vectors (biases, norms, statistics of batch norms) and numbers
+ * alone stay float32: they are a thousandth of a network, and each stands for a whole row or channel. */
 #include "model/convert.h"
 
 #include "base/buf.h"
@@ -17,12 +18,14 @@ enum { ALIGN = 64, MAX_HEADER = 100000000, CHUNK = 1 << 16 };
 
 /* ---- the plan ---- */
 
-static nn_dtype dtype_for(const nn_tensor *t, int32_t wanted)
+static nn_dtype dtype_for(const param *p, int32_t wanted)
 {
+    const nn_tensor *t = &p->tensor;
+    const bool small = t->rank < 2 || nn_tensor_count(t) == 1;
     static const nn_dtype dtypes[] = {
         [SIMILE_DTYPE_F32] = NN_F32, [SIMILE_DTYPE_F16] = NN_F16, [SIMILE_DTYPE_BF16] = NN_BF16};
     if (wanted == SIMILE_DTYPE_STORED) return nn_dtype_block(t->dtype) > 1 ? NN_F32 : t->dtype;
-    return t->dtype != dtypes[wanted] && nn_tensor_count(t) == 1 ? NN_F32 : dtypes[wanted];
+    return small && t->dtype != dtypes[wanted] ? NN_F32 : dtypes[wanted];
 }
 
 static int by_name(const void *a, const void *b)
@@ -66,7 +69,7 @@ simile_status tensor_plan_make(const param_list *params, const weights *from, co
     if (!out->items) return err_nomem(err);
     for (size_t i = 0; i < params->n; i++) {
         const param *p = &params->items[i];
-        const nn_dtype dtype = dtype_for(&p->tensor, wanted);
+        const nn_dtype dtype = dtype_for(p, wanted);
         if (p->from != from && p->from != also) continue;
         out->items[out->n++] = (written_tensor){.param = p,
                                                 .dtype = dtype,

@@ -210,11 +210,53 @@ static void free_base(tokenizer *base)
     clip_bpe_free((clip_bpe *)base);
 }
 
-static simile_status write_files(const tokenizer *base, buf *vocab_json, buf *merges_txt, simile_error *err)
+/* ---- writing ---- */
+
+static bool is_piece(const tokenizer *base, int32_t id, const char *wanted)
+{
+    const char *piece = id < 0 ? NULL : vocab_piece(base->vocab, id);
+    return piece && !strcmp(piece, wanted);
+}
+
+/* What the two files leave unsaid is what the class does. */
+static bool is_of_the_class(const tokenizer *base)
 {
     const clip_bpe *t = (const clip_bpe *)base;
-    json_writer w;
+    return t->nfc && t->one_space && t->lower && t->special_words && t->byte_words && !t->fuse_unknown &&
+           t->unknown == base->end_id && is_piece(base, base->start_id, special_words[0]) &&
+           is_piece(base, base->end_id, special_words[1]);
+}
+
+/* A line of merges.txt is two pieces with a blank between, and one that begins like the heading is passed over. */
+static bool fits_a_line(const char *left, const char *right)
+{
+    return !left[strcspn(left, " \t\r\n")] && !right[strcspn(right, " \t\r\n")] && utf8_valid(left, strlen(left)) &&
+           utf8_valid(right, strlen(right)) && strncmp(left, "#version", 8) != 0;
+}
+
+/* NOMEM, or UNSUPPORTED for what no file can hold. */
+static simile_status write_merges(const clip_bpe *t, buf *out, simile_error *err)
+{
+    const vocab *v = t->base.base.vocab;
     size_t n;
+    bpe_pair *pairs = bpe_list(t->merges, &n);
+    bool fits = true;
+    if (!pairs) return err_nomem(err);
+    buf_text(out, "#version: 0.2\n");
+    for (size_t i = 0; i < n && fits; i++) {
+        const char *left = vocab_piece(v, pairs[i].left), *right = vocab_piece(v, pairs[i].right);
+        fits = fits_a_line(left, right);
+        if (fits) buf_printf(out, "%s %s\n", left, right);
+    }
+    mem_free(pairs);
+    return fits ? SIMILE_OK : err_set(err, SIMILE_E_UNSUPPORTED, "a tokenizer with such tokens is not written");
+}
+
+static simile_status write_files(const tokenizer *base, buf *vocab_json, buf *merges_txt, simile_error *err)
+{
+    json_writer w;
+    if (!is_of_the_class(base))
+        return err_set(err, SIMILE_E_UNSUPPORTED, "a tokenizer with options of its own is not written");
     jw_init(&w, vocab_json);
     jw_object(&w);
     for (size_t id = 0; id < vocab_size(base->vocab); id++) {
@@ -224,14 +266,8 @@ static simile_status write_files(const tokenizer *base, buf *vocab_json, buf *me
         jw_int(&w, (int64_t)id);
     }
     jw_object_end(&w);
-    bpe_pair *pairs = bpe_list(t->merges, &n);
-    buf_text(merges_txt, "#version: 0.2\n");
-    for (size_t i = 0; i < n; i++)
-        buf_printf(merges_txt, "%s %s\n", vocab_piece(base->vocab, pairs[i].left),
-                   vocab_piece(base->vocab, pairs[i].right));
-    const bool listed = pairs != NULL;
-    mem_free(pairs);
-    return listed && buf_ok(vocab_json) && buf_ok(merges_txt) ? SIMILE_OK : err_nomem(err);
+    RETURN_IF_ERROR(write_merges((const clip_bpe *)base, merges_txt, err));
+    return buf_ok(vocab_json) && buf_ok(merges_txt) ? SIMILE_OK : err_nomem(err);
 }
 
 static const tokenizer_ops ops = {.name = "clip-bpe", .free = free_base, .write = write_files, .encode = staged_encode};

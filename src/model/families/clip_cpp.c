@@ -96,6 +96,7 @@ static simile_status load(model_source *s, loader *l, model_parts *out, simile_e
     clip_config c;
     RETURN_IF_ERROR(describe(s->files[0], &c, &out->prepare, err));
     RETURN_IF_ERROR(read_tokens(s, &c, &out->words, err));
+    out->words_inside = out->words != NULL;
     return clip_load(s, l, &c, out, err);
 }
 

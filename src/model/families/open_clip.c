@@ -5,6 +5,8 @@
  * Reference: mlfoundations/open_clip, src/open_clip/model.py (CLIPVisionCfg, CLIPTextCfg) and transform.py. */
 #include "model/families/open_clip.h"
 
+#include <math.h>
+
 enum { MAX_INT = 1 << 24 };
 
 static const open_clip_rule vision_rules[] = {{"timm_model_name", MUST_BE_ABSENT, NULL},
@@ -180,6 +182,56 @@ simile_status open_clip_words(const model_source *s, json_from text, tokenizer *
                        clean);
     RETURN_IF_ERROR(tokenizer_open(s->folder, out, err));
     return tokenizer_clean_first(*out, ways[i].how, err);
+}
+
+/* What read_tower() makes the size of the MLP of again. */
+static double mlp_ratio(const tower_config *t)
+{
+    double ratio = (double)t->mlp / (double)t->width;
+    while ((int64_t)((double)t->width * ratio) < t->mlp) ratio = nextafter(ratio, INFINITY);
+    return ratio;
+}
+
+static void write_text(json_writer *w, const textnet_config *t)
+{
+    jw_key(w, "text_cfg"), jw_object(w);
+    jw_key(w, "context_length"), jw_int(w, t->context);
+    jw_key(w, "vocab_size"), jw_int(w, t->vocab);
+    jw_key(w, "width"), jw_int(w, t->tower.width);
+    jw_key(w, "heads"), jw_int(w, t->tower.heads);
+    jw_key(w, "layers"), jw_int(w, t->tower.layers);
+    jw_key(w, "mlp_ratio"), jw_double(w, mlp_ratio(&t->tower));
+    jw_object_end(w);
+}
+
+void open_clip_write_resnet(const clip_config *c, buf *out)
+{
+    const image_prepare_spec pictures = clip_preprocess(c->resnet.image_size);
+    json_writer w;
+    jw_init(&w, out);
+    jw_object(&w);
+    jw_key(&w, "model_cfg"), jw_object(&w);
+    jw_key(&w, "embed_dim"), jw_int(&w, c->dim);
+    jw_key(&w, "quick_gelu"), jw_bool(&w, c->text.tower.act == NN_ACT_QUICK_GELU);
+    jw_key(&w, "vision_cfg"), jw_object(&w);
+    jw_key(&w, "image_size"), jw_int(&w, c->resnet.image_size);
+    jw_key(&w, "layers"), jw_array(&w);
+    for (int i = 0; i < RESNET_LAYERS; i++) jw_int(&w, c->resnet.blocks[i]);
+    jw_array_end(&w);
+    jw_key(&w, "width"), jw_int(&w, c->resnet.width);
+    jw_key(&w, "head_width"), jw_int(&w, c->resnet.width * RESNET_REDUCTION / c->resnet.heads);
+    jw_key(&w, "patch_size"), jw_null(&w);
+    jw_object_end(&w);
+    write_text(&w, &c->text);
+    jw_object_end(&w);
+    jw_key(&w, "preprocess_cfg"), jw_object(&w);
+    jw_key(&w, "mean"), jw_floats(&w, pictures.mean, 3);
+    jw_key(&w, "std"), jw_floats(&w, pictures.std, 3);
+    jw_key(&w, "interpolation"), jw_string(&w, "bicubic");
+    jw_key(&w, "resize_mode"), jw_string(&w, "shortest");
+    jw_object_end(&w);
+    jw_object_end(&w);
+    buf_byte(out, '\n');
 }
 
 static bool claims(const model_source *s)

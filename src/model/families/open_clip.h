@@ -26,4 +26,7 @@ simile_status open_clip_read(json_from root, clip_config *out, json_from *text, 
 /* The tokenizer of the folder behind the cleaning that "tokenizer_kwargs" of `text` names. */
 simile_status open_clip_words(const model_source *s, json_from text, tokenizer **out, simile_error *err);
 
+/* An open_clip_config.json for a ModifiedResNet of OpenAI's: Hugging Face has no layout for one. */
+void open_clip_write_resnet(const clip_config *c, buf *out);
+
 #endif

@@ -5,7 +5,7 @@
  * Reference: openai/CLIP, clip/model.py (build_model): heads are of 64, the activation is QuickGELU, the end-of-text
  * token is the last of the vocabulary. mlfoundations/open_clip, src/open_clip/model.py: models with a text tower of
  * their own class put "text." before its names and may have a Linear as text projection. */
-#include "model/families/clip.h"
+#include "model/families/open_clip.h"
 
 #include <math.h>
 
@@ -134,7 +134,8 @@ static simile_status document(const model_source *s, const char **name, buf *out
 {
     clip_config c;
     RETURN_IF_ERROR(describe(s->files[0], &c, err));
-    clip_config_write(&c, out);
+    if (c.convolutional) *name = "open_clip_config.json";
+    (c.convolutional ? open_clip_write_resnet : clip_config_write)(&c, out);
     return SIMILE_OK;
 }
 

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_convert.c - models of every form of file written anew: the same identity and the same vectors where no number
  * was rounded, close ones where some were; and nothing left where it does not come to an end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "check_model.h"
 
 #include "base/documents.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "base/mem.h"
 #include "model/convert.h"
 
 #include <fcntl.h>
@@ -24,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_DIM = 64 };
-
+/* All that there is of file formats and families. */
 static const char *const sources[] = {
     "archives/same/safetensors", "archives/same/sharded",
     "archives/same/bin",         "archives/same/legacy",
@@ -35,7 +26,15 @@ static const char *const sources[] = {
     "archives/openai/script",    "archives/openai/script/tiny.pt",
     "models/tiny-quick",         "models/tiny-gelu",
     "models/tiny-sharded",       "models/tiny-f16",
-    "models/tiny-bf16",
+    "models/tiny-bf16",          "models/tiny-resnet",
+    "models/tiny-resnet-quick",  "models/tiny-resnet-script",
+    "models/tiny-siglip",        "models/tiny-siglip-timm",
+    "models/tiny-siglip2",       "models/tiny-siglip2-timm",
+    "models/chinese-hf",         "models/chinese-hf-64",
+    "models/chinese-ofa",        "models/chinese-flash",
+    "models/open-clip-bert",     "models/open-clip-roberta",
+    "models/open-clip-xlmr",     "models/sentence-bert",
+    "models/sentence-distil",    "models/sentence-xlmr",
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
@@ -99,18 +98,10 @@ static void get(const char *path, char **bytes, size_t *len)
 
 /* ---- models ---- */
 
-static model *open_path(const char *path)
-{
-    model *m;
-    simile_error err;
-    if (model_open(path, NULL, &m, &err)) fail_msg("%s", err.message);
-    return m;
-}
-
 static model *open_source(const char *name)
 {
     char *path = mem_printf("%s/%s", SIMILE_FIXTURES, name);
-    model *m = open_path(path);
+    model *m = open_model(path);
     mem_free(path);
     return m;
 }
@@ -133,42 +124,40 @@ static void refuses(const model *m, const char *folder, int32_t dtype, simile_st
     if (got != status || !strstr(err.message, part)) fail_msg("%d, not %d: %s", got, status, err.message);
 }
 
-/* Vectors of a text and of a made-up picture, behind one another. */
+/* Unit vectors of a text and of a made-up picture, behind one another; 0 where it has no such tower. */
 static void vectors_of(const model *m, float *out)
 {
-    model_encoder *e;
     simile_error err;
-    token_list tokens;
-    const size_t size = (size_t)model_info(m)->image_size;
-    float *pixels = mem_array(3 * size * size, sizeof *pixels);
+    model_encoder *e = new_encoder(m, 1);
+    const size_t dim = (size_t)model_info(m)->dim, size = (size_t)model_info(m)->image_size;
+    float *pixels = mem_array(3 * size * size + 1, sizeof *pixels);
     for (size_t i = 0; i < 3 * size * size; i++) pixels[i] = (float)(i % 17) / 8.0f - 1;
-    if (model_encoder_new(m, 1, &e, &err) ||
-        tokenizer_encode(model_tokenizer(m), "the dog", 7, (size_t)model_info(m)->context, &tokens, &err) ||
-        model_encode_tokens(e, &tokens, 1, out, &err) ||
-        model_encode_pixels(e, pixels, 1, out + model_info(m)->dim, &err))
-        fail_msg("%s", err.message);
-    mem_free(tokens.ids);
+    memset(out, 0, 2 * dim * sizeof *out);
+    if (model_tokenizer(m)) encode_text(e, "The dog's snow: 2 cats", out);
+    if (size && model_encode_pixels(e, pixels, 1, out + dim, &err)) fail_msg("%s", err.message);
+    if (size) normalize(out + dim, dim);
     mem_free(pixels);
     model_encoder_free(e);
 }
 
+/* Of unit vectors; 1 for two that are zero. */
 static double cosine(const float *a, const float *b, size_t n)
 {
-    double dot = 0, of_a = 0, of_b = 0;
+    double dot = 0;
+    bool some = false;
     for (size_t i = 0; i < n; i++) {
         dot += (double)a[i] * (double)b[i];
-        of_a += (double)a[i] * (double)a[i];
-        of_b += (double)b[i] * (double)b[i];
+        some |= a[i] != 0 || b[i] != 0;
     }
-    return dot / sqrt(of_a * of_b);
+    return some ? dot : 1;
 }
 
 /* The result opens as the model that the report says, and sees and reads as the source does. */
-static void check_result(const model *m, const char *folder, const simile_convert_report *r)
+static void check_result(const model *m, const char *folder, const simile_convert_report *r, double bound)
 {
     char hex[DIGEST_HEX];
     float wanted[2 * MAX_DIM], got[2 * MAX_DIM];
-    model *result = open_path(folder);
+    model *result = open_model(folder);
     const size_t dim = (size_t)model_info(m)->dim;
     assert_int_equal(model_digest(result, hex, NULL), 0);
     assert_string_equal(hex, r->digest);
@@ -180,7 +169,8 @@ static void check_result(const model *m, const char *folder, const simile_conver
     vectors_of(m, wanted);
     vectors_of(result, got);
     if (r->exact) assert_memory_equal(wanted, got, 2 * dim * sizeof *got);
-    assert_true(cosine(wanted, got, dim) >= 0.9999 && cosine(wanted + dim, got + dim, dim) >= 0.9999);
+    const double text = cosine(wanted, got, dim), picture = cosine(wanted + dim, got + dim, dim);
+    if (!(text >= bound && picture >= bound)) fail_msg("%s: %.6f, %.6f", model_info(m)->name, text, picture);
     model_close(result);
 }
 
@@ -201,9 +191,9 @@ static void every_form_becomes_the_same_model(void **state)
             const char *folder = at(k ? "f32" : "stored");
             const simile_convert_report r = convert(m, folder, exact[k]);
             if (!r.exact) fail_msg("%s: another model", sources[i]);
-            check_result(m, folder, &r);
+            check_result(m, folder, &r, 0.9999);
             assert_false(has_file(folder, "simile.json"));
-            if (k) assert_string_equal(r.weights_dtype, "F32");
+            assert_true(!k || !strcmp(r.weights_dtype, "F32"));
         }
         model_close(m);
         tear_down(NULL);
@@ -211,6 +201,8 @@ static void every_form_becomes_the_same_model(void **state)
     }
 }
 
+/* Convolutions of random weights, with nothing between them that makes lengths equal again, lose more by the eight bits
+ * of BF16. */
 static void narrower_numbers_come_close(void **state)
 {
     static const int32_t narrow[] = {SIMILE_DTYPE_F16, SIMILE_DTYPE_BF16};
@@ -220,8 +212,7 @@ static void narrower_numbers_come_close(void **state)
         for (size_t k = 0; k < 2; k++) {
             const char *folder = at(k ? "bf16" : "f16");
             const simile_convert_report r = convert(m, folder, narrow[k]);
-            check_result(m, folder, &r);
-            assert_string_equal(r.weights_dtype, k ? "BF16" : "F16");
+            check_result(m, folder, &r, k && strstr(sources[i], "resnet") ? 0.999 : 0.9999);
             assert_int_equal(has_file(folder, "simile.json"), !r.exact);
             rounded += !r.exact;
         }
@@ -258,15 +249,16 @@ static void expect_same_files(const char *a, const char *b)
 
 static void converting_again_changes_no_byte(void **state)
 {
-    static const char *const names[] = {"archives/same/gguf", "archives/openai/script", "models/tiny-sharded"};
+    static const char *const names[] = {"archives/same/gguf", "archives/openai/script", "models/tiny-sharded",
+                                        "models/tiny-resnet-script", "models/sentence-xlmr"};
     static const int32_t dtypes[] = {SIMILE_DTYPE_STORED, SIMILE_DTYPE_F32};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 5; i++) {
         for (size_t k = 0; k < 2; k++) {
             model *m = open_source(names[i]);
             convert(m, at("once"), dtypes[k]);
             convert(m, at("twice"), dtypes[k]);
             model_close(m);
-            m = open_path(at("once"));
+            m = open_model(at("once"));
             convert(m, at("again"), dtypes[k]);
             model_close(m);
             expect_same_files(at("once"), at("twice"));
@@ -321,7 +313,8 @@ static void tensors_lie_where_they_map_well(void **state)
         const uint64_t bytes = e->end - e->begin, grain = bytes & -bytes;
         assert_int_equal(e->begin % (grain < 64 ? grain : 64), 0);
     }
-    assert_string_equal(weight_table_find(&table, "logit_scale")->dtype, "F32");
+    for (size_t i = 0; i < table.n; i++)
+        assert_string_equal(table.entries[i].dtype, table.entries[i].tensor.rank > 1 ? "F16" : "F32");
     weight_table_release(&table);
     file_map_close(&map);
     model_close(m);
@@ -354,15 +347,14 @@ static void foreign_documents_stay_where_they_are(void **state)
 {
     mkdir(at("source"), 0755);
     link_from("archives/openai/script", "tiny.pt", at("source/tiny.pt"));
-    link_from("archives/openai/script", "vocab.json", at("source/vocab.json"));
-    link_from("archives/openai/script", "merges.txt", at("source/merges.txt"));
+    link_from("archives/openai/script", "bpe_simple_vocab_16e6.txt.gz", at("source/bpe_simple_vocab_16e6.txt.gz"));
     put(at("source/config.json"), "{\"model_type\": \"other\"}", 23);
     put(at("source/preprocessor_config.json"), "{\"image_mean\": [0, 0, 0]}", 25);
     put(at("source/modules.json"), "[]", 2);
     put(at("source/README.md"), "another", 7);
-    model *m = open_path(at("source/tiny.pt"));
+    model *m = open_model(at("source/tiny.pt"));
     const simile_convert_report r = convert(m, at("x"), SIMILE_DTYPE_STORED);
-    check_result(m, at("x"), &r);
+    check_result(m, at("x"), &r, 0.9999);
     assert_false(has_file(at("x"), "README.md"));
     assert_false(has_file(at("x"), "modules.json"));
     assert_int_equal(r.files, 5);
@@ -383,7 +375,7 @@ static void documents_go_along_as_they_lie(void **state)
     put(at("source/tf_model.h5"), "weights", 7);
     put(at("source/simile.json"), "{\"embedding_space\": {\"name\": \"a\"}}\n", 35);
     mkdir(at("source/tokenizer.json.d"), 0755);
-    model *m = open_path(at("source"));
+    model *m = open_model(at("source"));
     const simile_convert_report r = convert(m, at("x"), SIMILE_DTYPE_STORED), n = convert(m, at("y"), SIMILE_DTYPE_F16);
     struct stat st;
     assert_int_equal(lstat(at("x/config.json"), &st), 0);
@@ -406,7 +398,7 @@ static void documents_go_along_as_they_lie(void **state)
 static void numbers_too_large_are_refused(void **state)
 {
     static const char *const names[] = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt"};
-    static const char tensor[] = "text_model.final_layer_norm.bias";
+    static const char tensor[] = "visual_projection.weight";
     char path[64], *bytes;
     size_t len;
     weight_table table;
@@ -423,7 +415,7 @@ static void numbers_too_large_are_refused(void **state)
         static const float values[] = {65519.99f, 65520.0f, 3.4e38f};
         memcpy(bytes + where + 8, &values[i], sizeof values[i]);
         put(at("source/model.safetensors"), bytes, len);
-        model *m = open_path(at("source"));
+        model *m = open_model(at("source"));
         if (i == 0) convert(m, at("x"), SIMILE_DTYPE_F16);
         const int before = entries();
         if (i > 0) refuses(m, at("y"), SIMILE_DTYPE_F16, SIMILE_E_LIMIT, tensor);
@@ -460,7 +452,7 @@ static void a_folder_with_something_in_it_is_left_alone(void **state)
     assert_int_equal(entries(), before);
     model_close(resized);
     model_close(pair);
-    m = open_path(path);
+    m = open_model(path);
     convert(m, at("empty/"), 0);
     assert_int_equal(entries(), before + 5);
     mem_free(path);
@@ -536,7 +528,7 @@ static void what_a_killed_run_left_is_cleared_away(void **state)
     assert_true(has_file(scratch, ".x.simile-convert/2_Dense/model.safetensors"));
     close(fd);
     const simile_convert_report r = convert(m, at("x"), 0);
-    check_result(m, at("x"), &r);
+    check_result(m, at("x"), &r, 0.9999);
     assert_int_equal(r.files, 5);
     assert_int_equal(entries(), 6);
     model_close(m);
@@ -603,7 +595,7 @@ static void no_room_is_told_before_anything_is_read(void **state)
     put(at("source/config.json"), config, sizeof config - 1);
     link_from("archives/same/safetensors", "vocab.json", at("source/vocab.json"));
     link_from("archives/same/safetensors", "merges.txt", at("source/merges.txt"));
-    model *m = open_path(at("source"));
+    model *m = open_model(at("source"));
     refuses(m, at("x"), SIMILE_DTYPE_F32, SIMILE_E_LIMIT, " MB are needed on the disk");
     assert_int_equal(entries(), 5);
     model_close(m);

@@ -163,13 +163,26 @@ static void refuses_impossible_statistics(void **state)
     mem_free(directory);
 }
 
+/* Its pool has learned positions, but the reference takes no other size. */
+static void has_one_size(void **state)
+{
+    model *m;
+    simile_error err;
+    const model_options other = {.image_size = 64};
+    char *directory = fixture("tiny-resnet");
+    assert_int_equal(model_open(directory, &other, &m, &err), SIMILE_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "takes 96 x 96 alone"));
+    model_close(open_at(directory, 96));
+    mem_free(directory);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_reference),          cmocka_unit_test(batches_and_threads_change_nothing),
         cmocka_unit_test(digests_tell_models_apart),     cmocka_unit_test(survives_short_memory),
         cmocka_unit_test(is_the_same_from_shapes_alone), cmocka_unit_test(refuses_what_does_not_fit),
-        cmocka_unit_test(refuses_impossible_statistics),
+        cmocka_unit_test(refuses_impossible_statistics), cmocka_unit_test(has_one_size),
     };
     if (argc == 3 && !strcmp(argv[1], "--full")) return run_full(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);

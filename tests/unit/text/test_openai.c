@@ -237,6 +237,40 @@ static void ids_from_tokens_alone_equal_the_reference(void **state)
     release(&packed);
 }
 
+/* ---- writing ---- */
+
+static tokenizer *written(const tokenizer *t)
+{
+    tokenizer *out;
+    simile_error err;
+    buf pieces, merges;
+    buf_init(&pieces, 1 << 24);
+    buf_init(&merges, 1 << 24);
+    if (tokenizer_write(t, &pieces, &merges, &err)) fail_msg("%s", err.message);
+    const tokenizer_files files = {.directory = "d",
+                                   .vocab_json = {"d/vocab.json", pieces.data, pieces.len},
+                                   .merges_txt = {"d/merges.txt", merges.data, merges.len}};
+    if (tokenizer_from_files(&files, &out, &err)) fail_msg("%s", err.message);
+    buf_release(&pieces);
+    buf_release(&merges);
+    return out;
+}
+
+static void what_was_written_is_the_same(void **state)
+{
+    text_file packed = packed_fixture();
+    tokenizer *t = open_file(&packed), *other = from_tokens_of(t), *again = written(other);
+    check_fixture(again);
+    tokenizer_close(again);
+    again = written(t);
+    check_fixture(again);
+    for (int32_t id = 0; id < 814; id++) assert_string_equal(tokenizer_piece(t, id), tokenizer_piece(again, id));
+    tokenizer_close(again);
+    tokenizer_close(other);
+    tokenizer_close(t);
+    release(&packed);
+}
+
 #define S "<|startoftext|>"
 #define E "<|endoftext|>"
 
@@ -305,6 +339,41 @@ static void tokens_of_something_else_are_refused(void **state)
     tokenizer *t;
     simile_error err;
     assert_int_equal(tokenizer_from_tokens(&nul, 1, "x", &t, &err), SIMILE_E_CORRUPT);
+}
+
+static void check_not_written(const tokenizer *t)
+{
+    simile_error err = {0};
+    buf pieces, merges;
+    buf_init(&pieces, 1 << 20);
+    buf_init(&merges, 1 << 20);
+    assert_int_equal(tokenizer_write(t, &pieces, &merges, &err), SIMILE_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "is not written"));
+    buf_release(&pieces);
+    buf_release(&merges);
+}
+
+/* A line of merges.txt could not hold it, or would be passed over; or it is another kind of tokenizer. */
+static void what_no_file_can_say_is_not_written(void **state)
+{
+    static const char *const pairs[][2] = {{"a", "\t"}, {"a", "\r"}, {"\n", "b"}, {"a", "\xff"}};
+    tokenizer *t;
+    for (size_t i = 0; i < 4; i++) {
+        char both[8];
+        const size_t a = strlen(pairs[i][0]), b = strlen(pairs[i][1]);
+        memcpy(both, pairs[i][0], a);
+        memcpy(both + a, pairs[i][1], b);
+        const token_text tokens[] = {{pairs[i][0], a}, {pairs[i][1], b}, {both, a + b}, {S, strlen(S)}, {E, strlen(E)}};
+        assert_int_equal(tokenizer_from_tokens(tokens, 5, "x", &t, NULL), SIMILE_OK);
+        check_not_written(t);
+        tokenizer_close(t);
+    }
+    char *folder = fixture("wordpiece-cased");
+    simile_error err;
+    if (tokenizer_open(folder, &t, &err)) fail_msg("%s", err.message);
+    check_not_written(t);
+    tokenizer_close(t);
+    mem_free(folder);
 }
 
 /* ---- short memory ---- */
@@ -386,9 +455,11 @@ static void captions_in_eleven_languages_equal_the_reference(void **state)
         mem_free(path);
     } else {
         text_file packed = read_file(path);
-        tokenizer *t = open_file(&packed), *other = from_tokens_of(t);
+        tokenizer *t = open_file(&packed), *other = from_tokens_of(t), *again = written(other);
         check_captions(t, data);
         check_captions(other, data);
+        check_captions(again, data);
+        tokenizer_close(again);
         tokenizer_close(t);
         tokenizer_close(other);
         release(&packed);
@@ -407,6 +478,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_bomb_is_refused),
         cmocka_unit_test(ids_from_tokens_alone_equal_the_reference),
         cmocka_unit_test(merges_follow_from_tokens),
+        cmocka_unit_test(what_was_written_is_the_same),
+        cmocka_unit_test(what_no_file_can_say_is_not_written),
         cmocka_unit_test(tokens_of_something_else_are_refused),
         cmocka_unit_test(each_failing_allocation_is_reported),
         cmocka_unit_test(captions_in_eleven_languages_equal_the_reference),
