@@ -2,7 +2,7 @@
  * bench_encode.c - whole towers with random weights of a published shape, beside the time that the product library
  * alone would need for the same products, in one run.
  *
- *     bench_encode [--shape vit-b-32] [--batch 8] [--runs 7] [--threads N] [--json]
+ *     bench_encode [--shape vit-b-32 | rn50 | ...] [--batch 8] [--runs 7] [--threads N] [--json]
  *
  * The image rows alternate: tower, bound, tower, bound, ...; the median of the pairwise ratios is quoted. "bound"
  * counts every row of every block; the tower leaves out the rows of its last block that nothing reads, and `share` is
@@ -38,7 +38,7 @@ static void fail(const simile_error *err)
 static tower_shape shape_of(const clip_config *c, int batch)
 {
     const vit_config *v = &c->vision;
-    const int64_t grid = v->image_size / v->patch;
+    const int64_t grid = v->patch ? v->image_size / v->patch : 0;
     return (tower_shape){.batch = batch,
                          .width = v->tower.width,
                          .layers = v->tower.layers,
@@ -56,10 +56,43 @@ static double computed_part(const tower_shape *s)
     return 1 - 2 * spared * (d * d + 2 * d * f) / products_bound_flop(s);
 }
 
+/* A ModifiedResNet's products in their order: see model/resnet.h. */
+static simile_status resnet_bound(const resnet_config *c, int64_t dim, int64_t n, int threads, products_bound **out,
+                                  simile_error *err)
+{
+    enum { MOST = 256 };
+    bound_product list[MOST], *at = list;
+    int64_t side = c->image_size / 2, in = c->width, d = c->width * RESNET_REDUCTION;
+    *at++ = (bound_product){n, in / 2, 3, 3, 2, 1, 2 * side, 2 * side};
+    *at++ = (bound_product){n, in / 2, in / 2, 3, 1, 1, side, side};
+    *at++ = (bound_product){n, in, in / 2, 3, 1, 1, side, side};
+    side /= 2;
+    for (int i = 0; i < RESNET_LAYERS; i++) {
+        const int64_t p = c->width << i;
+        for (int64_t k = 0; k < c->blocks[i] && at + 8 < list + MOST; k++, in = 4 * p) {
+            *at++ = (bound_product){n * side * side, p, in};
+            *at++ = (bound_product){n, p, p, 3, 1, 1, side, side};
+            if (k == 0 && i > 0) side /= 2;
+            *at++ = (bound_product){n * side * side, 4 * p, p};
+            if (k == 0) *at++ = (bound_product){n * side * side, 4 * p, in};
+        }
+    }
+    *at++ = (bound_product){n, d, d};
+    *at++ = (bound_product){n * (side * side + 1), 2 * d, d};
+    *at++ = (bound_product){n, dim, d};
+    return products_bound_of(list, at - list, threads, out, err);
+}
+
+static simile_status bound_of(const clip_config *c, int batch, int threads, products_bound **out, simile_error *err)
+{
+    if (c->convolutional) return resnet_bound(&c->resnet, c->dim, batch, threads, out, err);
+    const tower_shape shape = shape_of(c, batch);
+    return products_bound_new(&shape, threads, out, err);
+}
+
 static image_row measure_image(const model *m, const clip_config *c, const options *o, int threads)
 {
-    const size_t size = (size_t)c->vision.image_size, each = 3 * size * size, n = (size_t)o->batch;
-    const tower_shape shape = shape_of(c, o->batch);
+    const size_t size = (size_t)clip_image_size(c), each = 3 * size * size, n = (size_t)o->batch;
     double whole[MAX_RUNS], bound[MAX_RUNS], ratio[MAX_RUNS];
     float *pixels = mem_array(n * each, sizeof *pixels), *out = mem_array(n * (size_t)c->dim, sizeof *out);
     model_encoder *e;
@@ -67,7 +100,7 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
     simile_error err;
     if (!pixels || !out) exit(1);
     for (size_t i = 0; i < n * each; i++) pixels[i] = (float)((i * 2654435761u >> 8) & 0xffff) / 16384.0f - 2.0f;
-    if (model_encoder_new(m, threads, &e, &err) || products_bound_new(&shape, threads, &b, &err)) fail(&err);
+    if (model_encoder_new(m, threads, &e, &err) || bound_of(c, o->batch, threads, &b, &err)) fail(&err);
     for (int r = -2; r < o->runs; r++) { /* two rounds to warm up */
         const int k = r < 0 ? 0 : r;
         const double start = bench_now();
@@ -79,7 +112,8 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
     image_row row = {.share = bench_median(ratio, o->runs)};
     row.seconds = bench_median(whole, o->runs);
     row.bound = bench_median(bound, o->runs);
-    row.share_computed = row.share * computed_part(&shape);
+    const tower_shape shape = shape_of(c, o->batch);
+    row.share_computed = row.share * (c->convolutional ? 1 : computed_part(&shape));
     products_bound_free(b);
     model_encoder_free(e);
     mem_free(pixels);
@@ -87,7 +121,7 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
     return row;
 }
 
-static double measure_text(const model *m, int tokens, int batch, int runs, int threads)
+static double measure_text(const model *m, int64_t end, int tokens, int batch, int runs, int threads)
 {
     double seconds[MAX_RUNS];
     float *out = mem_array((size_t)batch * (size_t)model_info(m)->dim, sizeof *out);
@@ -97,7 +131,7 @@ static double measure_text(const model *m, int tokens, int batch, int runs, int 
     simile_error err;
     if (!out || !list || !ids) exit(1);
     for (int i = 0; i < tokens; i++) ids[i] = i + 1;
-    ids[tokens - 1] = 513; /* the end-of-text id of random_model.c */
+    ids[tokens - 1] = (int32_t)end;
     for (int i = 0; i < batch; i++) list[i] = (token_list){.ids = ids, .n = (size_t)tokens};
     if (model_encoder_new(m, threads, &e, &err)) fail(&err);
     for (int r = -2; r < runs; r++) {
@@ -138,7 +172,7 @@ static void report_threads(const model *m, const clip_config *c, const options *
     jw_double(w, row.share_computed);
     jw_object_end(w);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const double seconds = measure_text(m, texts[i][0], texts[i][1], o->runs, threads);
+        const double seconds = measure_text(m, c->text.eos, texts[i][0], texts[i][1], o->runs, threads);
         if (!o->json)
             printf("%-10s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s\n", o->shape, texts[i][0],
                    texts[i][1], threads, 1e3 * seconds / texts[i][1], texts[i][1] / seconds);

@@ -22,7 +22,7 @@ typedef struct {
     plans plans; /* shared by the layers: owned by the first step that has them */
     bool owner;
     bool back; /* reads the second buffer and writes the first */
-    int64_t rows, n, k;
+    bound_product product;
 } step;
 
 struct products_bound {
@@ -54,41 +54,39 @@ double products_bound_flop(const tower_shape *s)
                 (double)(s->batch * s->projection) * w);
 }
 
+static product_key key_of(const bound_product *p)
+{
+    const product_shape weights = {.n = p->n, .k = p->k, .window = p->window, .stride = p->stride, .pad = p->pad};
+    return (product_key){.weights = weights, .rows = p->rows, .height = p->height, .width = p->width};
+}
+
 static simile_status make_plans(products_bound *b, step *s, simile_error *err)
 {
-    product_key key = {.weights = {.n = s->n, .k = s->k}, .rows = s->rows};
+    product_key key = key_of(&s->product);
     RETURN_IF_ERROR(product_plan_new(b->ctx->products, s->weights, &key, &s->plans.whole, err));
-    key.rows = nn_rows_at_once(b->ctx->threads, s->rows);
+    if (s->product.window) return SIMILE_OK;
+    key.rows = nn_rows_at_once(b->ctx->threads, key.rows);
     RETURN_IF_ERROR(product_plan_new(b->ctx->products, s->weights, &key, &s->plans.piece, err));
-    key.rows = s->rows % key.rows;
+    key.rows = s->product.rows % key.rows;
     return key.rows ? product_plan_new(b->ctx->products, s->weights, &key, &s->plans.rest, err) : SIMILE_OK;
 }
 
-/* Adds one product; `like` is an earlier step of the same shape, or NULL. */
-static simile_status add(products_bound *b, int64_t rows, int64_t n, int64_t k, const step *like, simile_error *err)
+/* Adds one product; steps of the same shape share their plans. */
+static simile_status add(products_bound *b, const bound_product *p, simile_error *err)
 {
-    const product_key typical = {.weights = {.n = n, .k = k}, .rows = 48};
+    product_key typical = key_of(p);
+    int64_t inputs = product_row(&typical.weights);
+    typical.rows = p->window ? 1 : 48;
     step *s = &b->steps[b->n_steps];
-    *s = (step){.owner = !like, .back = b->n_steps % 2, .rows = rows, .n = n, .k = k};
+    *s = (step){.owner = true, .back = b->n_steps % 2, .product = *p};
     b->n_steps++;
-    RETURN_IF_ERROR(product_weights_new(&typical, fill, &k, NULL, &s->weights, err));
-    if (!like) return make_plans(b, s, err);
-    s->plans = like->plans;
-    return SIMILE_OK;
-}
-
-static simile_status add_all(products_bound *b, const tower_shape *s, simile_error *err)
-{
-    const int64_t rows = s->batch * s->tokens, w = s->width;
-    RETURN_IF_ERROR(add(b, s->batch * (s->tokens - 1), w, s->patch, NULL, err));
-    for (int64_t l = 0; l < s->layers; l++) {
-        const step *like = l ? b->steps + b->n_steps - 4 : NULL;
-        RETURN_IF_ERROR(add(b, rows, 3 * w, w, like, err));
-        RETURN_IF_ERROR(add(b, rows, w, w, like ? like + 1 : NULL, err));
-        RETURN_IF_ERROR(add(b, rows, s->mlp, w, like ? like + 2 : NULL, err));
-        RETURN_IF_ERROR(add(b, rows, w, s->mlp, like ? like + 3 : NULL, err));
+    RETURN_IF_ERROR(product_weights_new(&typical, fill, &inputs, NULL, &s->weights, err));
+    for (const step *like = b->steps; like < s && s->owner; like++) {
+        if (memcmp(&like->product, p, sizeof *p) != 0) continue;
+        s->plans = like->plans;
+        s->owner = false;
     }
-    return add(b, s->batch, s->projection, w, NULL, err);
+    return s->owner ? make_plans(b, s, err) : SIMILE_OK;
 }
 
 static int64_t most(int64_t a, int64_t b)
@@ -96,31 +94,64 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-simile_status products_bound_new(const tower_shape *shape, int threads, products_bound **out, simile_error *err)
+/* Numbers that a product reads or writes, whichever are more. */
+static int64_t numbers_of(const bound_product *p)
+{
+    const product_key key = key_of(p);
+    if (!p->window) return p->rows * most(p->n, p->k);
+    const int64_t out = product_steps(&key.weights, p->height) * product_steps(&key.weights, p->width);
+    return p->rows * most(p->height * p->width * p->k, out * p->n);
+}
+
+static simile_status add_all(products_bound *b, const bound_product *list, int64_t count, int threads,
+                             simile_error *err)
+{
+    simile_status status = SIMILE_OK;
+    const int before = nn_library_enter(threads);
+    for (int64_t i = 0; i < count && !status; i++) status = add(b, &list[i], err);
+    nn_library_leave(before);
+    return status;
+}
+
+simile_status products_bound_of(const bound_product *list, int64_t count, int threads, products_bound **out,
+                                simile_error *err)
 {
     *out = NULL;
     products_bound *b = mem_new(products_bound);
     if (!b) return err_nomem(err);
-    const int64_t widest = most(most(3 * shape->width, shape->mlp), most(shape->patch, shape->projection));
-    const int64_t numbers = shape->batch * shape->tokens * widest;
+    int64_t numbers = 1;
+    for (int64_t i = 0; i < count; i++) numbers = most(numbers, numbers_of(&list[i]));
     simile_status status = nn_context_new(threads, &b->ctx, err);
-    b->steps = mem_zero_array((size_t)(4 * shape->layers + 2), sizeof *b->steps);
+    b->steps = mem_zero_array((size_t)count, sizeof *b->steps);
     for (int i = 0; i < 2; i++) {
         b->buffer[i] = mem_aligned((size_t)numbers * sizeof(float));
         if (b->buffer[i]) noise(b->buffer[i], numbers, 1, 1.0f);
     }
     if (!status && !(b->steps && b->buffer[0] && b->buffer[1])) status = err_nomem(err);
-    if (!status) {
-        const int before = nn_library_enter(threads);
-        status = add_all(b, shape, err);
-        nn_library_leave(before);
-    }
+    if (!status) status = add_all(b, list, count, threads, err);
     if (status) {
         products_bound_free(b);
         return status;
     }
     *out = b;
     return SIMILE_OK;
+}
+
+simile_status products_bound_new(const tower_shape *s, int threads, products_bound **out, simile_error *err)
+{
+    const int64_t rows = s->batch * s->tokens, w = s->width;
+    const bound_product layer[] = {{rows, 3 * w, w}, {rows, w, w}, {rows, s->mlp, w}, {rows, w, s->mlp}};
+    enum { A_LAYER = sizeof layer / sizeof *layer };
+    const int64_t count = A_LAYER * s->layers + 2;
+    *out = NULL;
+    bound_product *list = mem_array((size_t)count, sizeof *list);
+    if (!list) return err_nomem(err);
+    list[0] = (bound_product){s->batch * (s->tokens - 1), w, s->patch};
+    for (int64_t l = 0; l < s->layers; l++) memcpy(list + 1 + l * A_LAYER, layer, sizeof layer);
+    list[count - 1] = (bound_product){s->batch, s->projection, w};
+    const simile_status status = products_bound_of(list, count, threads, out, err);
+    mem_free(list);
+    return status;
 }
 
 void products_bound_free(products_bound *b)
@@ -145,11 +176,12 @@ static simile_status run_step(products_bound *b, const step *s, bool cut, simile
 {
     const float *x = b->buffer[s->back];
     float *y = b->buffer[!s->back];
-    if (!cut) return product_run(b->ctx->products, s->plans.whole, s->weights, x, y, err);
-    const int64_t piece = nn_rows_at_once(b->ctx->threads, s->rows);
-    for (int64_t first = 0; first < s->rows; first += piece) {
-        const product_plan *plan = s->rows - first < piece ? s->plans.rest : s->plans.piece;
-        RETURN_IF_ERROR(product_run(b->ctx->products, plan, s->weights, x + first * s->k, y + first * s->n, err));
+    const bound_product *p = &s->product;
+    if (!cut || p->window) return product_run(b->ctx->products, s->plans.whole, s->weights, x, y, err);
+    const int64_t piece = nn_rows_at_once(b->ctx->threads, p->rows);
+    for (int64_t first = 0; first < p->rows; first += piece) {
+        const product_plan *plan = p->rows - first < piece ? s->plans.rest : s->plans.piece;
+        RETURN_IF_ERROR(product_run(b->ctx->products, plan, s->weights, x + first * p->k, y + first * p->n, err));
     }
     return SIMILE_OK;
 }

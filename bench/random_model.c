@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/families/open_clip.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +21,11 @@ const model_shape model_shapes[] = {
     {"vit-b-32", {{TOWER(768, 12, 12), 224, 32}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
     {"vit-b-16", {{TOWER(768, 12, 12), 224, 16}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
     {"vit-l-14", {{TOWER(1024, 24, 16), 224, 14}, {TOWER(768, 12, 12), 49408, 77, 513}, 768}},
+    {"rn50",
+     {.text = {TOWER(512, 12, 8), 49408, 77, 49407},
+      .dim = 1024,
+      .convolutional = true,
+      .resnet = {64, {3, 4, 6, 3}, 32, 224}}},
 };
 const int model_shapes_count = sizeof model_shapes / sizeof model_shapes[0];
 
@@ -144,7 +150,46 @@ static void blocks(walk *w, const char *part, const tower_config *c)
     }
 }
 
-static void all_tensors(walk *w, const clip_config *c)
+/* size: [out, in, window]; statistics that leave numbers as they are. */
+static void convolution(walk *w, const char *prefix, const char *conv, const char *bn, const int64_t size[3])
+{
+    char name[160];
+    const int64_t dim[4] = {size[0], size[1], size[2], size[2]}, inputs = size[1] * size[2] * size[2];
+    float spread = 1;
+    while (spread * spread * (float)inputs > 3) spread /= 2;
+    snprintf(name, sizeof name, "%s%s.weight", prefix, conv);
+    tensor(w, name, 4, dim, 0, spread);
+    norm_tensors(w, prefix, bn, size[0]);
+    snprintf(name, sizeof name, "%s.running_mean", bn);
+    vector(w, prefix, name, size[0], 0);
+    snprintf(name, sizeof name, "%s.running_var", bn);
+    vector(w, prefix, name, size[0], 1);
+}
+
+static void resnet_tensors(walk *w, const resnet_config *c, int64_t dim)
+{
+    static const char *const linears[] = {"q_proj", "k_proj", "v_proj", "c_proj"};
+    const int64_t grid = c->image_size / RESNET_REDUCTION, d = c->width * RESNET_REDUCTION, half = c->width / 2;
+    int64_t in = c->width;
+    convolution(w, "vision_model.", "conv1", "bn1", (const int64_t[]){half, 3, 3});
+    convolution(w, "vision_model.", "conv2", "bn2", (const int64_t[]){half, half, 3});
+    convolution(w, "vision_model.", "conv3", "bn3", (const int64_t[]){in, half, 3});
+    for (int i = 0; i < RESNET_LAYERS; i++) {
+        const int64_t p = c->width << i;
+        for (int64_t k = 0; k < c->blocks[i]; k++, in = 4 * p) {
+            char prefix[96];
+            snprintf(prefix, sizeof prefix, "vision_model.layer%d.%lld.", i + 1, (long long)k);
+            convolution(w, prefix, "conv1", "bn1", (const int64_t[]){p, in, 1});
+            convolution(w, prefix, "conv2", "bn2", (const int64_t[]){p, p, 3});
+            convolution(w, prefix, "conv3", "bn3", (const int64_t[]){4 * p, p, 1});
+            if (k == 0) convolution(w, prefix, "downsample.0", "downsample.1", (const int64_t[]){4 * p, in, 1});
+        }
+    }
+    matrix(w, "vision_model.attnpool.", "positional_embedding", grid * grid + 1, d);
+    for (int i = 0; i < 4; i++) linear_tensors(w, "vision_model.attnpool.", linears[i], i == 3 ? dim : d, d);
+}
+
+static void vit_tensors(walk *w, const clip_config *c)
 {
     const int64_t d = c->vision.tower.width, p = c->vision.patch, patch[4] = {d, 3, p, p};
     const int64_t grid = c->vision.image_size / p;
@@ -155,6 +200,14 @@ static void all_tensors(walk *w, const clip_config *c)
     blocks(w, "vision_model", &c->vision.tower);
     norm_tensors(w, "vision_model.", "post_layernorm", d);
     matrix(w, "", "visual_projection.weight", c->dim, d);
+}
+
+static void all_tensors(walk *w, const clip_config *c)
+{
+    if (c->convolutional)
+        resnet_tensors(w, &c->resnet, c->dim);
+    else
+        vit_tensors(w, c);
     matrix(w, "text_model.embeddings.", "token_embedding.weight", c->text.vocab, c->text.tower.width);
     matrix(w, "text_model.embeddings.", "position_embedding.weight", c->text.context, c->text.tower.width);
     blocks(w, "text_model", &c->text.tower);
@@ -266,8 +319,13 @@ simile_status random_model_write(const model_shape *shape, const char *directory
     json_writer w;
     buf_init(&b, 1 << 20);
     jw_init(&w, &b);
-    config_json(&w, &shape->config);
-    simile_status status = write_text(directory, "config.json", b.data, b.len, err);
+    const bool convolutional = shape->config.convolutional;
+    if (convolutional)
+        open_clip_write_resnet(&shape->config, &b);
+    else
+        config_json(&w, &shape->config);
+    const char *name = convolutional ? "open_clip_config.json" : "config.json";
+    simile_status status = write_text(directory, name, b.data, b.len, err);
     buf_clear(&b);
     jw_init(&w, &b);
     vocab_json(&w);
@@ -282,7 +340,8 @@ simile_status random_model_write(const model_shape *shape, const char *directory
 
 void random_model_remove(const char *directory)
 {
-    static const char *const names[] = {"config.json", "vocab.json", "merges.txt", "model.safetensors"};
+    static const char *const names[] = {"config.json", "open_clip_config.json", "vocab.json", "merges.txt",
+                                        "model.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = path_join(directory, names[i]);
         if (path) unlink(path);

@@ -14,7 +14,8 @@ const model_shape *model_shape_named(const char *name); /* NULL: unknown */
 extern const model_shape model_shapes[];
 extern const int model_shapes_count;
 
-/* Writes config.json, a byte-level tokenizer and model.safetensors (F16) into an existing directory. */
+/* Writes config.json or open_clip_config.json, a byte-level tokenizer and model.safetensors (F16) into an existing
+ * directory. */
 simile_status random_model_write(const model_shape *shape, const char *directory, simile_error *err);
 void random_model_remove(const char *directory); /* those files and the directory */
 
