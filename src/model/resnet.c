@@ -16,7 +16,10 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { EARLY_LAYERS = 2, EARLY_CHUNK = 1, CHUNK = 8, STEM = 3, EXPANSION = 4 };
+enum { STEM = 3, EXPANSION = 4, EARLY_LAYERS = 2, EARLY_CHUNK = 1 };
+/* Weights read for so many pictures at once cost little beside the products with them; larger networks, which have more
+ * to do with each weight, take fewer. */
+enum { MOST_CHUNK = 8, LATE_BYTES = 96 << 20 };
 
 typedef struct {
     nn_tensor weights, gain, offset, mean, variance; /* a convolution and the batch norm behind it */
@@ -401,6 +404,13 @@ static simile_status resnet_see(const tower *t, nn_context *ctx, arena *memory, 
     return status;
 }
 
+static int64_t chunk_of(const resnet *r)
+{
+    const room late = room_for(r, r->n_early, r->n_blocks);
+    const int64_t chunk = LATE_BYTES / (int64_t)room_bytes(&late, 1);
+    return chunk < 1 ? 1 : chunk > MOST_CHUNK ? MOST_CHUNK : chunk;
+}
+
 static size_t resnet_memory(const tower *t)
 {
     const resnet *r = (const resnet *)t;
@@ -430,7 +440,7 @@ simile_status resnet_new(loader *l, const resnet_config *c, int64_t dim, tower *
     resnet *r = mem_new(resnet);
     *out = r ? &r->base : NULL;
     if (!r) return l->status = err_nomem(l->err);
-    r->base = (tower){.ops = &resnet_ops, .dim = dim, .image_size = c->image_size, .chunk = CHUNK};
+    r->base = (tower){.ops = &resnet_ops, .dim = dim, .image_size = c->image_size, .chunk = 1};
     r->config = *c;
     r->features = c->width * RESNET_REDUCTION;
     r->grid = c->image_size / RESNET_REDUCTION;
@@ -439,5 +449,6 @@ simile_status resnet_new(loader *l, const resnet_config *c, int64_t dim, tower *
     r->blocks = mem_zero_array((size_t)r->n_blocks, sizeof *r->blocks);
     if (!r->blocks) return l->status = err_nomem(l->err);
     load(l, r);
+    r->base.chunk = chunk_of(r);
     return l->status;
 }
