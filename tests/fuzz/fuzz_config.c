@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_config.c - any bytes as config.json, as preprocessor_config.json and as a SigLIP's open_clip_config.json. */
+ * fuzz_config.c - any bytes as config.json, as preprocessor_config.json and as open_clip_config.json. */
 #include "model/bert.h"
-#include "model/families/clip.h"
+#include "model/families/open_clip.h"
 #include "model/families/siglip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (!preprocess_parse((const char *)data, size, "fuzz", 224, &spec, &err)) {
         if (spec.width != 224 || spec.height != 224 || !(spec.std[0] > 0)) __builtin_trap();
+    }
+    if (!open_clip_parse((const char *)data, size, "fuzz", &config, &spec, &err)) {
+        const resnet_config *r = &config.resnet;
+        if (config.convolutional && (r->width * RESNET_REDUCTION % r->heads || r->image_size % RESNET_REDUCTION))
+            __builtin_trap();
+        if (!config.convolutional && config.vision.tower.width % config.vision.tower.heads) __builtin_trap();
+        if (spec.width != clip_image_size(&config) || !(spec.std[0] > 0)) __builtin_trap();
     }
     read_encoder(data, size);
     return 0;

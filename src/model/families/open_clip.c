@@ -234,6 +234,26 @@ void open_clip_write_resnet(const clip_config *c, buf *out)
     buf_byte(out, '\n');
 }
 
+/* The text tower as well, where it is CLIP's own. */
+static simile_status read_whole(json_from root, clip_config *out, image_prepare_spec *prepare, simile_error *err)
+{
+    json_from text;
+    RETURN_IF_ERROR(open_clip_read(root, out, &text, prepare, err));
+    RETURN_IF_ERROR(read_text(text, &out->text, err));
+    out->text.tower.act = out->vision.tower.act;
+    return clip_config_check(out, root.subject, err);
+}
+
+simile_status open_clip_parse(const char *json, size_t len, const char *subject, clip_config *out,
+                              image_prepare_spec *prepare, simile_error *err)
+{
+    json_t *root;
+    RETURN_IF_ERROR(json_parse_object(json, len, subject, &root, err));
+    const simile_status status = read_whole((json_from){root, subject}, out, prepare, err);
+    json_decref(root);
+    return status;
+}
+
 static bool claims(const model_source *s)
 {
     return s->open_clip && !s->config;
@@ -242,11 +262,7 @@ static bool claims(const model_source *s)
 static simile_status load(model_source *s, loader *l, model_parts *out, simile_error *err)
 {
     clip_config c;
-    json_from text;
-    RETURN_IF_ERROR(open_clip_read((json_from){s->open_clip, s->open_clip_path}, &c, &text, &out->prepare, err));
-    RETURN_IF_ERROR(read_text(text, &c.text, err));
-    c.text.tower.act = c.vision.tower.act;
-    RETURN_IF_ERROR(clip_config_check(&c, text.subject, err));
+    RETURN_IF_ERROR(read_whole((json_from){s->open_clip, s->open_clip_path}, &c, &out->prepare, err));
     return clip_load(s, l, &c, out, err);
 }
 

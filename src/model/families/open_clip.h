@@ -23,6 +23,10 @@ simile_status open_clip_prepare(json_from from, int64_t size, image_prepare_spec
 simile_status open_clip_read(json_from root, clip_config *out, json_from *text, image_prepare_spec *prepare,
                              simile_error *err);
 
+/* A whole file whose text tower is CLIP's own, from bytes (a fuzz target's door). */
+simile_status open_clip_parse(const char *json, size_t len, const char *subject, clip_config *out,
+                              image_prepare_spec *prepare, simile_error *err);
+
 /* The tokenizer of the folder behind the cleaning that "tokenizer_kwargs" of `text` names. */
 simile_status open_clip_words(const model_source *s, json_from text, tokenizer **out, simile_error *err);
 

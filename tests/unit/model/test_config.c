@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_config.c - config.json and preprocessor_config.json: defaults, both forms of sizes, and what is refused. */
+ * test_config.c - config.json, preprocessor_config.json and open_clip_config.json: defaults, both forms of sizes, and
+ * what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "model/families/clip.h"
+#include "model/families/open_clip.h"
 
 static simile_status parse(const char *json, clip_config *out, simile_error *err)
 {
@@ -111,6 +112,67 @@ static void refuses_sizes_that_do_not_fit_the_network(void **state)
     assert_int_equal(prepare("{\"image_mean\":[1,1]}", &s, NULL), SIMILE_E_FORMAT);
 }
 
+/* ---- OpenCLIP ---- */
+
+static simile_status parse_open_clip(const char *vision, clip_config *out, image_prepare_spec *spec, simile_error *err)
+{
+    char *json = mem_printf("{\"model_cfg\":{\"embed_dim\":640,\"vision_cfg\":%s,\"text_cfg\":{}}}", vision);
+    const simile_status status = open_clip_parse(json, strlen(json), "open_clip_config.json", out, spec, err);
+    mem_free(json);
+    return status;
+}
+
+/* mlfoundations/open_clip, src/open_clip/model_configs/RN*.json */
+static void reads_every_published_resnet(void **state)
+{
+    static const struct {
+        const char *json;
+        resnet_config want;
+    } known[] = {
+        {"{\"image_size\":224,\"layers\":[3,4,6,3],\"width\":64,\"patch_size\":null}", {64, {3, 4, 6, 3}, 32, 224}},
+        {"{\"image_size\":224,\"layers\":[3,4,23,3],\"width\":64}", {64, {3, 4, 23, 3}, 32, 224}},
+        {"{\"image_size\":288,\"layers\":[4,6,10,6],\"width\":80}", {80, {4, 6, 10, 6}, 40, 288}},
+        {"{\"image_size\":384,\"layers\":[6,8,18,8],\"width\":96}", {96, {6, 8, 18, 8}, 48, 384}},
+        {"{\"image_size\":448,\"layers\":[3,15,36,10],\"width\":128}", {128, {3, 15, 36, 10}, 64, 448}},
+        {"{\"layers\":[1,1,1,1],\"width\":2,\"head_width\":8}", {2, {1, 1, 1, 1}, 8, 224}},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        clip_config c;
+        image_prepare_spec spec;
+        simile_error err;
+        if (parse_open_clip(known[i].json, &c, &spec, &err)) fail_msg("%s", err.message);
+        assert_true(c.convolutional);
+        assert_memory_equal(&c.resnet, &known[i].want, sizeof c.resnet);
+        assert_int_equal(spec.width, known[i].want.image_size);
+        assert_int_equal(c.text.tower.act, NN_ACT_GELU);
+    }
+}
+
+static void refuses_impossible_resnets(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"{\"layers\":[3,4,6],\"width\":64}", "\"layers\""},
+        {"{\"layers\":[3,4,6,3,3],\"width\":64}", "\"layers\""},
+        {"{\"layers\":[3,4,0,3],\"width\":64}", "impossible"},
+        {"{\"layers\":[3,4,\"6\",3],\"width\":64}", "impossible"},
+        {"{\"layers\":[3,4,513,3],\"width\":64}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":63}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":514}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":64,\"image_size\":225}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":64,\"image_size\":8224}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":64,\"head_width\":4096}", "impossible"},
+        {"{\"layers\":[3,4,6,3],\"width\":64,\"head_width\":0}", "head_width"},
+        {"{\"layers\":[3,4,6,3],\"width\":64,\"attentional_pool\":true}", "attentional_pool"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        clip_config c;
+        image_prepare_spec spec;
+        simile_error err = {0};
+        if (!parse_open_clip(wrong[i][0], &c, &spec, &err)) fail_msg("accepted: %s", wrong[i][0]);
+        if (!strstr(err.message, wrong[i][1])) fail_msg("message '%s' lacks '%s'", err.message, wrong[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +181,8 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(reads_both_forms_of_sizes),
         cmocka_unit_test(refuses_sizes_that_do_not_fit_the_network),
+        cmocka_unit_test(reads_every_published_resnet),
+        cmocka_unit_test(refuses_impossible_resnets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
