@@ -35,6 +35,9 @@ static const char *const sources[] = {
     "models/open-clip-bert",     "models/open-clip-roberta",
     "models/open-clip-xlmr",     "models/sentence-bert",
     "models/sentence-distil",    "models/sentence-xlmr",
+    "models/mclip-bert",         "models/mclip-distil",
+    "models/mclip-labse",        "models/mclip-xlmr",
+    "models/chinese-resnet",
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
