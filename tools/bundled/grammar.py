@@ -37,7 +37,8 @@ A language file, with the words that stand in it for everyone:
                               or "" and the first form is that of one thing.
     [unique]                  sun, moon: as they are said where there is one
     [colours]                 agree = [KEY, ...]: "FORM.CLASS", "FORM", "CLASS"
-                              or ""; then for each colour a word for each key
+                              or ""; then for each colour a word for each key,
+                              or several such lists, the usual one first
     [places]                  for each place two lists: what follows a subject
                               ("in the snow"), what stands alone ("snow")
     [times]                   for each time a list of phrases
@@ -95,8 +96,10 @@ class Language:
                 return word[name]
         raise KeyError(f"{self.code}: no number {count} for class {gender!r}")
 
-    def colour(self, colour, form, gender):
+    def colour(self, colour, form, gender, choose=lambda options: options[0]):
         words = self.data["colours"][colour]
+        if isinstance(words[0], list):
+            words = choose(words)
         for name in self.line(gender):
             for key in (f"{form}.{name}", name if name else form):
                 if key in self.agree:
@@ -115,7 +118,7 @@ class Language:
         form = self.forms[0] if count is None else self.data["count"][
             str(count)][0]
         parts = {"m": gender, "n": "" if count is None else self.number(count, gender),
-                 "c": self.colour(colour, form, gender) if colour else "",
+                 "c": self.colour(colour, form, gender, choose) if colour else "",
                  "x": words[self.forms.index(form)]}
         pattern = self.data["bare" if count is None else "counted"]
         if count == 1:
@@ -182,8 +185,10 @@ def check_language(language):
                 except (KeyError, IndexError) as error:
                     bad.append(f"{kind} x {count}: {error}")
     for colour in COLOURS:
-        if len(data["colours"][colour]) != len(language.agree):
-            bad.append(f"colour {colour}: {len(data['colours'][colour])} words")
+        words = data["colours"][colour]
+        for some in words if isinstance(words[0], list) else [words]:
+            if len(some) != len(language.agree):
+                bad.append(f"colour {colour}: {len(some)} words")
     for place in PLACES:
         if len(data["places"][place]) != 2 or not all(data["places"][place]):
             bad.append(f"place {place}: not two lists")
