@@ -18,7 +18,9 @@ static const struct {
             {"gelu", NN_ACT_GELU},
             {"gelu_new", NN_ACT_GELU_TANH},
             {"gelu_pytorch_tanh", NN_ACT_GELU_TANH},
-            {"relu", NN_ACT_RELU}};
+            {"relu", NN_ACT_RELU},
+            {"swish", NN_ACT_SWISH},
+            {"silu", NN_ACT_SWISH}};
 
 const char *config_act_name(nn_act act)
 {

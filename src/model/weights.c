@@ -354,6 +354,12 @@ void weights_skip(const weights *w, const char *name)
     if (e) mark_used(e);
 }
 
+void weights_ignore(const weights *w, const char *name)
+{
+    weight_entry *e = (weight_entry *)(uintptr_t)weights_find(w, name);
+    if (e) e->used = true;
+}
+
 simile_status weights_all_used(const weights *w, simile_error *err)
 {
     for (size_t i = 0; i < w->n_shards; i++) {

@@ -103,6 +103,8 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
                           simile_error *err);
 /* A tensor that the network has a name but no use for: it may be there. */
 void weights_skip(const weights *w, const char *name);
+/* A tensor that may be there and is not needed. */
+void weights_ignore(const weights *w, const char *name);
 /* An error names a tensor that no network asked for. */
 simile_status weights_all_used(const weights *w, simile_error *err);
 bool weights_has(const weights *w, const char *name);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <math.h>
 
 enum {
     NORM_ALONE = 1 << 16,     /* numbers to normalise: 8 to 16 microseconds */
@@ -170,6 +171,41 @@ simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_e
     const bool alone = job.cost * a->heads * a->head_dim <= ATTENTION_ALONE;
     nn_team_run(ctx, alone, attention_part, &job);
     return SIMILE_OK;
+}
+
+/* ---- log of the sum of exponentials ---- */
+
+typedef struct {
+    const nn_kernels *kernels;
+    int64_t dim;
+    const float *x;
+    float *out;
+} log_sum_job;
+
+/* In pieces that stay in the first cache; their sums are added in double, so that a long row loses nothing. */
+static void log_sum_row(void *user, int64_t row)
+{
+    enum { PIECE = 2048 };
+    const log_sum_job *j = user;
+    const float *x = j->x + row * j->dim, log2e = 1.44269504f;
+    float piece[PIECE], largest = x[0];
+    double sum = 0;
+    for (int64_t i = 1; i < j->dim; i++) largest = x[i] > largest ? x[i] : largest;
+    for (int64_t at = 0; at < j->dim; at += PIECE) {
+        const int64_t n = j->dim - at < PIECE ? j->dim - at : PIECE;
+        for (int64_t i = 0; i < n; i++) piece[i] = (x[at + i] - largest) * log2e;
+        j->kernels->exp2(piece, n);
+        float part = 0;
+        for (int64_t i = 0; i < n; i++) part += piece[i];
+        sum += (double)part;
+    }
+    j->out[row] = largest + (float)log(sum);
+}
+
+void nn_log_sum_exp(nn_context *ctx, int64_t rows, int64_t dim, const float *x, float *out)
+{
+    log_sum_job job = {ctx->kernels, dim, x, out};
+    nn_parallel(ctx, rows, log_sum_row, &job);
 }
 
 const char *nn_kernels_name(void)

@@ -330,6 +330,7 @@ static dnnl_status_t append_activation(dnnl_post_ops_t ops, nn_act act)
     case NN_ACT_GELU: return shim_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0);
     case NN_ACT_GELU_TANH: return shim_append_eltwise(ops, dnnl_eltwise_gelu_tanh, 0);
     case NN_ACT_QUICK_GELU: return shim_append_eltwise(ops, dnnl_eltwise_swish, 1.702f);
+    case NN_ACT_SWISH: return shim_append_eltwise(ops, dnnl_eltwise_swish, 1.0f);
     case NN_ACT_RELU: return shim_append_eltwise(ops, dnnl_eltwise_relu, 0);
     case NN_ACT_NONE:
     default: return dnnl_success;

@@ -60,7 +60,8 @@ typedef enum {
     NN_ACT_GELU /* 0.5x(1+erf(x/sqrt 2)) */,
     NN_ACT_GELU_TANH,
     NN_ACT_QUICK_GELU /* x sigmoid(1.702x) */,
-    NN_ACT_RELU
+    NN_ACT_RELU,
+    NN_ACT_SWISH /* x sigmoid(x) */
 } nn_act;
 /* What a product is computed in. More are to come (bf16, int8 with per-channel weights); callers only pass it on. */
 typedef enum { NN_COMPUTE_F32 } nn_precision;
@@ -139,6 +140,9 @@ simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_e
 /* Means of k x k pixels. x: [n, height, width, channels], y: [n, height / k, width / k, channels]; what is left over at
  * the right and below is left out. */
 void nn_avg_pool(nn_context *ctx, const nn_pictures *size, int64_t channels, int64_t k, const float *x, float *y);
+
+/* out[r] = log of the sum over i of exp(x[r, i]); x: [rows, dim]. */
+void nn_log_sum_exp(nn_context *ctx, int64_t rows, int64_t dim, const float *x, float *out);
 
 /* fn(user, item) for each item, shared out over the context's threads in contiguous runs. The only place in nn/ that
  * starts parallel work; each item must write only what is its own. */

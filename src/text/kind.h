@@ -24,6 +24,8 @@ typedef struct {
     simile_status (*write)(const tokenizer *t, buf *vocab_json, buf *merges_txt, simile_error *err);
     /* The ids of valid UTF-8, without the special tokens around them. */
     simile_status (*encode)(const tokenizer *t, const char *text, size_t len, id_list *out, simile_error *err);
+    /* Appends what a piece stands for; spaces at the ends of the whole go. NULL: this kind only encodes. */
+    void (*decode_piece)(const tokenizer *t, const char *piece, buf *out);
 } tokenizer_ops;
 
 /* The first member of each kind's own struct. */
@@ -44,8 +46,9 @@ typedef struct {
 typedef struct {
     const char *directory;
     text_file tokenizer_json, vocab_json, merges_txt, vocab_txt, tokenizer_config, special_tokens_map;
-    text_file clip_merges; /* bpe_simple_vocab_16e6.txt.gz, or unpacked without .gz */
-    text_file spm;         /* sentencepiece.bpe.model, spiece.model or source.spm */
+    text_file clip_merges;       /* bpe_simple_vocab_16e6.txt.gz, or unpacked without .gz */
+    text_file spm;               /* sentencepiece.bpe.model, spiece.model or source.spm */
+    text_file codes, dictionary; /* bpe.codes, dict.txt */
 } tokenizer_files;
 
 /* tokenizer_open() on files that were read already. */

@@ -116,6 +116,18 @@ static simile_status put_words(const staged *base, const char *text, size_t len,
     return status;
 }
 
+/* U+2581 is a space. */
+static void decode_piece(const tokenizer *base, const char *piece, buf *out)
+{
+    (void)base;
+    for (const char *ws = strstr(piece, WS); ws; ws = strstr(piece, WS)) {
+        buf_append(out, piece, (size_t)(ws - piece));
+        buf_byte(out, ' ');
+        piece = ws + WS_LEN;
+    }
+    buf_text(out, piece);
+}
+
 /* ---- building ---- */
 
 static void sentencepiece_free(tokenizer *base)
@@ -128,7 +140,8 @@ static void sentencepiece_free(tokenizer *base)
     mem_free(t);
 }
 
-static const tokenizer_ops ops = {.name = "sentencepiece-unigram", .free = sentencepiece_free, .encode = staged_encode};
+static const tokenizer_ops ops = {
+    .name = "sentencepiece-unigram", .free = sentencepiece_free, .encode = staged_encode, .decode_piece = decode_piece};
 
 static sentencepiece *sentencepiece_new(void)
 {

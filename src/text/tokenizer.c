@@ -17,6 +17,7 @@
 #include "text/clip_bpe.h"
 #include "text/gemma_bpe.h"
 #include "text/kind.h"
+#include "text/segmented_bpe.h"
 #include "text/sentencepiece.h"
 #include "text/staged.h"
 #include "text/wordpiece.h"
@@ -107,6 +108,7 @@ simile_status tokenizer_from_files(const tokenizer_files *files, tokenizer **out
 {
     *out = NULL;
     if (files->tokenizer_json.data) return from_json(&files->tokenizer_json, out, err);
+    if (segmented_bpe_is(files)) return segmented_bpe_from_files(files, out, err);
     if (files->vocab_json.data && files->merges_txt.data) return clip_bpe_from_vocab(files, out, err);
     if (files->clip_merges.data) return clip_bpe_from_merges(&files->clip_merges, out, err);
     if (files->spm.data) return from_spm(files, out, err);
@@ -137,6 +139,8 @@ static simile_status read_others(const char *directory, tokenizer_files *files, 
     } others[] = {{"vocab.json", &files->vocab_json},
                   {"merges.txt", &files->merges_txt},
                   {"vocab.txt", &files->vocab_txt},
+                  {"bpe.codes", &files->codes},
+                  {"dict.txt", &files->dictionary},
                   {"tokenizer_config.json", &files->tokenizer_config},
                   {"special_tokens_map.json", &files->special_tokens_map}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -161,6 +165,8 @@ simile_status tokenizer_open(const char *directory, tokenizer **out, simile_erro
     release(&files.special_tokens_map);
     release(&files.clip_merges);
     release(&files.spm);
+    release(&files.codes);
+    release(&files.dictionary);
     return status;
 }
 
@@ -302,6 +308,42 @@ simile_status tokenizer_write(const tokenizer *t, buf *vocab_json, buf *merges_t
 {
     if (t->ops->write) return t->ops->write(t, vocab_json, merges_txt, err);
     return err_set(err, SIMILE_E_UNSUPPORTED, "a tokenizer of the kind '%s' is not written", t->ops->name);
+}
+
+/* ---- decoding ---- */
+
+static bool is_special(const char *piece)
+{
+    static const char *const specials[] = {"<s>", "</s>", "<pad>", "<unk>"};
+    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
+        if (!strcmp(piece, specials[i])) return true;
+    }
+    return false;
+}
+
+simile_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, char **out, simile_error *err)
+{
+    buf text;
+    *out = NULL;
+    if (!t->ops->decode_piece)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "tokens of the kind '%s' cannot be made text again", t->ops->name);
+    buf_init(&text, TEXT_FILE_MAX);
+    buf_text(&text, "");
+    for (size_t i = 0; i < n; i++) {
+        const char *piece = vocab_piece(t->vocab, ids[i]);
+        if (piece && !is_special(piece)) t->ops->decode_piece(t, piece, &text);
+    }
+    size_t begin = 0;
+    while (text.len && text.data[text.len - 1] == ' ') text.len--;
+    while (begin < text.len && text.data[begin] == ' ') begin++;
+    *out = buf_ok(&text) ? mem_strndup(text.data ? text.data + begin : "", text.len - begin) : NULL;
+    buf_release(&text);
+    return *out ? SIMILE_OK : err_nomem(err);
+}
+
+const segmenter *tokenizer_segmenter(const tokenizer *t)
+{
+    return segmented_bpe_segmenter(t);
 }
 
 /* ---- facts ---- */

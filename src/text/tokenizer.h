@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "text/segment.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,9 +58,15 @@ simile_status tokenizer_clean_first(tokenizer *t, tokenizer_cleaning how, simile
 /* Appends what vocab.json and merges.txt would hold. UNSUPPORTED for a kind that these two do not describe. */
 simile_status tokenizer_write(const tokenizer *t, buf *vocab_json, buf *merges_txt, simile_error *err);
 
+/* The text that the ids stand for, without special tokens; *out is for mem_free. UNSUPPORTED for kinds that only
+ * encode. */
+simile_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, char **out, simile_error *err);
+/* What cuts texts into words before they become pieces; NULL: nothing does. */
+const segmenter *tokenizer_segmenter(const tokenizer *t);
+
 size_t tokenizer_vocab_size(const tokenizer *t); /* largest id + 1 */
 int32_t tokenizer_end_id(const tokenizer *t);    /* of the end-of-text token, -1 when there is none */
-/* "clip-bpe", "wordpiece", "sentencepiece-unigram" or "sentencepiece-bpe" */
+/* "clip-bpe", "wordpiece", "sentencepiece-unigram", "sentencepiece-bpe" or "segmented-bpe" */
 const char *tokenizer_kind(const tokenizer *t);
 /* The bytes of a token as its vocabulary writes it, NULL when there is no such id; borrowed. */
 const char *tokenizer_piece(const tokenizer *t, int32_t id);
