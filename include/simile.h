@@ -25,7 +25,8 @@
  *             failure every out-parameter that is a handle is set to NULL.
  * Threads     simile_model: immutable, share it freely. simile_encoder: one thread at a time. simile_image: immutable.
  *             simile_library: any number of searches at once, each with an encoder of its own, and one writer (a
- *             second one gets SIMILE_E_BUSY). simile_results: one thread.
+ *             second one gets SIMILE_E_BUSY). simile_results: one thread. simile_segmenter and simile_translator:
+ *             immutable, share them freely. simile_translator_session: one thread at a time.
  * Options     The first member of an options struct is its own size, zero in any other member means the default, and
  *             a NULL options pointer means all defaults.
  * Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
@@ -453,7 +454,7 @@ typedef struct {
 } simile_installed_model;
 typedef int (*simile_installed_fn)(void *user, const simile_installed_model *model);
 
-/* Calls fn for each model that simile_model_open would find by name, until it returns non-zero. search_path: as in
+/* Calls fn for each model or translator that would be found by name, until it returns non-zero. search_path: as in
  * simile_model_options, may be NULL. */
 SIMILE_API simile_status simile_installed_models(const char *search_path, simile_installed_fn fn, void *user,
                                                  simile_error *err);
@@ -535,6 +536,130 @@ SIMILE_API int32_t simile_text_tower_reads(const simile_text_tower *tower, const
  * NULL: the model is there, and nothing is known of its languages. Errors: ARG, NOT_FOUND, IO, NOMEM. */
 SIMILE_API simile_status simile_text_tower_of(const char *name, const char *search_path, const simile_text_tower **out,
                                               simile_error *err);
+
+/* ---- words ----
+ * Text without spaces between its words, Chinese above all, to words: the algorithm of jieba. A dictionary gives each
+ * word a frequency, and the most probable cut is taken; what is left over as single characters is cut by a hidden
+ * Markov model, where its tables are there. */
+
+typedef struct simile_segmenter simile_segmenter; /* immutable, share it freely */
+
+typedef struct {
+    size_t struct_size;
+    const char *dictionary;      /* lines "word frequency [tag]", such as jieba's dict.txt */
+    const char *user_dictionary; /* lines "word [frequency] [tag]", added to it; frequency 0: never a word */
+    const char *hmm;             /* a folder with prob_start.py, prob_trans.py and prob_emit.py: jieba's finalseg */
+    const char *search_path;     /* of models, as in simile_model_options: one of them brings a small dictionary */
+} simile_segmenter_options;
+
+typedef struct {
+    const char *dictionary; /* the file */
+    const char *hmm;        /* the folder, or NULL: words of the dictionary alone */
+    int64_t words;          /* in the dictionary, the user's too */
+} simile_segmenter_info;
+
+/* What options leave open is taken from the first of these folders that has it, dict.txt and finalseg each for itself:
+ * $SIMILE_JIEBA, $XDG_DATA_HOME/simile/jieba, /usr/lib/python3/dist-packages/jieba. Where none has a dictionary, it is
+ * that of the model simile-zh-en, which is small. Errors: NOT_FOUND, IO, FORMAT (the line is named), LIMIT, NOMEM. */
+SIMILE_API simile_status simile_segmenter_open(const simile_segmenter_options *options, simile_segmenter **out,
+                                               simile_error *err);
+SIMILE_API void simile_segmenter_free(simile_segmenter *segmenter);
+SIMILE_API const simile_segmenter_info *simile_segmenter_get_info(const simile_segmenter *segmenter);
+
+enum {
+    SIMILE_SEGMENT_PRECISE = 0, /* the most probable cut */
+    SIMILE_SEGMENT_FULL = 1,    /* every word that can be read, overlapping ones too */
+    SIMILE_SEGMENT_SEARCH = 2   /* precise, and before each long word those of two and three characters in it */
+};
+
+typedef struct {
+    size_t struct_size;
+    int32_t mode;   /* SIMILE_SEGMENT_... */
+    int32_t no_hmm; /* 1: without the hidden Markov model; full mode never uses it */
+} simile_segment_options;
+
+typedef struct simile_words simile_words;
+
+/* White space and punctuation are words too. Errors: LIMIT (more than 64 MiB), NOMEM, ARG. */
+SIMILE_API simile_status simile_segment(const simile_segmenter *segmenter, const char *text, size_t len,
+                                        const simile_segment_options *options, simile_words **out, simile_error *err);
+SIMILE_API size_t simile_words_count(const simile_words *words);
+/* NULL beyond the end. *len (may be NULL): in bytes; a NUL stands behind them. */
+SIMILE_API const char *simile_words_at(const simile_words *words, size_t i, size_t *len);
+SIMILE_API void simile_words_free(simile_words *words);
+
+/* ---- translation ---- */
+
+typedef struct simile_translator simile_translator; /* immutable, share it freely; must outlive its sessions */
+
+typedef struct {
+    size_t struct_size;
+    const char *search_path; /* as in simile_model_options */
+    const char *from, *to;   /* where no name is given: languages, default "zh" and "en" */
+} simile_translator_options;
+
+typedef struct {
+    const char *name;      /* the last part of its directory */
+    const char *directory; /* where it was found */
+    const char *from,
+        *to; /* languages, as its tokenizer_config.json writes them ("zh", "zho"); NULL: it says nothing */
+    const char *tokenizer; /* "segmented-bpe" or "sentencepiece-unigram" */
+    int32_t vocab_size;
+    int32_t context; /* tokens of a text, the one that ends it included */
+    int32_t beams;   /* by default */
+} simile_translator_info;
+
+/* Opens a directory in the layout of Marian models, found as simile_model_open finds models. name NULL: opus-mt-FROM-TO
+ * if it is there, else simile-FROM-TO. Errors: as simile_model_open; UNSUPPORTED for what is no translator. */
+SIMILE_API simile_status simile_translator_open(const char *name, const simile_translator_options *options,
+                                                simile_translator **out, simile_error *err);
+SIMILE_API void simile_translator_close(simile_translator *translator);
+SIMILE_API const simile_translator_info *simile_translator_get_info(const simile_translator *translator);
+
+typedef struct simile_translator_session simile_translator_session; /* one thread at a time */
+
+typedef struct {
+    size_t struct_size;
+    int32_t threads; /* default as for encoders */
+} simile_translator_session_options;
+
+SIMILE_API simile_status simile_translator_session_new(const simile_translator *translator,
+                                                       const simile_translator_session_options *options,
+                                                       simile_translator_session **out, simile_error *err);
+SIMILE_API void simile_translator_session_free(simile_translator_session *session);
+
+typedef struct {
+    const char *text;
+    float score; /* mean log probability of its tokens (a penalty of length as the translator's files say) */
+} simile_candidate;
+
+typedef struct {
+    const char *const *tokens; /* words where the translator cuts texts into words (without white space), else pieces */
+    size_t n_tokens;
+    const simile_candidate *candidates; /* best first */
+    size_t n_candidates;
+    int32_t truncated; /* 1: the text was longer than the translator reads, its end is not translated */
+} simile_translation;
+
+typedef struct {
+    size_t struct_size;
+    int32_t best;  /* candidates of each text; default 1, at most 64 */
+    int32_t beams; /* hypotheses that grow at once, at least `best`; default: the translator's own, or `best` if more */
+    simile_progress_fn progress; /* texts */
+    void *user;
+} simile_translate_options;
+
+typedef struct simile_translations simile_translations;
+
+/* Beam search. What comes out for a text does not depend on the other texts, or on the number of threads. A text that
+ * is empty, or nothing but white space, has no candidates. Errors: ARG, CANCELLED, LIMIT, NOMEM. */
+SIMILE_API simile_status simile_translate(simile_translator_session *session, const char *const *texts, size_t n,
+                                          const simile_translate_options *options, simile_translations **out,
+                                          simile_error *err);
+SIMILE_API size_t simile_translations_count(const simile_translations *translations);
+/* NULL beyond the end. */
+SIMILE_API const simile_translation *simile_translations_at(const simile_translations *translations, size_t i);
+SIMILE_API void simile_translations_free(simile_translations *translations);
 
 #ifdef __cplusplus
 }

@@ -66,6 +66,11 @@ struct simile_library {
 simile_status options_copy(void *out, size_t size, const void *in, simile_error *err);
 int threads_or_default(int32_t threads);
 
+/* ---- finding models (model_api.c) ---- */
+
+/* The directory of a model, or of a translator, for mem_free: see simile_model_open. NOT_FOUND, NOMEM, ARG. */
+simile_status find_model(const char *name, const char *search_path, char **out, simile_error *err);
+
 /* ---- embedding spaces (space.c) ---- */
 
 /* What the folder of a model that was just opened declares. */

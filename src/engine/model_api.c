@@ -42,7 +42,7 @@ static simile_status find_in_data_home(const char *name, char **out, simile_erro
     return SIMILE_OK;
 }
 
-static simile_status find_model(const char *name, const char *search_path, char **out, simile_error *err)
+simile_status find_model(const char *name, const char *search_path, char **out, simile_error *err)
 {
     *out = NULL;
     if (!*name) return err_set(err, SIMILE_E_ARG, "the name of the model is empty");

@@ -321,6 +321,13 @@ static bool is_space(uint32_t c)
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+bool segment_is_blank(const char *word, size_t len)
+{
+    size_t at = 0;
+    const uint32_t c = len ? utf8_next(word, len, &at) : ' ';
+    return c <= ' ' || is_space(c);
+}
+
 static bool in_block(uint32_t c)
 {
     return is_han(c) || is_ascii_word(c) || (c < 128 && c && strchr("+#&._%-", (int)c));

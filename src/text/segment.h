@@ -50,6 +50,8 @@ typedef struct {
 void segment_list_init(segment_list *list);
 void segment_list_release(segment_list *list);
 const char *segment_list_at(const segment_list *list, size_t i, size_t *len);
+/* Is a word of a segmenter white space, or a control character? */
+bool segment_is_blank(const char *word, size_t len);
 
 /* Appends the words of len bytes to *out; white space and punctuation are words as well, as jieba has them (but for
  * the empty ones that its full mode gives). hmm: use the model, if there is one. Bytes that are not UTF-8 count as

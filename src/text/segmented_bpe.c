@@ -57,14 +57,6 @@ static simile_status put_word(const segmented_bpe *t, const char *word, size_t l
     return status;
 }
 
-static bool is_space(const char *word, size_t len)
-{
-    size_t at = 0;
-    const uint32_t c = utf8_next(word, len, &at);
-    return c <= ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-           c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
 static simile_status encode(const tokenizer *base, const char *text, size_t len, id_list *out, simile_error *err)
 {
     const segmented_bpe *t = (const segmented_bpe *)base;
@@ -74,7 +66,7 @@ static simile_status encode(const tokenizer *base, const char *text, size_t len,
     for (size_t i = 0; i < words.n && !status && !out->full; i++) {
         size_t n;
         const char *word = segment_list_at(&words, i, &n);
-        if (!is_space(word, n)) status = put_word(t, word, n, out, err);
+        if (!segment_is_blank(word, n)) status = put_word(t, word, n, out, err);
     }
     segment_list_release(&words);
     return status;

@@ -31,5 +31,14 @@ int main(void)
     SIZE(simile_convert_report);
     SIZE(simile_language);
     SIZE(simile_text_tower);
+    SIZE(simile_segmenter_options);
+    SIZE(simile_segmenter_info);
+    SIZE(simile_segment_options);
+    SIZE(simile_translator_options);
+    SIZE(simile_translator_info);
+    SIZE(simile_translator_session_options);
+    SIZE(simile_candidate);
+    SIZE(simile_translation);
+    SIZE(simile_translate_options);
     return 0;
 }
