@@ -12,6 +12,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define MAX_RUN_BYTES 4294967296.0
+
 enum { SELF_Q, SELF_K, SELF_V, SELF_OUT, CROSS_Q, CROSS_K, CROSS_V, CROSS_OUT, FC1, FC2, DECODER_LINEARS };
 
 typedef struct {
@@ -324,6 +326,23 @@ static bool grow_floats(float **p, int64_t n, int64_t each)
     return larger;
 }
 
+static int32_t row_room(const marian_run *r, int32_t n)
+{
+    return r->rows + n > r->row_room ? 2 * (r->rows + n) + 32 : r->row_room;
+}
+
+/* What `rows` rows of keys and values, and logits of n queries, would take. No translation that makes sense comes near
+ * the limit; files that name a large vocabulary, many beams and long texts at once would. */
+static simile_status check_growth(const marian_run *r, int64_t rows, int32_t n, simile_error *err)
+{
+    const marian_config *c = &r->m->config;
+    const double floats =
+        (double)rows * (double)(2 * c->encoder.width * c->decoder.layers) + (double)n * (double)c->vocab;
+    if (floats * sizeof(float) <= MAX_RUN_BYTES) return SIMILE_OK;
+    return err_set(err, SIMILE_E_LIMIT, "a translation of so many beams and tokens would take %.1f GB of memory",
+                   floats * sizeof(float) * 1e-9);
+}
+
 /* Room for n queries at once and n more rows of keys and values. */
 static bool make_room(marian_run *r, const marian_query *queries, int32_t n)
 {
@@ -346,7 +365,7 @@ static bool make_room(marian_run *r, const marian_query *queries, int32_t n)
         r->list_room = 2 * list;
     }
     if (r->rows + n > r->row_room) {
-        const int32_t room = 2 * (r->rows + n) + 32;
+        const int32_t room = row_room(r, n);
         for (int64_t i = 0; i < c->decoder.layers; i++) {
             if (!grow_floats(&r->own[i], room, 2 * d)) return false;
         }
@@ -428,7 +447,8 @@ simile_status marian_step(marian_run *r, const marian_query *queries, int32_t n,
 {
     const marian_config *c = &r->m->config;
     attention_keys *cross = mem_array((size_t)n, sizeof *cross);
-    simile_status status = cross && make_room(r, queries, n) ? SIMILE_OK : err_nomem(err);
+    simile_status status = cross ? check_growth(r, row_room(r, n), n, err) : err_nomem(err);
+    if (!status && !make_room(r, queries, n)) status = err_nomem(err);
     if (!status) {
         for (int32_t i = 0; i < n; i++) embed(r->m, queries[i].token, queries[i].place, r->y + i * c->encoder.width);
         list_rows(r, queries, n);

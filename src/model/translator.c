@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { TEXTS_AT_ONCE = 8, MAX_CONFIG = 4 << 20 };
+enum { TEXTS_AT_ONCE = 8, LOGITS_AT_ONCE = 1 << 24, MAX_CONFIG = 4 << 20 };
 
 struct translator {
     char *directory;
@@ -222,7 +222,7 @@ static simile_status translate_some(translator_session *s, const char *const *te
                                     int32_t beams, translations *out, simile_error *err)
 {
     const marian_config *c = marian_get_config(s->t->network);
-    const beam_options options = {.beams = beams ? beams : best > c->beams ? best : (int32_t)c->beams};
+    const beam_options options = {.beams = beams};
     beam_answers answers[TEXTS_AT_ONCE] = {0};
     sources all = {0};
     marian_run *run = NULL;
@@ -238,6 +238,13 @@ static simile_status translate_some(translator_session *s, const char *const *te
     return status;
 }
 
+/* How many texts go together: fewer where each has many logits. */
+static size_t texts_at_once(const marian_config *c, int32_t beams)
+{
+    const int64_t fit = LOGITS_AT_ONCE / (c->vocab * beams);
+    return fit < 1 ? 1 : fit < TEXTS_AT_ONCE ? (size_t)fit : TEXTS_AT_ONCE;
+}
+
 simile_status translator_run(translator_session *s, const char *const *texts, size_t n, int32_t best, int32_t beams,
                              translations *out, simile_error *err)
 {
@@ -245,8 +252,11 @@ simile_status translator_run(translator_session *s, const char *const *texts, si
     if (best < 1 || beams < 0 || (beams && beams < best))
         return err_set(err, SIMILE_E_ARG, "cannot give the %d best of %d beams", best, beams);
     RETURN_IF_ERROR(ensure_packed(s->t, err));
-    for (size_t at = 0; at < n; at += TEXTS_AT_ONCE) {
-        const size_t some = n - at < TEXTS_AT_ONCE ? n - at : TEXTS_AT_ONCE;
+    const marian_config *c = marian_get_config(s->t->network);
+    if (!beams) beams = best > c->beams ? best : (int32_t)c->beams;
+    const size_t at_once = texts_at_once(c, beams);
+    for (size_t at = 0; at < n; at += at_once) {
+        const size_t some = n - at < at_once ? n - at : at_once;
         RETURN_IF_ERROR(translate_some(s, texts + at, (int32_t)some, best, beams, out + at, err));
     }
     return SIMILE_OK;
