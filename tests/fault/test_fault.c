@@ -199,6 +199,11 @@ static simile_encoder *own_encoder;
 static simile_model *own_model;
 static simile_image *own_image;
 static simile_results *results;
+static simile_segmenter *own_segmenter;
+static simile_words *own_words;
+static simile_translator *own_translator;
+static simile_translator_session *own_session;
+static simile_translations *own_translations;
 static float vectors[8 * 1024], tensor[3 * 256 * 256];
 
 static void release_all(void)
@@ -208,6 +213,16 @@ static void release_all(void)
     simile_encoder_free(own_encoder);
     simile_model_close(own_model);
     simile_image_free(own_image);
+    simile_words_free(own_words);
+    simile_segmenter_free(own_segmenter);
+    simile_translations_free(own_translations);
+    simile_translator_session_free(own_session);
+    simile_translator_close(own_translator);
+    own_words = NULL;
+    own_segmenter = NULL;
+    own_translations = NULL;
+    own_session = NULL;
+    own_translator = NULL;
     results = NULL;
     library = NULL;
     own_encoder = NULL;
@@ -281,6 +296,82 @@ static void nothing_declared(void)
 static simile_status declare(void)
 {
     return simile_model_declare(reader, model, 0, NULL, &err);
+}
+
+static simile_status open_segmenter(void)
+{
+    const simile_segmenter_options options = {.struct_size = sizeof options,
+                                              .dictionary = SIMILE_FIXTURES "/text/segment/dict.txt",
+                                              .user_dictionary = SIMILE_FIXTURES "/text/segment/user.txt",
+                                              .hmm = SIMILE_FIXTURES "/text/segment/finalseg"};
+    return simile_segmenter_open(&options, &own_segmenter, &err);
+}
+
+static void need_segmenter(void)
+{
+    assert_int_equal(open_segmenter(), SIMILE_OK);
+}
+
+static simile_status segment(void)
+{
+    static const char text[] = "北京大学生在杭州研大厦, C++ 3.14%";
+    const simile_segment_options options = {.struct_size = sizeof options, .mode = SIMILE_SEGMENT_SEARCH};
+    return simile_segment(own_segmenter, text, sizeof text - 1, &options, &own_words, &err);
+}
+
+static simile_status segment_fully(void)
+{
+    static const char text[] = "北京大学生abc在C++";
+    const simile_segment_options options = {.struct_size = sizeof options, .mode = SIMILE_SEGMENT_FULL};
+    return simile_segment(own_segmenter, text, sizeof text - 1, &options, &own_words, &err);
+}
+
+static simile_status open_translator(void)
+{
+    return simile_translator_open(SIMILE_FIXTURES "/translate/swish", NULL, &own_translator, &err);
+}
+
+static simile_status open_bundled_translator(void)
+{
+    return simile_translator_open(SIMILE_BUNDLED "/simile-zh-en", NULL, &own_translator, &err);
+}
+
+static simile_status new_session(void)
+{
+    const simile_translator_session_options options = {.struct_size = sizeof options, .threads = 2};
+    return simile_translator_session_new(own_translator, &options, &own_session, &err);
+}
+
+static void need_translator(void)
+{
+    assert_int_equal(open_translator(), SIMILE_OK);
+}
+
+static void need_session(void)
+{
+    need_translator();
+    assert_int_equal(new_session(), SIMILE_OK);
+}
+
+static void need_bundled_session(void)
+{
+    assert_int_equal(open_bundled_translator(), SIMILE_OK);
+    assert_int_equal(new_session(), SIMILE_OK);
+}
+
+/* Its weights are packed within the call. */
+static simile_status translate(void)
+{
+    static const char *const sources[] = {"ab", "", "b"};
+    const simile_translate_options options = {.struct_size = sizeof options, .best = 2, .beams = 3};
+    return simile_translate(own_session, sources, 3, &options, &own_translations, &err);
+}
+
+static simile_status translate_words(void)
+{
+    static const char *const source = "夜晚的伦敦";
+    const simile_translate_options options = {.struct_size = sizeof options, .best = 1, .beams = 2};
+    return simile_translate(own_session, &source, 1, &options, &own_translations, &err);
 }
 
 static simile_status digest_model(void)
@@ -636,6 +727,14 @@ static const call calls[] = {
     {"model_open", NULL, open_model, release_all, false},
     {"model_open, a pair", NULL, open_pair, release_all, false},
     {"model_open, no pair", NULL, open_undeclared_pair, release_all, false},
+    {"segmenter_open", NULL, open_segmenter, release_all, false},
+    {"segment", need_segmenter, segment, release_all, false},
+    {"segment, full", need_segmenter, segment_fully, release_all, false},
+    {"translator_open", NULL, open_translator, release_all, false},
+    {"translator_open, words", NULL, open_bundled_translator, release_all, false},
+    {"translator_session_new", need_translator, new_session, release_all, false},
+    {"translate", need_session, translate, release_all, false},
+    {"translate, words", need_bundled_session, translate_words, release_all, false},
     {"model_declare", nothing_declared, declare, declare_again, false},
     {"model_declare, undo", NULL, take_declaration_back, declare_again, false},
     {"model_digest", need_model, digest_model, release_all, false},
