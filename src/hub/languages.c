@@ -105,6 +105,12 @@ static const simile_text_tower towers[] = {
     {.models = "xlm-roberta-base-ViT-B-32",
      .encoder = ALL,
      .source = "XLM-R's list of 100; nobody published those of the captions (LAION-5B)"},
+    {.models = "simile-languages",
+     .taught = ALL,
+     .encoder = ALL,
+     .listed = 40,
+     .source = "its card: trained here from nothing on captions of drawn scenes",
+     .remark = "it knows those scenes and nothing else"},
 };
 
 const simile_language *hub_language_at(size_t i)

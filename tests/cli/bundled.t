@@ -19,3 +19,20 @@ $ simile demo --gallery "$GALLERY" --json | wc -l
 7
 $ simile --catalog kept.simile demo --gallery "$GALLERY" >/dev/null; ls kept.simile
 kept.simile
+
+== the same three in Chinese, German and Arabic, in words of the grammar that the tower for forty languages was taught
+$ simile add "$GALLERY" >/dev/null
+> for q in 两条狗在雪地里 一只猫在桌子上 夜晚的伦敦 \
+>     "zwei Hunde im Schnee" "eine Katze auf einem Tisch" "London bei Nacht" \
+>     "كلبان في الثلج" "قطة على طاولة" "لندن ليلا"; do
+>     simile search --text-model simile-languages "$q" -k 1 -p | sed 's/.*gallery\///'
+> done
+two-*-dogs-in-the-snow-*.jpg (glob)
+a*-cat-on-a-table-*.jpg (glob)
+london-at-night-*.jpg (glob)
+two-*-dogs-in-the-snow-*.jpg (glob)
+a*-cat-on-a-table-*.jpg (glob)
+london-at-night-*.jpg (glob)
+two-*-dogs-in-the-snow-*.jpg (glob)
+a*-cat-on-a-table-*.jpg (glob)
+london-at-night-*.jpg (glob)

@@ -2,21 +2,21 @@
 
 == a row for each language, a column for each tower
 $ simile languages | head -n 4
-                               1  2  3  4  5  6  7
-sq     Albanian                .  .  x  x  x  e  e   Shqip
-am     Amharic                 .  .  o  .  x  e  e   አማርኛ
-ar     Arabic                  .  .  x  x  x  e  e   العربية
+                               1  2  3  4  5  6  7  8
+sq     Albanian                .  .  x  x  x  e  e  x   Shqip
+am     Amharic                 .  .  o  .  x  e  e  x   አማርኛ
+ar     Arabic                  .  .  x  x  x  e  e  x   العربية
 $ simile languages | sed -n '2,/trained in/p' | wc -l
 41
 $ simile languages | grep -e 'trained in  ' -e 'read by'
-       trained in              1  2 40 33 32  ?  ?
-       read by the encoder     1  2 38 38 40 39 40
+       trained in              1  2 40 33 32  ?  ? 40
+       read by the encoder     1  2 38 38 40 39 40 40
 $ simile languages | grep -A 1 '^ 4 '
  4 clip-ViT-B-32-multilingual-v1
    source: * (glob)
 $ simile languages | grep ' fa  *Farsi\|^zh'
-zh-cn  Chinese (Simplified)    .  x  x  x  x  e  e   简体中文
-zh-tw  Chinese (Traditional)   .  x  x  x  x  e  e   繁體中文
+zh-cn  Chinese (Simplified)    .  x  x  x  x  e  e  x   简体中文
+zh-tw  Chinese (Traditional)   .  x  x  x  x  e  e  x   繁體中文
 
 == one model, by its name and by where it comes from
 $ simile languages clip-ViT-B-32-multilingual-v1 >name; cat name
@@ -42,11 +42,13 @@ unknown:
   ps Pashto
 source: * (glob)
 
-== the bundled model
+== the bundled models
 $ simile languages simile-scenes | head -n 3
 simile-scenes: trained in 1 of 40 languages
 trained in:
   en English
+$ simile languages simile-languages | head -n 1
+simile-languages: trained in 40 of 40 languages
 
 == what pull wrote down counts more than the name of the folder
 $ mkdir -p models/RN50; echo '{}' >models/RN50/config.json

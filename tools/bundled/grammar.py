@@ -8,6 +8,7 @@ language; the same facts give the English caption that it is a translation of.
     python3 grammar.py check                 # every file is complete
     python3 grammar.py show de 20            # twenty sentences and their English
     python3 grammar.py table                 # the same three sentences in all
+    python3 grammar.py pairs de labels.jsonl # "file<TAB>caption" of drawn scenes
 
 A language file, with the words that stand in it for everyone:
 
@@ -45,6 +46,7 @@ A language file, with the words that stand in it for everyone:
 """
 
 import glob
+import json
 import os
 import random
 import re
@@ -221,6 +223,14 @@ def random_facts(rng):
     return subjects, place, time
 
 
+def facts_of(label):
+    """All that simile-scenes says of a scene."""
+    subjects = [(s["kind"], None if s["kind"] in UNIQUE else s["colour"],
+                 1 if s["kind"] in UNIQUE else s["count"])
+                for s in label["subjects"]]
+    return subjects, label["place"], label["time"]
+
+
 def main():
     every = languages()
     command = sys.argv[1] if len(sys.argv) > 1 else "check"
@@ -237,6 +247,13 @@ def main():
             facts = random_facts(rng)
             print(every[sys.argv[2]].say(facts, rng.choice), "|",
                   every["en"].say(facts))
+        return 0
+    if command == "pairs":
+        with open(sys.argv[3], encoding="utf-8") as file:
+            for line in file:
+                label = json.loads(line)
+                print(label["file"], every[sys.argv[2]].say(facts_of(label)),
+                      sep="\t")
         return 0
     samples = [([("dog", None, 2)], "snow", None),
                ([("cat", "black", 1)], "table", None),
