@@ -238,6 +238,32 @@ SIMILE_API simile_status simile_label_vectors(simile_encoder *encoder, const cha
                                               const char *const *templates, size_t n_templates, float *out,
                                               simile_error *err);
 
+/* ---- evaluation ----
+ * The rank of the first right answer among all candidates, for each query, by cosine. A query may have several right
+ * answers: the best of them counts, and the others stand in nobody's way. Ties count against: the rank is 1 + the
+ * number of wrong candidates whose score is not smaller than that of the best right one. So a model that gives
+ * everything the same vector ranks last everywhere. */
+
+typedef struct {
+    int64_t query, candidate; /* rows */
+} simile_match;
+
+typedef struct {
+    size_t struct_size;
+    const float *queries, *candidates; /* [n_queries, dim] and [n_candidates, dim], raw or unit */
+    size_t n_queries, n_candidates;
+    const simile_match *matches; /* what is right, in any order; one that is there twice counts once */
+    size_t n_matches;
+    int32_t dim;
+    int32_t threads;             /* default as for encoders */
+    simile_progress_fn progress; /* queries; may be NULL */
+    void *user;
+} simile_evaluation;
+
+/* ranks: [n_queries], from 1; 0 for a query without a right answer. Scores are computed by blocks: memory grows with
+ * the vectors, not with their pairs. Errors: ARG (a match beyond the rows), CANCELLED, NOMEM. */
+SIMILE_API simile_status simile_evaluate(const simile_evaluation *evaluation, int64_t *ranks, simile_error *err);
+
 /* ---- catalogues ---- */
 
 typedef struct simile_library simile_library;

@@ -40,5 +40,7 @@ int main(void)
     SIZE(simile_candidate);
     SIZE(simile_translation);
     SIZE(simile_translate_options);
+    SIZE(simile_match);
+    SIZE(simile_evaluation);
     return 0;
 }
