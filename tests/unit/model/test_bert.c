@@ -197,8 +197,8 @@ static void refuses_configurations_that_it_does_not_know(void **state)
     refuse_config("{\"model_type\": \"mt5\"}", "model_type 'mt5'");
     refuse_config("{\"model_type\": \"bert\", \"position_embedding_type\": \"relative_key\"}", "relative_key");
     refuse_config("{\"model_type\": \"bert\", \"is_decoder\": true}", "is_decoder");
-    refuse_config("{\"model_type\": \"bert\", \"hidden_act\": \"swish\"}", "swish");
-    refuse_config("{\"model_type\": \"distilbert\", \"activation\": \"swish\"}", "swish");
+    refuse_config("{\"model_type\": \"bert\", \"hidden_act\": \"mish\"}", "mish");
+    refuse_config("{\"model_type\": \"distilbert\", \"activation\": \"mish\"}", "mish");
     refuse_config("{\"model_type\": \"distilbert\", \"n_heads\": 7}", "impossible sizes");
     refuse_config("{\"model_type\": \"roberta\", \"pad_token_id\": 600}", "impossible sizes");
     refuse_config("{\"model_type\": \"bert\", \"vocab_size\": 99999999999}", "vocab_size");
