@@ -9,6 +9,7 @@
 #include "lines.h"
 #include "show.h"
 #include "term.h"
+#include "via.h"
 
 #include <stdio.h>
 
@@ -21,9 +22,11 @@ typedef struct {
     text_list labels, templates;
     const simile_model_info *info;
     size_t dim;
-    float *vectors;    /* [labels, dim] */
-    float *image;      /* [dim] */
-    float *similarity; /* [labels] */
+    via how;
+    simile_readings *readings; /* of the labels */
+    float *image;              /* [dim] */
+    int32_t *candidate;        /* [labels]: of a translation, or -1 */
+    float *similarity;         /* [labels] */
     float *probability;
     size_t *order; /* [labels]: best first */
     buf out;
@@ -38,14 +41,13 @@ static simile_status read_list(const words *given, const words *files, text_list
 
 static simile_status make_room(classifier *c, simile_error *err)
 {
-    size_t all;
     const size_t n = c->labels.count;
-    c->vectors = mem_mul(n, c->dim, &all) ? mem_array(all, sizeof(float)) : NULL;
     c->image = mem_array(c->dim, sizeof(float));
     c->similarity = mem_array(n, sizeof(float));
     c->probability = mem_array(n, sizeof(float));
     c->order = mem_array(n, sizeof(size_t));
-    return c->vectors && c->image && c->similarity && c->probability && c->order ? SIMILE_OK : err_nomem(err);
+    c->candidate = mem_array(n, sizeof(int32_t));
+    return c->candidate && c->image && c->similarity && c->probability && c->order ? SIMILE_OK : err_nomem(err);
 }
 
 static simile_status prepare(classifier *c, simile_error *err)
@@ -57,8 +59,10 @@ static simile_status prepare(classifier *c, simile_error *err)
     c->info = simile_model_get_info(c->a->model);
     c->dim = (size_t)c->info->dim;
     RETURN_IF_ERROR(make_room(c, err));
-    return simile_label_vectors(c->a->encoder, (const char *const *)c->labels.items, c->labels.count,
-                                (const char *const *)c->templates.items, c->templates.count, c->vectors, err);
+    c->how.options.labels = 1;
+    c->how.options.templates = (const char *const *)c->templates.items;
+    c->how.options.n_templates = c->templates.count;
+    return via_read(&c->how, (const char *const *)c->labels.items, c->labels.count, &c->readings, err);
 }
 
 static void release(classifier *c)
@@ -69,7 +73,9 @@ static void release(classifier *c)
     words_release(&c->template_files);
     text_list_release(&c->labels);
     text_list_release(&c->templates);
-    mem_free(c->vectors);
+    simile_readings_free(c->readings);
+    via_release(&c->how);
+    mem_free(c->candidate);
     mem_free(c->image);
     mem_free(c->similarity);
     mem_free(c->probability);
@@ -96,7 +102,7 @@ static simile_status score(classifier *c, const char *path, simile_error *err)
     simile_image_free(image);
     if (status) return status;
     for (size_t i = 0; i < n; i++) {
-        c->similarity[i] = simile_similarity(c->image, c->vectors + i * c->dim, (int32_t)c->dim);
+        c->similarity[i] = simile_reading_similarity(simile_readings_at(c->readings, i), c->image, &c->candidate[i]);
         c->order[i] = i;
     }
     simile_confidence(c->a->model, c->similarity, n, c->probability);
@@ -116,6 +122,7 @@ static void print_json(classifier *c, const char *path, size_t shown)
         const size_t i = c->order[k];
         jw_object(&w);
         jw_key(&w, "label"), jw_string(&w, c->labels.items[i]);
+        via_json(simile_readings_at(c->readings, i), c->candidate[i], &w);
         jw_key(&w, "similarity"), jw_float(&w, c->similarity[i]);
         jw_key(&w, "probability"), jw_float(&w, c->probability[i]);
         jw_object_end(&w);
@@ -124,6 +131,15 @@ static void print_json(classifier *c, const char *path, size_t shown)
     app_models_json(c->a, &w);
     jw_object_end(&w);
     buf_byte(&c->out, '\n');
+}
+
+static void print_candidate(classifier *c, size_t i)
+{
+    const simile_reading *r = simile_readings_at(c->readings, i);
+    if (!r->translation || c->candidate[i] < 0) return;
+    buf_text(&c->out, " (");
+    term_text(&c->out, r->translation->candidates[c->candidate[i]].text);
+    buf_byte(&c->out, ')');
 }
 
 static void print_text(classifier *c, const char *path, size_t shown)
@@ -139,6 +155,7 @@ static void print_text(classifier *c, const char *path, size_t shown)
         term_colour(&c->out, k ? COLOUR_NONE : COLOUR_GREEN, percent);
         buf_printf(&c->out, "  (similarity %.2f%%)  ", (double)c->similarity[i]);
         term_text(&c->out, c->labels.items[i]);
+        print_candidate(c, i);
         buf_byte(&c->out, '\n');
     }
 }
@@ -167,6 +184,7 @@ static int classify(classifier *c, const words *paths)
 static int run(app *a, int argc, char **argv)
 {
     classifier c = {.a = a, .top = 5};
+    via_init(&c.how, a);
     const option options[] = {
         {'l', "label", "STRING", "a label; may be repeated", OPTION_WORDS, &c.labels_given},
         {'L', "labels", "FILE", "labels, one a line ('-': stdin)", OPTION_WORDS, &c.label_files},
@@ -175,6 +193,7 @@ static int run(app *a, int argc, char **argv)
         {0, "templates", "FILE", "such sentences, one a line", OPTION_WORDS, &c.template_files},
         {'k', "top", "K", "how many labels to show (default 5; 0: all)", OPTION_INT, &c.top, .min = 0, .max = 1e9},
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &c.no_orient},
+        VIA_OPTIONS(&c.how, 'n'),
         IMAGE_SIZE_OPTION(a),
         {0},
     };

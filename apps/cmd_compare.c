@@ -3,46 +3,48 @@
  * cmd_compare.c - `simile compare IMAGE TEXT...`: how well each text fits a picture.
  *
  * Prints what the network gives and what is made of it, in this order: the inputs, the dimension, the picture's vector,
- * each text's vector with its similarity (100 x cosine), and what the model makes of the similarities: their softmax,
- * or the sigmoid of each. The vectors are raw, only their ends are printed; --json has all numbers. One text alone has
- * nothing to be weighed against, its softmax would be 1 whatever the picture: then it is left out of what people read.
+ * the words and candidates of each text that was translated, each text's vector with its similarity (100 x cosine), and
+ * what the model makes of the similarities: their softmax, or the sigmoid of each. The vectors are raw, only their ends
+ * are printed; --json has all numbers. One text alone has nothing to be weighed against, its softmax would be 1
+ * whatever the picture: then it is left out of what people read.
  */
 #include "app.h"
 #include "base/mem.h"
 #include "show.h"
 #include "term.h"
+#include "via.h"
 
 typedef struct {
     const char *path;
     const char *const *texts;
     size_t n;
     const simile_model_info *info;
-    float *image;       /* [dim] */
-    float *vectors;     /* [n, dim] */
-    float *similarity;  /* [n], percent */
-    float *probability; /* [n] */
-    uint8_t *truncated; /* [n] */
+    via how;
+    simile_readings *readings; /* of the texts */
+    float *image;              /* [dim] */
+    float *similarity;         /* [n], percent */
+    float *probability;        /* [n] */
+    int32_t *candidate;        /* [n]: of a translation, or -1 */
 } comparison;
 
 static bool make_room(comparison *c)
 {
     const size_t dim = (size_t)c->info->dim;
-    size_t all;
     c->image = mem_array(dim, sizeof(float));
-    c->vectors = mem_mul(c->n, dim, &all) ? mem_array(all, sizeof(float)) : NULL;
     c->similarity = mem_array(c->n, sizeof(float));
     c->probability = mem_array(c->n, sizeof(float));
-    c->truncated = mem_zero_array(c->n, 1);
-    return c->image && c->vectors && c->similarity && c->probability && c->truncated;
+    c->candidate = mem_array(c->n, sizeof(int32_t));
+    return c->image && c->similarity && c->probability && c->candidate;
 }
 
 static void release(comparison *c)
 {
     mem_free(c->image);
-    mem_free(c->vectors);
+    simile_readings_free(c->readings);
+    via_release(&c->how);
     mem_free(c->similarity);
     mem_free(c->probability);
-    mem_free(c->truncated);
+    mem_free(c->candidate);
 }
 
 static simile_status compute(app *a, comparison *c, const simile_image_options *options, simile_error *err)
@@ -55,12 +57,19 @@ static simile_status compute(app *a, comparison *c, const simile_image_options *
     const simile_image *const images[] = {image};
     simile_status status = simile_encode_images(a->encoder, images, 1, c->image, err);
     simile_image_free(image);
-    if (!status) status = simile_encode_texts(a->encoder, c->texts, c->n, c->vectors, c->truncated, err);
+    if (!status) status = via_read(&c->how, c->texts, c->n, &c->readings, err);
     if (status) return status;
     for (size_t i = 0; i < c->n; i++)
-        c->similarity[i] = simile_similarity(c->image, c->vectors + i * (size_t)c->info->dim, c->info->dim);
+        c->similarity[i] = simile_reading_similarity(simile_readings_at(c->readings, i), c->image, &c->candidate[i]);
     simile_confidence(a->model, c->similarity, c->n, c->probability);
     return SIMILE_OK;
+}
+
+/* The vector that the similarity is of. */
+static const float *vector_of(const comparison *c, size_t i)
+{
+    const simile_reading *r = simile_readings_at(c->readings, i);
+    return r->vectors + (r->n_vectors > 1 ? (size_t)c->candidate[i] * (size_t)r->dim : 0);
 }
 
 static void print_confidence(const comparison *c, buf *out)
@@ -83,6 +92,20 @@ static void print_confidence(const comparison *c, buf *out)
     buf_byte(out, '\n');
 }
 
+/* Which candidate of a translation it was. */
+static void print_candidate(const comparison *c, size_t i, buf *out)
+{
+    const simile_reading *r = simile_readings_at(c->readings, i);
+    if (!r->translation) return;
+    if (c->candidate[i] < 0) {
+        buf_printf(out, "Candidate: %zu of %zu together\n", r->translation->n_candidates, r->translation->n_candidates);
+        return;
+    }
+    buf_text(out, "Candidate: ");
+    term_text(out, r->translation->candidates[c->candidate[i]].text);
+    buf_byte(out, '\n');
+}
+
 static void print_text(const comparison *c, buf *out)
 {
     const int32_t dim = c->info->dim;
@@ -93,14 +116,17 @@ static void print_text(const comparison *c, buf *out)
     buf_printf(out, "\n\nVector dimension: %d\n\nImage vector: ", dim);
     show_vector_ends(out, c->image, dim);
     buf_text(out, "\n\n");
+    for (size_t i = 0; i < c->n; i++) via_print(simile_readings_at(c->readings, i), out);
     for (size_t i = 0; i < c->n; i++) {
         buf_text(out, "Text [");
         term_text(out, c->texts[i]);
         buf_text(out, "] vector: ");
-        show_vector_ends(out, c->vectors + i * (size_t)dim, dim);
+        show_vector_ends(out, vector_of(c, i), dim);
         buf_text(out, "\nSimilarity: ");
         show_float(out, c->similarity[i]);
-        buf_text(out, "%\n\n");
+        buf_text(out, "%\n");
+        print_candidate(c, i, out);
+        buf_byte(out, '\n');
     }
     if (c->n > 1 || c->info->score == SIMILE_SCORE_SIGMOID)
         print_confidence(c, out);
@@ -126,11 +152,13 @@ static void print_json(const app *a, const comparison *c, buf *out)
     jw_key(&w, "texts"), jw_array(&w);
     for (size_t i = 0; i < c->n; i++) {
         jw_object(&w);
+        const simile_reading *r = simile_readings_at(c->readings, i);
         jw_key(&w, "text"), jw_string(&w, c->texts[i]);
-        jw_key(&w, "embedding"), jw_floats(&w, c->vectors + i * dim, dim);
+        via_json(r, c->candidate[i], &w);
+        jw_key(&w, "embedding"), jw_floats(&w, vector_of(c, i), dim);
         jw_key(&w, "similarity"), jw_float(&w, c->similarity[i]);
         jw_key(&w, "probability"), jw_float(&w, c->probability[i]);
-        if (c->truncated[i]) jw_key(&w, "truncated"), jw_bool(&w, true);
+        if (r->truncated) jw_key(&w, "truncated"), jw_bool(&w, true);
         jw_object_end(&w);
     }
     jw_array_end(&w);
@@ -146,8 +174,7 @@ static int compare(app *a, comparison *c, bool no_orient)
     buf_init(&out, OUTPUT_MAX);
     const simile_status status = compute(a, c, &options, &err);
     if (!status) {
-        for (size_t i = 0; i < c->n; i++)
-            if (c->truncated[i]) app_warn_truncated(a, c->texts[i]);
+        for (size_t i = 0; i < c->n; i++) via_warn_truncated(&c->how, simile_readings_at(c->readings, i));
         if (a->json)
             print_json(a, c, &out);
         else
@@ -162,8 +189,11 @@ static int compare(app *a, comparison *c, bool no_orient)
 static int run(app *a, int argc, char **argv)
 {
     bool no_orient = false;
+    comparison c = {0};
+    via_init(&c.how, a);
     const option options[] = {
         {0, "no-orient", NULL, "leave the picture as stored, whatever its EXIF orientation", OPTION_FLAG, &no_orient},
+        VIA_OPTIONS(&c.how, 'n'),
         IMAGE_SIZE_OPTION(a),
         {0},
     };
@@ -175,7 +205,9 @@ static int run(app *a, int argc, char **argv)
     } else if (rest.count == 1) {
         status = app_usage(a, "no text to compare '%s' with", rest.items[0]);
     } else {
-        comparison c = {.path = rest.items[0], .texts = rest.items + 1, .n = rest.count - 1};
+        c.path = rest.items[0];
+        c.texts = rest.items + 1;
+        c.n = rest.count - 1;
         status = compare(a, &c, no_orient);
     }
     words_release(&rest);
@@ -186,6 +218,8 @@ const command command_compare = {
     "compare", "IMAGE TEXT...", "how well each text fits a picture",
     "For each text the similarity is 100 x the cosine of the two vectors. Softmax confidences weigh the texts against\n"
     "each other: they say which of these texts fits best, not whether any of them does. The sigmoid probabilities of\n"
-    "models like SigLIP judge each text by itself.\n\n"
-    "  simile compare dogs.jpg \"two dogs in the snow\" \"a cat on a table\" \"London at night\"\n",
+    "models like SigLIP judge each text by itself. Texts in another language than the model's are translated, or read\n"
+    "by a model for many languages, as far as either is installed (--via).\n\n"
+    "  simile compare dogs.jpg \"two dogs in the snow\" \"a cat on a table\" \"London at night\"\n"
+    "  simile compare dogs.jpg 在雪地里有两条狗 一只猫在桌子上 夜晚的伦敦 --via translate\n",
     run};

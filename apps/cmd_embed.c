@@ -16,6 +16,7 @@
 #include "lines.h"
 #include "npy.h"
 #include "progress.h"
+#include "via.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ typedef struct {
     const char *output;
     /* what is there */
     size_t dim;
+    via how;
     pool *team;
     buf out;
     int64_t rows;
@@ -41,26 +43,28 @@ typedef struct {
     char *inputs[BATCH];
     simile_image *images[BATCH];
     simile_error errors[BATCH];
-    uint8_t truncated[BATCH];
-    float *vectors; /* [BATCH, dim] */
+    simile_readings *readings; /* of texts */
+    float *vectors;            /* [BATCH, dim] */
     progress bar;
 } embedding;
 
 /* ---- output ---- */
 
-static void write_json(embedding *e, const char *input, const float *vector, bool truncated, const simile_error *why)
+static void write_json(embedding *e, const char *input, const float *vector, const simile_reading *reading,
+                       const simile_error *why)
 {
     json_writer w;
     jw_init(&w, &e->out);
     jw_object(&w);
     jw_key(&w, "kind"), jw_string(&w, kinds[e->batch_kind]);
     jw_key(&w, "input"), jw_string(&w, input);
+    if (reading) via_json(reading, reading->candidate, &w);
     if (vector)
         jw_key(&w, "embedding"), jw_floats(&w, vector, e->dim);
     else
         jw_key(&w, "error"), jw_string(&w, why->message);
-    if (truncated) jw_key(&w, "truncated"), jw_bool(&w, true);
-    if (vector) jw_key(&w, "model"), jw_string(&w, app_model_name(e->a, e->batch_kind == TEXT));
+    if (reading && reading->truncated) jw_key(&w, "truncated"), jw_bool(&w, true);
+    if (vector) jw_key(&w, "model"), jw_string(&w, reading ? reading->text_model : app_model_name(e->a, false));
     jw_object_end(&w);
     buf_byte(&e->out, '\n');
 }
@@ -76,12 +80,13 @@ static simile_status write_row(embedding *e, size_t i, float *vector, simile_err
         e->failed = true;
         app_fail(why);
     }
-    if (e->truncated[i]) app_warn_truncated(e->a, e->inputs[i]);
+    const simile_reading *reading = e->batch_kind == TEXT ? simile_readings_at(e->readings, i) : NULL;
+    if (reading) via_warn_truncated(&e->how, reading);
     if (vector && e->normalize) simile_normalize(vector, (int32_t)e->dim);
     if (e->npy)
         npy_add(&e->out, vector, e->dim);
     else
-        write_json(e, e->inputs[i], vector, e->truncated[i], why);
+        write_json(e, e->inputs[i], vector, reading, why);
     e->rows++;
     return buf_ok(&e->out) ? SIMILE_OK : err_nomem(err);
 }
@@ -118,15 +123,20 @@ static simile_status run_texts(embedding *e, simile_error *err)
 {
     const char *texts[BATCH];
     for (size_t i = 0; i < e->n; i++) texts[i] = e->inputs[i];
-    simile_status status = simile_encode_texts(e->a->encoder, texts, e->n, e->vectors, e->truncated, err);
-    for (size_t i = 0; i < e->n && !status; i++) status = write_row(e, i, e->vectors + i * e->dim, err);
+    simile_status status = via_read(&e->how, texts, e->n, &e->readings, err);
+    for (size_t i = 0; i < e->n && !status; i++) {
+        float *vector = e->vectors + i * e->dim;
+        memcpy(vector, simile_readings_at(e->readings, i)->vectors, e->dim * sizeof *vector);
+        status = write_row(e, i, vector, err);
+    }
+    simile_readings_free(e->readings);
+    e->readings = NULL;
     return status;
 }
 
 static simile_status flush_batch(embedding *e, simile_error *err)
 {
     if (!e->n) return SIMILE_OK;
-    memset(e->truncated, 0, sizeof e->truncated);
     const simile_status status = e->batch_kind == TEXT ? run_texts(e, err) : run_images(e, err);
     for (size_t i = 0; i < e->n; i++) mem_free(e->inputs[i]);
     e->n = 0;
@@ -274,6 +284,7 @@ static int run_embed(embedding *e, const sources *s)
     buf_release(&e->out);
     mem_free(e->vectors);
     pool_free(e->team);
+    via_release(&e->how);
     if (status && !app_output_ok()) return EXIT_FAILED; /* app_finish says why */
     if (status) return app_fail(&err);
     return e->failed ? EXIT_FAILED : EXIT_OK;
@@ -285,6 +296,8 @@ static int check(app *a, const sources *s, const char *format, embedding *e)
         e->npy = true;
     else if (strcmp(format, "json") != 0)
         return app_usage(a, "'%s' is no value for --format: json or npy is needed", format);
+    if (e->how.options.fuse == SIMILE_FUSE_MAX)
+        return app_usage(a, "--fuse max has no vector: it takes the best candidate for each picture");
     if (e->npy && a->json) return app_usage(a, "--json and --format npy exclude each other");
     if (e->npy && !e->output && isatty(STDOUT_FILENO))
         return app_usage(a, "an .npy file is not for a terminal: say -o FILE");
@@ -296,6 +309,7 @@ static int run(app *a, int argc, char **argv)
 {
     sources s = {.a = a, .kind = -1, .stdin_kind = -1};
     embedding e = {.a = a};
+    via_init(&e.how, a);
     const char *format = "json";
     const option options[] = {
         {'i', "image", "FILE...", "pictures; the words that follow are pictures too", OPTION_CALL, &s,
@@ -311,6 +325,7 @@ static int run(app *a, int argc, char **argv)
          &format},
         {'o', "output", "FILE", "write there instead of to stdout", OPTION_STRING, &e.output},
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &e.no_orient},
+        VIA_OPTIONS(&e.how, 0),
         IMAGE_SIZE_OPTION(a),
         {0},
     };

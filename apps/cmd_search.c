@@ -186,6 +186,7 @@ static int run(app *a, int argc, char **argv)
         {0, "show", NULL, "show the pictures, where the terminal can", OPTION_FLAG, &s.show},
         {'p', "paths", NULL, "print paths alone", OPTION_FLAG, &s.paths},
         {'0', "print0", NULL, "print paths alone, a NUL behind each", OPTION_FLAG, &s.print0},
+        VIA_OPTIONS(&s.q.how, 'n'),
         IMAGE_SIZE_OPTION(a),
         {0},
     };

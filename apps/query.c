@@ -13,6 +13,7 @@ enum { PICTURE_ROWS = 8 };
 void query_init(query *q, app *a)
 {
     *q = (query){.a = a, .options = {.struct_size = sizeof q->options}};
+    via_init(&q->how, a);
 }
 
 void query_release(query *q)
@@ -21,6 +22,9 @@ void query_release(query *q)
     mem_free(q->terms);
     q->terms = NULL;
     q->n_terms = 0;
+    simile_readings_free(q->readings);
+    via_release(&q->how);
+    q->readings = NULL;
 }
 
 /* ---- terms ---- */
@@ -79,20 +83,25 @@ bool query_weight(query *q, float factor)
 
 /* ---- the search ---- */
 
-static void warn_of_long_texts(const query *q)
+/* From now on the terms that are texts stand for their readings. */
+static simile_status read_texts(query *q, simile_error *err)
 {
+    const char **texts = mem_array(q->n_terms + 1, sizeof *texts);
+    size_t n = 0;
+    if (!texts) return err_nomem(err);
+    for (size_t i = 0; i < q->n_terms; i++)
+        if (q->terms[i].kind == SIMILE_TERM_TEXT) texts[n++] = q->terms[i].text;
+    const simile_status status = n ? via_read(&q->how, texts, n, &q->readings, err) : SIMILE_OK;
+    mem_free(texts);
+    if (status) return status;
+    n = 0;
     for (size_t i = 0; i < q->n_terms; i++) {
-        const char *text = q->terms[i].text;
-        int32_t id;
-        size_t n;
-        int truncated = 0;
         if (q->terms[i].kind != SIMILE_TERM_TEXT) continue;
-        const size_t context = (size_t)simile_model_get_info(q->a->model)->context;
-        int32_t *ids = mem_array(context, sizeof id);
-        if (ids && !simile_tokenize(q->a->model, text, strlen(text), ids, context, &n, &truncated, NULL) && truncated)
-            app_warn_truncated(q->a, text);
-        mem_free(ids);
+        q->terms[i].kind = SIMILE_TERM_READING;
+        q->terms[i].reading = simile_readings_at(q->readings, n++);
+        via_warn_truncated(&q->how, q->terms[i].reading);
     }
+    return SIMILE_OK;
 }
 
 simile_status query_run(query *q, simile_results **out, simile_error *err)
@@ -102,7 +111,7 @@ simile_status query_run(query *q, simile_results **out, simile_error *err)
     for (size_t i = 0; i < q->n_terms; i++) encodes |= q->terms[i].kind != SIMILE_TERM_ITEM;
     RETURN_IF_ERROR(app_library(q->a, LIBRARY_READ, encodes, err));
     if (encodes) RETURN_IF_ERROR(app_encoder(q->a, err));
-    if (encodes) warn_of_long_texts(q);
+    RETURN_IF_ERROR(read_texts(q, err));
     q->options.terms = q->terms;
     q->options.n_terms = q->n_terms;
     return simile_search(q->a->library, q->a->encoder, &q->options, out, err);
@@ -139,6 +148,23 @@ static void query_string(const query *q, json_writer *w)
     buf_release(&text);
 }
 
+/* Of the texts that were not read directly. */
+static void readings_json(const query *q, json_writer *w)
+{
+    bool any = false;
+    for (size_t i = 0; i < simile_readings_count(q->readings); i++) {
+        const simile_reading *r = simile_readings_at(q->readings, i);
+        if (r->via == SIMILE_VIA_DIRECT) continue;
+        if (!any) jw_key(w, "texts"), jw_array(w);
+        any = true;
+        jw_object(w);
+        jw_key(w, "text"), jw_string(w, r->text);
+        via_json(r, r->candidate, w);
+        jw_object_end(w);
+    }
+    if (any) jw_array_end(w);
+}
+
 void query_print_json(const query *q, const simile_results *results, buf *out)
 {
     json_writer w;
@@ -147,6 +173,7 @@ void query_print_json(const query *q, const simile_results *results, buf *out)
     jw_object(&w);
     jw_key(&w, "query"), query_string(q, &w);
     app_models_json(q->a, &w);
+    readings_json(q, &w);
     jw_key(&w, "count"), jw_int(&w, (int64_t)n);
     jw_key(&w, "results"), jw_array(&w);
     for (size_t i = 0; i < n; i++) {
@@ -156,6 +183,8 @@ void query_print_json(const query *q, const simile_results *results, buf *out)
         jw_key(&w, "id"), jw_int(&w, hit->id);
         jw_key(&w, hit->path ? "path" : "text"), jw_string(&w, hit->path ? hit->path : hit->text);
         jw_key(&w, "similarity"), jw_float(&w, hit->similarity);
+        const int32_t candidate = simile_results_candidate(results, i);
+        if (candidate >= 0) jw_key(&w, "candidate"), jw_int(&w, candidate);
         jw_object_end(&w);
     }
     jw_array_end(&w);
@@ -166,6 +195,12 @@ void query_print_json(const query *q, const simile_results *results, buf *out)
 void query_print(const query *q, const simile_results *results, bool pictures, buf *out)
 {
     const size_t n = simile_results_count(results);
+    bool several = false;
+    for (size_t i = 0; i < simile_readings_count(q->readings); i++) {
+        const simile_reading *r = simile_readings_at(q->readings, i);
+        several |= r->n_vectors > 1;
+        via_print(r, out);
+    }
     if (!n) buf_text(out, "nothing found\n");
     for (size_t i = 0; i < n; i++) {
         const simile_hit *hit = simile_results_at(results, i);
@@ -175,6 +210,7 @@ void query_print(const query *q, const simile_results *results, bool pictures, b
         term_colour(out, COLOUR_GREEN, percent);
         buf_text(out, "  ");
         term_text(out, hit->path ? hit->path : hit->text);
+        if (several) buf_printf(out, "  (candidate %" PRId32 ")", simile_results_candidate(results, i) + 1);
         buf_byte(out, '\n');
         if (pictures && hit->path) term_picture(out, hit->path, PICTURE_ROWS);
     }

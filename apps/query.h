@@ -5,6 +5,7 @@
 #define SIMILE_APPS_QUERY_H
 
 #include "app.h"
+#include "via.h"
 
 typedef struct {
     app *a;
@@ -12,6 +13,8 @@ typedef struct {
     size_t n_terms;
     bool last_is_word; /* a word that follows continues the last term's text */
     simile_query options;
+    via how;
+    simile_readings *readings; /* of the terms that are texts, in their order */
 } query;
 
 void query_init(query *q, app *a);

@@ -25,11 +25,10 @@
  *             failure every out-parameter that is a handle is set to NULL.
  * Threads     simile_model: immutable, share it freely. simile_encoder: one thread at a time. simile_image: immutable.
  *             simile_library: any number of searches at once, each with an encoder of its own, and one writer (a
- *             second one gets SIMILE_E_BUSY). simile_results: one thread. simile_segmenter and simile_translator:
- *             immutable, share them freely. simile_translator_session: one thread at a time.
- * Options     The first member of an options struct is its own size, zero in any other member means the default, and
- *             a NULL options pointer means all defaults.
- * Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
+ *             second one gets SIMILE_E_BUSY). simile_results, simile_reader: one thread. simile_segmenter and
+ * simile_translator: immutable, share them freely. simile_translator_session: one thread at a time. Options     The
+ * first member of an options struct is its own size, zero in any other member means the default, and a NULL options
+ * pointer means all defaults. Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
  * Vectors     are float32 rows of `dim` numbers. What the encoders return is raw (not normalised); catalogues and
  *             scores work on unit vectors.
  * The library never prints, never exits, installs no signal handler and keeps no global state but the log callback. */
@@ -371,19 +370,26 @@ SIMILE_API simile_status simile_library_each(simile_library *library, simile_ite
 /* ---- search ---- */
 
 enum {
-    SIMILE_TERM_TEXT = 0,  /* .text */
-    SIMILE_TERM_PATH = 1,  /* .text is the path of a picture: taken from the catalogue if it is there, else decoded */
-    SIMILE_TERM_IMAGE = 2, /* .image */
-    SIMILE_TERM_ITEM = 3,  /* .id of an item in this catalogue */
-    SIMILE_TERM_VECTOR = 4 /* .vector: [dim], raw or unit */
+    SIMILE_TERM_TEXT = 0,   /* .text */
+    SIMILE_TERM_PATH = 1,   /* .text is the path of a picture: taken from the catalogue if it is there, else decoded */
+    SIMILE_TERM_IMAGE = 2,  /* .image */
+    SIMILE_TERM_ITEM = 3,   /* .id of an item in this catalogue */
+    SIMILE_TERM_VECTOR = 4, /* .vector: [dim], raw or unit */
+    SIMILE_TERM_READING = 5 /* .reading: a text, see simile_read. At most one of a query may have several vectors: then
+                               the query is made with each of them, and every item keeps the best of its scores */
 };
+
+typedef struct simile_reading simile_reading; /* below, "reading texts in other languages" */
 
 typedef struct {
     int32_t kind;
     float weight; /* negative: away from it */
     const char *text;
     const simile_image *image;
-    const float *vector;
+    union {
+        const float *vector;
+        const simile_reading *reading;
+    };
     int64_t id;
 } simile_term;
 
@@ -417,6 +423,8 @@ SIMILE_API simile_status simile_search(simile_library *library, simile_encoder *
                                        simile_results **out, simile_error *err);
 SIMILE_API size_t simile_results_count(const simile_results *results);
 SIMILE_API const simile_hit *simile_results_at(const simile_results *results, size_t i); /* NULL beyond the end */
+/* Which candidate of a translation found it: that of the query's reading whose candidate is known; -1: none. */
+SIMILE_API int32_t simile_results_candidate(const simile_results *results, size_t i);
 SIMILE_API void simile_results_free(simile_results *results);
 
 /* ---- getting models ---- */
@@ -686,6 +694,111 @@ SIMILE_API size_t simile_translations_count(const simile_translations *translati
 /* NULL beyond the end. */
 SIMILE_API const simile_translation *simile_translations_at(const simile_translations *translations, size_t i);
 SIMILE_API void simile_translations_free(simile_translations *translations);
+
+/* ---- scripts ---- */
+
+/* What a text is written in, by its letters. The values are pinned, new ones are appended. */
+enum {
+    SIMILE_SCRIPT_NONE = 0, /* no letter */
+    SIMILE_SCRIPT_LATIN = 1,
+    SIMILE_SCRIPT_HAN = 2,  /* and no kana: Chinese */
+    SIMILE_SCRIPT_KANA = 3, /* Japanese, the Han in it too */
+    SIMILE_SCRIPT_HANGUL = 4,
+    SIMILE_SCRIPT_CYRILLIC = 5,
+    SIMILE_SCRIPT_ARABIC = 6,
+    SIMILE_SCRIPT_GREEK = 7,
+    SIMILE_SCRIPT_HEBREW = 8,
+    SIMILE_SCRIPT_ARMENIAN = 9,
+    SIMILE_SCRIPT_GEORGIAN = 10,
+    SIMILE_SCRIPT_ETHIOPIC = 11,
+    SIMILE_SCRIPT_DEVANAGARI = 12,
+    SIMILE_SCRIPT_BENGALI = 13,
+    SIMILE_SCRIPT_THAI = 14,
+    SIMILE_SCRIPT_OTHER = 15
+};
+
+/* The script that dominates: of Han, kana and Hangul a character counts as two letters of the others. */
+SIMILE_API int32_t simile_script(const char *text, size_t len);
+SIMILE_API const char *simile_script_name(int32_t script); /* "han"; never NULL */
+
+/* ---- reading texts in other languages ----
+ * A text becomes a vector by one of three ways: the model reads it itself; it is translated first, and the model reads
+ * the best candidates; or a text tower for many languages reads it in the model's place. */
+
+enum {
+    SIMILE_VIA_AUTO = 0,        /* by language and by what is installed, see simile_read */
+    SIMILE_VIA_DIRECT = 1,      /* the encoder's own model */
+    SIMILE_VIA_TRANSLATE = 2,   /* a translator, then the encoder's own model. Latin script is read directly unless
+                                   a language or a translator is named */
+    SIMILE_VIA_MULTILINGUAL = 3 /* another text tower; of a pair its own */
+};
+
+/* What several candidates of a translation are together. */
+enum {
+    SIMILE_FUSE_FIRST = 0,   /* the first one alone */
+    SIMILE_FUSE_MEAN = 1,    /* the mean of their unit vectors, made unit again */
+    SIMILE_FUSE_MAX = 2,     /* each for itself: the one that is most similar counts */
+    SIMILE_FUSE_WEIGHTED = 3 /* as the mean, each weighted by the softmax of the scores */
+};
+
+typedef struct simile_reader simile_reader; /* one thread at a time, and so is the encoder it works with */
+
+typedef struct {
+    size_t struct_size;
+    const char *search_path; /* as in simile_model_options */
+    const char *translator;  /* by name or path; NULL: by language, see simile_translator_open */
+    const char *text_model;  /* for many languages, by name or path; NULL: "simile-languages" */
+    int32_t force_pairing;   /* 1: even if nothing declares that text_model belongs beside the model */
+    int32_t threads;         /* of what the reader opens; default as for encoders */
+} simile_reader_options;
+
+/* Opens translator and text model when a text first needs them. The encoder must outlive the reader. */
+SIMILE_API simile_status simile_reader_new(simile_encoder *encoder, const simile_reader_options *options,
+                                           simile_reader **out, simile_error *err);
+SIMILE_API void simile_reader_free(simile_reader *reader);
+
+typedef struct {
+    size_t struct_size;
+    int32_t via;                  /* SIMILE_VIA_... */
+    int32_t fuse;                 /* SIMILE_FUSE_... */
+    int32_t candidates;           /* of a translation; default 5, at most 64 */
+    const char *language;         /* of the texts, as simile_language_at has it; NULL: what the script tells */
+    const char *const *templates; /* put each text (of a translated one its candidates) into each of these, as */
+    size_t n_templates;           /* simile_label_vectors does; 0: none */
+    int32_t labels;               /* 1: without templates, put it into the default one, where it is read in English */
+} simile_read_options;
+
+struct simile_reading {
+    const char *text;
+    int32_t script;                        /* SIMILE_SCRIPT_... */
+    int32_t via;                           /* SIMILE_VIA_..., the way that was taken: never AUTO */
+    int32_t fuse;                          /* SIMILE_FUSE_... */
+    int32_t candidate;                     /* index of the one whose vector it is; -1: of all, or of each by itself */
+    const char *text_model;                /* name of the model that made the vectors */
+    const char *translator;                /* its name; NULL unless it was translated */
+    const simile_translation *translation; /* NULL unless it was translated */
+    const float *vectors;                  /* [n_vectors, dim]: raw, or unit where several were fused */
+    size_t n_vectors;                      /* 1, or with SIMILE_FUSE_MAX as many as candidates */
+    int32_t dim;
+    int32_t truncated; /* 1: the text model saw only the beginning of it, or of a candidate; 0 with templates */
+};
+
+typedef struct simile_readings simile_readings; /* immutable; the reader must outlive it */
+
+/* AUTO is DIRECT for Latin script, for "en" and for an encoder whose model is a pair or is known to have been taught
+ * the language. Otherwise Chinese is translated if a translator is there and the model was taught English alone; else a
+ * text model that is there and declared to belong beside the model reads; else the model itself. A text for which the
+ * translator finds nothing (blank, for one) is read directly. Errors: those of what is opened, ARG, LIMIT, NOMEM. */
+SIMILE_API simile_status simile_read(simile_reader *reader, const char *const *texts, size_t n,
+                                     const simile_read_options *options, simile_readings **out, simile_error *err);
+SIMILE_API size_t simile_readings_count(const simile_readings *readings);
+SIMILE_API const simile_reading *simile_readings_at(const simile_readings *readings,
+                                                    size_t i); /* NULL beyond the end */
+SIMILE_API void simile_readings_free(simile_readings *readings);
+
+/* 100 x cosine, of the vector among the reading's that is the most similar. *candidate (may be NULL): that of the
+ * reading, or the one that was most similar. */
+SIMILE_API float simile_reading_similarity(const simile_reading *reading, const float *vector, int32_t *candidate);
 
 #ifdef __cplusplus
 }

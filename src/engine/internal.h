@@ -79,6 +79,9 @@ simile_status claims_read(simile_model *handle, simile_error *err);
  * they belong together, unless forced. */
 simile_status pair_models(simile_model *sees, simile_model *reader, bool forced, simile_error *err);
 
+/* VERSION unless something declares that `reader` may read texts for `sees`; UNSUPPORTED when it cannot. */
+simile_status reader_fits(const simile_model *sees, const simile_model *reader, bool forced, simile_error *err);
+
 typedef enum { SPACE_OTHER, SPACE_DECLARED, SPACE_SAME } standing;
 /* How a model's vectors stand to those of a catalogue that has some. */
 simile_status model_standing(const simile_model *handle, const catalog_model *there, standing *out, simile_error *err);

@@ -6,6 +6,9 @@
  * Everything is read in one read transaction (snapshot.c), so that an answer is of one moment even while a writer is
  * at work, and the filters are applied before the best k are chosen: k results come back as long as k items pass.
  *
+ * A reading with several vectors (candidates of a translation) makes several queries; an item's score is the best it
+ * has in one of them. The best k by that score are among the best k of each query, so those are merged.
+ *
  * Threads: any number of searches at once. One of them gets the library's pool of threads, the others scan alone: with
  * several searches at work the processors are busy anyway. */
 #include "base/buf.h"
@@ -19,7 +22,9 @@
 struct simile_results {
     simile_hit *hits;
     size_t n;
-    buf strings; /* the paths and texts of the hits */
+    buf strings;         /* the paths and texts of the hits */
+    int32_t *candidates; /* [n]: by which vector of the reading that has several each was found, or NULL */
+    int32_t candidate;   /* where no reading has several: that of the first that was translated, or -1 */
 };
 
 enum { MAX_TERMS = 10000, DEFAULT_LIMIT = 10 };
@@ -32,12 +37,15 @@ typedef struct {
     catalog *reader;
     snapshot *set;
     int32_t dim;
-    double *sum;     /* [dim] */
-    float *vector;   /* [dim], of the term at hand, then of the query */
-    int64_t *named;  /* ids that terms name */
-    size_t n_named;  /* at most n_terms */
-    uint64_t *allow; /* bitmap over the rows of set, or NULL */
-    scan_hit *hits;  /* [n_hits] */
+    double *sum;                /* [dim] */
+    float *vector;              /* [dim], of the term at hand, then of the query */
+    double weights;             /* the sum of those of the terms, without signs */
+    const simile_term *several; /* the reading with several vectors, or NULL; it is not in sum */
+    int64_t *named;             /* ids that terms name */
+    size_t n_named;             /* at most n_terms */
+    uint64_t *allow;            /* bitmap over the rows of set, or NULL */
+    scan_hit *hits;             /* [n_hits] */
+    int32_t *found;             /* [n_hits]: by which vector of `several`, or NULL */
     size_t n_hits;
 } search;
 
@@ -68,16 +76,32 @@ static simile_status encode_file(search *s, const char *path, simile_error *err)
     return status;
 }
 
-static simile_status encode_text(search *s, const char *text, simile_error *err)
+/* A text that is an item itself is named by the query. */
+static simile_status name_text(search *s, const char *text, simile_error *err)
 {
     catalog_item item;
     bool found;
-    RETURN_IF_ERROR(need_encoder(s, err));
-    RETURN_IF_ERROR(simile_encode_texts(s->encoder, &text, 1, s->vector, NULL, err));
     if (s->query.target != SIMILE_KIND_TEXT) return SIMILE_OK;
     RETURN_IF_ERROR(catalog_find_text(s->reader, text, &item, &found, err));
     if (found) s->named[s->n_named++] = item.id;
     return SIMILE_OK;
+}
+
+static simile_status fetch_reading(search *s, const simile_reading *reading, simile_error *err)
+{
+    RETURN_IF_ERROR(need_encoder(s, err));
+    if (reading->dim != s->dim)
+        return err_set(err, SIMILE_E_VERSION, "the vectors of the catalogue have %d numbers, those of a reading %d",
+                       s->dim, reading->dim);
+    memcpy(s->vector, reading->vectors, (size_t)s->dim * sizeof *s->vector);
+    return name_text(s, reading->text, err);
+}
+
+static simile_status encode_text(search *s, const char *text, simile_error *err)
+{
+    RETURN_IF_ERROR(need_encoder(s, err));
+    RETURN_IF_ERROR(simile_encode_texts(s->encoder, &text, 1, s->vector, NULL, err));
+    return name_text(s, text, err);
 }
 
 static simile_status fetch_item(search *s, int64_t id, simile_error *err)
@@ -117,16 +141,28 @@ static simile_status fetch_term(search *s, const simile_term *term, simile_error
     case SIMILE_TERM_PATH: return fetch_path(s, term->text, err);
     case SIMILE_TERM_IMAGE: return encode_picture(s, term->image, err);
     case SIMILE_TERM_ITEM: return fetch_item(s, term->id, err);
+    case SIMILE_TERM_READING: return fetch_reading(s, term->reading, err);
     default: memcpy(s->vector, term->vector, (size_t)s->dim * sizeof *s->vector); return SIMILE_OK;
     }
+}
+
+static simile_status unit_or_error(search *s, size_t at, simile_error *err)
+{
+    if (make_unit(s->vector, s->dim)) return SIMILE_OK;
+    return err_set(err, SIMILE_E_ARG, "the vector of term %zu is zero or not finite", at + 1);
 }
 
 static simile_status add_term(search *s, size_t at, simile_error *err)
 {
     const simile_term *term = &s->query.terms[at];
     RETURN_IF_ERROR(fetch_term(s, term, err));
-    if (!make_unit(s->vector, s->dim))
-        return err_set(err, SIMILE_E_ARG, "the vector of term %zu is zero or not finite", at + 1);
+    s->weights += fabs((double)term->weight);
+    if (term->kind == SIMILE_TERM_READING && term->reading->n_vectors > 1) {
+        if (s->several) return err_set(err, SIMILE_E_ARG, "two terms of the query have several vectors");
+        s->several = term;
+        return SIMILE_OK;
+    }
+    RETURN_IF_ERROR(unit_or_error(s, at, err));
     for (int32_t i = 0; i < s->dim; i++) s->sum[i] += (double)term->weight * (double)s->vector[i];
     return SIMILE_OK;
 }
@@ -134,18 +170,25 @@ static simile_status add_term(search *s, size_t at, simile_error *err)
 /* Rounding leaves something of terms that cancel out; what is this much smaller than their weights has no direction. */
 static const double least_length = 1e-6;
 
-static simile_status make_query(search *s, simile_error *err)
+/* The query, with vector number `row` of the term that has several. */
+static simile_status make_query(search *s, size_t row, simile_error *err)
 {
-    double weights = 0, square = 0;
-    for (size_t i = 0; i < s->query.n_terms; i++) {
-        RETURN_IF_ERROR(add_term(s, i, err));
-        weights += fabs((double)s->query.terms[i].weight);
+    double square = 0;
+    const double weight = s->several ? (double)s->several->weight : 0;
+    if (s->several) {
+        const float *from = s->several->reading->vectors + row * (size_t)s->dim;
+        memcpy(s->vector, from, (size_t)s->dim * sizeof *s->vector);
+        RETURN_IF_ERROR(unit_or_error(s, (size_t)(s->several - s->query.terms), err));
     }
-    for (int32_t i = 0; i < s->dim; i++) square += s->sum[i] * s->sum[i];
+    for (int32_t i = 0; i < s->dim; i++) {
+        const double x = s->sum[i] + (s->several ? weight * (double)s->vector[i] : 0);
+        square += x * x;
+    }
     const double length = sqrt(square);
-    if (!(length > least_length * weights))
+    if (!(length > least_length * s->weights))
         return err_set(err, SIMILE_E_ARG, "the terms of the query cancel each other out");
-    for (int32_t i = 0; i < s->dim; i++) s->vector[i] = (float)(s->sum[i] / length);
+    for (int32_t i = 0; i < s->dim; i++)
+        s->vector[i] = (float)((s->sum[i] + (s->several ? weight * (double)s->vector[i] : 0)) / length);
     return SIMILE_OK;
 }
 
@@ -210,11 +253,16 @@ static void give_pool(simile_library *library, pool *threads)
     if (threads) pthread_mutex_unlock(&library->scanning);
 }
 
-static simile_status scan(search *s, simile_error *err)
+static size_t wanted(const search *s)
+{
+    const size_t k = (size_t)s->query.offset + (size_t)s->query.limit;
+    return k < s->set->n ? k : s->set->n;
+}
+
+/* hits: room for wanted(). */
+static simile_status scan(search *s, scan_hit *hits, size_t *n, simile_error *err)
 {
     const simile_query *q = &s->query;
-    size_t k = (size_t)q->offset + (size_t)q->limit;
-    if (k > s->set->n) k = s->set->n;
     const scan_set rows = {.rows = s->set->rows,
                            .ids = s->set->ids,
                            .n = s->set->n,
@@ -222,11 +270,72 @@ static simile_status scan(search *s, simile_error *err)
                            .stride = s->set->stride,
                            .allow = s->allow,
                            .min_score = q->min_similarity == 0 ? -INFINITY : q->min_similarity / 100};
-    s->hits = mem_array(k, sizeof *s->hits);
-    if (!s->hits) return err_nomem(err);
     pool *threads = take_pool(s->library);
-    const simile_status status = scan_top(&rows, s->vector, k, threads, s->hits, &s->n_hits, err);
+    const simile_status status = scan_top(&rows, s->vector, wanted(s), threads, hits, n, err);
     give_pool(s->library, threads);
+    return status;
+}
+
+static simile_status scan_once(search *s, simile_error *err)
+{
+    s->hits = mem_array(wanted(s), sizeof *s->hits);
+    if (!s->hits) return err_nomem(err);
+    RETURN_IF_ERROR(make_query(s, 0, err));
+    return scan(s, s->hits, &s->n_hits, err);
+}
+
+/* A hit of one of several queries. */
+typedef struct {
+    scan_hit hit;
+    int32_t row;
+} variant_hit;
+
+static int by_id(const void *x, const void *y)
+{
+    const variant_hit *a = x, *b = y;
+    if (a->hit.id != b->hit.id) return a->hit.id < b->hit.id ? -1 : 1;
+    if (a->hit.score != b->hit.score) return a->hit.score > b->hit.score ? -1 : 1;
+    return (a->row > b->row) - (a->row < b->row);
+}
+
+static int by_score(const void *x, const void *y)
+{
+    const variant_hit *a = x, *b = y;
+    if (a->hit.score != b->hit.score) return a->hit.score > b->hit.score ? -1 : 1;
+    return (a->hit.id > b->hit.id) - (a->hit.id < b->hit.id);
+}
+
+/* Keeps of each item the best hit, and the best of those. */
+static void merge(search *s, variant_hit *all, size_t n)
+{
+    size_t kept = 0;
+    qsort(all, n, sizeof *all, by_id);
+    for (size_t i = 0; i < n; i++)
+        if (!i || all[i].hit.id != all[i - 1].hit.id) all[kept++] = all[i];
+    qsort(all, kept, sizeof *all, by_score);
+    s->n_hits = kept < wanted(s) ? kept : wanted(s);
+    for (size_t i = 0; i < s->n_hits; i++) {
+        s->hits[i] = all[i].hit;
+        s->found[i] = all[i].row;
+    }
+}
+
+static simile_status scan_each(search *s, simile_error *err)
+{
+    const size_t k = wanted(s), rows = s->several->reading->n_vectors;
+    size_t room, n = 0;
+    s->hits = mem_array(k, sizeof *s->hits);
+    s->found = mem_array(k, sizeof *s->found);
+    variant_hit *all = mem_mul(k, rows, &room) ? mem_array(room, sizeof *all) : NULL;
+    simile_status status = s->hits && s->found && all ? SIMILE_OK : err_nomem(err);
+    for (size_t row = 0; row < rows && !status; row++) {
+        size_t some = 0;
+        status = make_query(s, row, err);
+        if (!status) status = scan(s, s->hits, &some, err);
+        for (size_t i = 0; i < some && !status; i++) all[n++] = (variant_hit){s->hits[i], (int32_t)row};
+    }
+    if (!status) merge(s, all, n);
+    mem_free(all);
     return status;
 }
 
@@ -271,6 +380,11 @@ static simile_status make_results(search *s, simile_results *results, simile_err
     }
     if (!status) results->n = n;
     mem_free(offsets);
+    if (!status && s->found) {
+        results->candidates = mem_array(n, sizeof *results->candidates);
+        if (!results->candidates) return err_nomem(err);
+        memcpy(results->candidates, s->found + (s->n_hits - n), n * sizeof *s->found);
+    }
     return status;
 }
 
@@ -279,10 +393,11 @@ static simile_status make_results(search *s, simile_results *results, simile_err
 static simile_status check_term(const simile_term *term, size_t at, simile_error *err)
 {
     const bool text = term->kind == SIMILE_TERM_TEXT || term->kind == SIMILE_TERM_PATH;
-    if (term->kind < SIMILE_TERM_TEXT || term->kind > SIMILE_TERM_VECTOR)
+    if (term->kind < SIMILE_TERM_TEXT || term->kind > SIMILE_TERM_READING)
         return err_set(err, SIMILE_E_ARG, "term %zu is of an unknown kind", at + 1);
     if ((text && !term->text) || (term->kind == SIMILE_TERM_IMAGE && !term->image) ||
-        (term->kind == SIMILE_TERM_VECTOR && !term->vector))
+        (term->kind == SIMILE_TERM_VECTOR && !term->vector) ||
+        (term->kind == SIMILE_TERM_READING && (!term->reading || !term->reading->n_vectors)))
         return err_set(err, SIMILE_E_ARG, "term %zu is empty", at + 1);
     if (!isfinite(term->weight)) return err_set(err, SIMILE_E_ARG, "the weight of term %zu is not finite", at + 1);
     return SIMILE_OK;
@@ -313,14 +428,23 @@ static simile_status prepare(search *s, simile_error *err)
     return s->sum && s->vector && s->named ? SIMILE_OK : err_nomem(err);
 }
 
+/* The candidate of the first term that was translated. */
+static int32_t first_candidate(const simile_query *q)
+{
+    for (size_t i = 0; i < q->n_terms; i++)
+        if (q->terms[i].kind == SIMILE_TERM_READING && q->terms[i].reading->translation)
+            return q->terms[i].reading->candidate;
+    return -1;
+}
+
 static simile_status run(search *s, simile_results *results, simile_error *err)
 {
     RETURN_IF_ERROR(prepare(s, err));
     const bool emptied = s->encoder && !s->set->n && s->dim != encoder_dim(s->encoder);
     if (!s->dim || emptied) return SIMILE_OK; /* there is nothing to find */
-    RETURN_IF_ERROR(make_query(s, err));
+    for (size_t i = 0; i < s->query.n_terms; i++) RETURN_IF_ERROR(add_term(s, i, err));
     RETURN_IF_ERROR(make_bitmap(s, err));
-    RETURN_IF_ERROR(scan(s, err));
+    RETURN_IF_ERROR(s->several ? scan_each(s, err) : scan_once(s, err));
     return make_results(s, results, err);
 }
 
@@ -335,6 +459,7 @@ simile_status simile_search(simile_library *library, simile_encoder *encoder, co
     simile_results *results = mem_new(simile_results);
     if (!results) return err_nomem(err);
     buf_init(&results->strings, SIZE_MAX / 4);
+    results->candidate = first_candidate(&s.query);
     const simile_status status = run(&s, results, err);
     if (s.reader) catalog_read_end(s.reader);
     reader_give(library, s.reader, status != SIMILE_E_BUSY && status != SIMILE_E_IO && status != SIMILE_E_CORRUPT);
@@ -344,6 +469,7 @@ simile_status simile_search(simile_library *library, simile_encoder *encoder, co
     mem_free(s.named);
     mem_free(s.allow);
     mem_free(s.hits);
+    mem_free(s.found);
     if (status)
         simile_results_free(results);
     else
@@ -361,10 +487,17 @@ const simile_hit *simile_results_at(const simile_results *results, size_t i)
     return results && i < results->n ? &results->hits[i] : NULL;
 }
 
+int32_t simile_results_candidate(const simile_results *results, size_t i)
+{
+    if (!results || i >= results->n) return -1;
+    return results->candidates ? results->candidates[i] : results->candidate;
+}
+
 void simile_results_free(simile_results *results)
 {
     if (!results) return;
     mem_free(results->hits);
     buf_release(&results->strings);
+    mem_free(results->candidates);
     mem_free(results);
 }

@@ -51,10 +51,15 @@ static simile_status check_declared(const simile_model *sees, const simile_model
                    model_info(reader->m)->name, model_info(sees->m)->name);
 }
 
+simile_status reader_fits(const simile_model *sees, const simile_model *reader, bool forced, simile_error *err)
+{
+    RETURN_IF_ERROR(model_can_pair(sees->m, reader->m, err));
+    return forced ? SIMILE_OK : check_declared(sees, reader, err);
+}
+
 simile_status pair_models(simile_model *sees, simile_model *reader, bool forced, simile_error *err)
 {
-    simile_status status = model_can_pair(sees->m, reader->m, err);
-    if (!status && !forced) status = check_declared(sees, reader, err);
+    simile_status status = reader_fits(sees, reader, forced, err);
     if (!status) {
         status = model_pair(sees->m, reader->m, err);
         reader->m = NULL; /* it belongs to the pair */

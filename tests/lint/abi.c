@@ -42,5 +42,8 @@ int main(void)
     SIZE(simile_translate_options);
     SIZE(simile_match);
     SIZE(simile_evaluation);
+    SIZE(simile_reader_options);
+    SIZE(simile_read_options);
+    SIZE(simile_reading);
     return 0;
 }
