@@ -56,15 +56,8 @@ class Words:
             model_file=os.path.join(folder, "sentencepiece.bpe.model"))
         self.size = self.pieces.get_piece_size() + 2
 
-    def ids(self, text, rng=None):
-        """With rng, half of the texts are cut in a random way: the pieces of a
-        word that stands elsewhere than in the captions are not all new then
-        ("Subword Regularization", arXiv 1804.10959)."""
-        vary = rng is not None and rng.random() < 0.5
-        pieces = (self.pieces.encode(text, enable_sampling=True, alpha=0.2,
-                                     nbest_size=-1)
-                  if vary else self.pieces.encode(text))
-        ids = [UNKNOWN if i == 0 else i + 1 for i in pieces]
+    def ids(self, text):
+        ids = [UNKNOWN if i == 0 else i + 1 for i in self.pieces.encode(text)]
         return [START] + ids[:CONTEXT - 2] + [END]
 
 
@@ -210,7 +203,7 @@ class Feeder:
     def make(self):
         languages, scenes, each = self.arguments
         texts, english = caption_pairs(self.rng, languages, scenes, each)
-        self.ready = [self.words.ids(t, self.rng) for t in texts], english
+        self.ready = [self.words.ids(t) for t in texts], english
 
     def next(self):
         self.thread.join()
