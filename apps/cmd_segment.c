@@ -21,7 +21,7 @@ typedef struct {
     simile_segmenter *segmenter;
     buf out;
     progress bar;
-    int64_t done;
+    int64_t done, total; /* total 0: not known */
 } segmenting;
 
 static bool uses_hmm(const segmenting *s)
@@ -52,8 +52,9 @@ static void write_text(segmenting *s, const simile_words *found)
     }
 }
 
-static simile_status one(segmenting *s, const char *text, int64_t total, simile_error *err)
+static simile_status one(void *user, const char *text, simile_error *err)
 {
+    segmenting *s = user;
     const simile_segment_options options = {.struct_size = sizeof options, .mode = s->mode, .no_hmm = s->no_hmm};
     simile_words *found;
     RETURN_IF_ERROR(simile_segment(s->segmenter, text, strlen(text), &options, &found, err));
@@ -64,35 +65,20 @@ static simile_status one(segmenting *s, const char *text, int64_t total, simile_
     simile_words_free(found);
     buf_byte(&s->out, '\n');
     if (!app_write(&s->out)) return err_set(err, SIMILE_E_IO, "cannot write the output");
-    if (progress_step(&s->bar, ++s->done, total, NULL)) return err_set(err, SIMILE_E_CANCELLED, "interrupted");
+    if (progress_step(&s->bar, ++s->done, s->total, NULL)) return err_set(err, SIMILE_E_CANCELLED, "interrupted");
     return SIMILE_OK;
-}
-
-static simile_status from_stdin(segmenting *s, simile_error *err)
-{
-    lines l;
-    const char *line;
-    simile_status status = lines_open(&l, "-", err);
-    while (!status) {
-        status = lines_next(&l, &line, err);
-        if (status || !line) break;
-        status = one(s, line, 0, err);
-    }
-    lines_close(&l);
-    return status;
 }
 
 static simile_status all(segmenting *s, const words *texts, simile_error *err)
 {
-    simile_status status = SIMILE_OK;
     RETURN_IF_ERROR(app_search_path(s->a, err));
     s->files.struct_size = sizeof s->files;
     s->files.search_path = s->a->model_path;
     RETURN_IF_ERROR(simile_segmenter_open(&s->files, &s->segmenter, err));
     interrupt_catch();
     progress_begin(&s->bar, "texts", s->a->quiet);
-    if (!texts->count) status = from_stdin(s, err);
-    for (size_t i = 0; i < texts->count && !status; i++) status = one(s, texts->items[i], (int64_t)texts->count, err);
+    s->total = (int64_t)texts->count;
+    const simile_status status = lines_each(texts, one, s, err);
     progress_end(&s->bar);
     return status;
 }

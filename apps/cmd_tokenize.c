@@ -15,8 +15,9 @@ typedef struct {
     buf out;
 } tokens;
 
-static simile_status one(tokens *t, const char *text, simile_error *err)
+static simile_status one(void *user, const char *text, simile_error *err)
 {
+    tokens *t = user;
     size_t n;
     int truncated;
     RETURN_IF_ERROR(simile_tokenize(t->a->model, text, strlen(text), t->ids, t->cap, &n, &truncated, err));
@@ -39,29 +40,13 @@ static simile_status one(tokens *t, const char *text, simile_error *err)
     return app_write(&t->out) ? SIMILE_OK : err_set(err, SIMILE_E_IO, "cannot write the output");
 }
 
-static simile_status from_stdin(tokens *t, simile_error *err)
-{
-    lines l;
-    const char *line;
-    simile_status status = lines_open(&l, "-", err);
-    while (!status) {
-        status = lines_next(&l, &line, err);
-        if (status || !line) break;
-        status = one(t, line, err);
-    }
-    lines_close(&l);
-    return status;
-}
-
 static simile_status all(tokens *t, const words *texts, simile_error *err)
 {
     RETURN_IF_ERROR(app_model(t->a, err));
     t->cap = (size_t)simile_model_get_info(t->a->model)->context;
     t->ids = mem_array(t->cap, sizeof *t->ids);
     if (!t->ids) return err_nomem(err);
-    if (!texts->count) return from_stdin(t, err);
-    for (size_t i = 0; i < texts->count; i++) RETURN_IF_ERROR(one(t, texts->items[i], err));
-    return SIMILE_OK;
+    return lines_each(texts, one, t, err);
 }
 
 static int run(app *a, int argc, char **argv)

@@ -128,25 +128,12 @@ static simile_status flush_batch(translating *t, simile_error *err)
     return app_write(&t->out) ? SIMILE_OK : err_set(err, SIMILE_E_IO, "cannot write the output");
 }
 
-static simile_status push(translating *t, const char *text, simile_error *err)
+static simile_status push(void *user, const char *text, simile_error *err)
 {
+    translating *t = user;
     t->batch[t->n] = mem_strdup(text);
     if (!t->batch[t->n]) return err_nomem(err);
     return ++t->n == BATCH ? flush_batch(t, err) : SIMILE_OK;
-}
-
-static simile_status from_stdin(translating *t, simile_error *err)
-{
-    lines l;
-    const char *line;
-    simile_status status = lines_open(&l, "-", err);
-    while (!status) {
-        status = lines_next(&l, &line, err);
-        if (status || !line) break;
-        status = push(t, line, err);
-    }
-    lines_close(&l);
-    return status;
 }
 
 static simile_status open_translator(translating *t, simile_error *err)
@@ -161,13 +148,11 @@ static simile_status open_translator(translating *t, simile_error *err)
 
 static simile_status all(translating *t, const words *texts, simile_error *err)
 {
-    simile_status status = SIMILE_OK;
     RETURN_IF_ERROR(open_translator(t, err));
     interrupt_catch();
     progress_begin(&t->bar, "texts", t->a->quiet);
     t->total = (int64_t)texts->count;
-    if (!texts->count) status = from_stdin(t, err);
-    for (size_t i = 0; i < texts->count && !status; i++) status = push(t, texts->items[i], err);
+    simile_status status = lines_each(texts, push, t, err);
     if (!status && t->n) status = flush_batch(t, err);
     progress_end(&t->bar);
     return status;

@@ -57,6 +57,22 @@ simile_status lines_next(lines *l, const char **line, simile_error *err)
     return SIMILE_OK;
 }
 
+simile_status lines_each(const words *given, lines_fn fn, void *user, simile_error *err)
+{
+    for (size_t i = 0; i < given->count; i++) RETURN_IF_ERROR(fn(user, given->items[i], err));
+    if (given->count) return SIMILE_OK;
+    lines l;
+    const char *line;
+    simile_status status = lines_open(&l, "-", err);
+    while (!status) {
+        status = lines_next(&l, &line, err);
+        if (status || !line) break;
+        status = fn(user, line, err);
+    }
+    lines_close(&l);
+    return status;
+}
+
 simile_status text_list_add(text_list *list, const char *text, simile_error *err)
 {
     char **items = mem_grow(list->items, list->count + 1, sizeof *items);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "options.h"
 
 #include <stdio.h>
 
@@ -22,6 +23,12 @@ simile_status lines_open(lines *l, const char *path, simile_error *err);
  * the beginning is dropped. Errors: a line that is too long or holds a NUL byte. */
 simile_status lines_next(lines *l, const char **line, simile_error *err);
 void lines_close(lines *l);
+
+/* fn(user, text) for each of the given texts or, when there are none, for each line of stdin; ends at the first
+ * failure.
+ */
+typedef simile_status (*lines_fn)(void *user, const char *text, simile_error *err);
+simile_status lines_each(const words *given, lines_fn fn, void *user, simile_error *err);
 
 /* All lines of a file that are not blank. */
 typedef struct {
