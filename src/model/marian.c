@@ -198,7 +198,7 @@ struct marian_run {
     float **cross, **own; /* [layers]: [tokens, 2D] and [rows, 2D] */
     int32_t rows, row_room;
     float *y, *wide, *logits; /* [room, D], [room, max(3D, F)], [room, V] */
-    attention_keys *keys;     /* [room] */
+    attention_keys *keys;     /* [2 x room]: of the n queries to their own tokens, then to their sources */
     int32_t *lists;           /* the queries' rows and the new one, one behind another */
     size_t list_room;
     int32_t room;
@@ -351,7 +351,7 @@ static bool make_room(marian_run *r, const marian_query *queries, int32_t n)
     size_t list = 0;
     for (int32_t i = 0; i < n; i++) list += (size_t)queries[i].place + 1;
     if (n > r->room) {
-        attention_keys *keys = mem_grow(r->keys, (size_t)n, sizeof *keys);
+        attention_keys *keys = mem_grow(r->keys, 2 * (size_t)n, sizeof *keys);
         if (keys) r->keys = keys;
         if (!keys || !grow_floats(&r->y, n, 2 * d) || !grow_floats(&r->wide, n, widest(&c->decoder)) ||
             !grow_floats(&r->logits, n, c->vocab))
@@ -411,8 +411,9 @@ static simile_status attend_self(marian_run *r, const decoder_block *b, int64_t 
 }
 
 static simile_status attend_source(marian_run *r, const decoder_block *b, int64_t layer, const marian_query *queries,
-                                   int32_t n, attention_keys *keys, simile_error *err)
+                                   int32_t n, simile_error *err)
 {
+    attention_keys *keys = r->keys + n;
     const tower_config *c = &r->m->config.decoder;
     const int64_t d = c->width;
     float *y = r->y, *seen = r->y + n * d;
@@ -430,12 +431,12 @@ static simile_status attend_source(marian_run *r, const decoder_block *b, int64_
 }
 
 static simile_status decoder_forward(marian_run *r, int64_t layer, const marian_query *queries, int32_t n,
-                                     attention_keys *cross, simile_error *err)
+                                     simile_error *err)
 {
     const decoder_block *b = &r->m->decoder[layer];
     const tower_config *c = &r->m->config.decoder;
     RETURN_IF_ERROR(attend_self(r, b, layer, n, err));
-    RETURN_IF_ERROR(attend_source(r, b, layer, queries, n, cross, err));
+    RETURN_IF_ERROR(attend_source(r, b, layer, queries, n, err));
     RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, n, r->y, r->wide, c->act, false, err));
     RETURN_IF_ERROR(nn_linear(r->ctx, b->fc2, n, r->wide, r->y, NN_ACT_NONE, true, err));
     nn_layer_norm(r->ctx, n, c->width, r->y, b->final_norm.weight, b->final_norm.bias, c->eps, r->y);
@@ -446,15 +447,13 @@ simile_status marian_step(marian_run *r, const marian_query *queries, int32_t n,
                           simile_error *err)
 {
     const marian_config *c = &r->m->config;
-    attention_keys *cross = mem_array((size_t)n, sizeof *cross);
-    simile_status status = cross ? check_growth(r, row_room(r, n), n, err) : err_nomem(err);
+    simile_status status = check_growth(r, row_room(r, n), n, err);
     if (!status && !make_room(r, queries, n)) status = err_nomem(err);
     if (!status) {
         for (int32_t i = 0; i < n; i++) embed(r->m, queries[i].token, queries[i].place, r->y + i * c->encoder.width);
         list_rows(r, queries, n);
     }
-    for (int64_t i = 0; i < c->decoder.layers && !status; i++) status = decoder_forward(r, i, queries, n, cross, err);
-    mem_free(cross);
+    for (int64_t i = 0; i < c->decoder.layers && !status; i++) status = decoder_forward(r, i, queries, n, err);
     if (!status) status = nn_linear(r->ctx, r->m->logits, n, r->y, r->logits, NN_ACT_NONE, false, err);
     if (status) return status;
     *first = r->rows;

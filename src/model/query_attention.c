@@ -29,7 +29,7 @@ static void attend(void *user, int64_t item)
     const query_attention_args *a = user;
     const int64_t dim = a->width / a->heads, query = item / a->heads, at = item % a->heads * dim;
     const int64_t stride = a->q_stride ? a->q_stride : a->width;
-    const float *q = a->q + (a->shared ? 0 : query * stride) + at;
+    const float *q = a->q + query * stride + at;
     const attention_keys keys =
         a->keys ? a->keys[query] : (attention_keys){a->kv + query * a->rows * 2 * a->width, NULL, a->rows};
     const float scale = 1.0f / sqrtf((float)dim);

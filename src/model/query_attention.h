@@ -17,8 +17,7 @@ typedef struct {
 } attention_keys;
 
 typedef struct {
-    const float *q;  /* [n, width], projected; [width] when shared */
-    bool shared;     /* one for all */
+    const float *q;  /* [n, width], projected */
     const float *kv; /* [n, rows, 2 x width], projected: k | v */
     float *out;      /* [n, width] */
     int64_t n;       /* queries; all sizes at least 1 */
