@@ -25,10 +25,11 @@
  *             failure every out-parameter that is a handle is set to NULL.
  * Threads     simile_model: immutable, share it freely. simile_encoder: one thread at a time. simile_image: immutable.
  *             simile_library: any number of searches at once, each with an encoder of its own, and one writer (a
- *             second one gets SIMILE_E_BUSY). simile_results, simile_reader: one thread. simile_segmenter and
- * simile_translator: immutable, share them freely. simile_translator_session: one thread at a time. Options     The
- * first member of an options struct is its own size, zero in any other member means the default, and a NULL options
- * pointer means all defaults. Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
+ *             second one gets SIMILE_E_BUSY). simile_results, simile_reader: one thread. simile_segmenter,
+ *             simile_translator: immutable, share them freely. simile_translator_session: one thread at a time.
+ * Options     The first member of an options struct is its own size, zero in any other member means the default, and a
+ *             NULL options pointer means all defaults.
+ * Text        is UTF-8. A byte that is not part of a valid sequence counts as U+FFFD.
  * Vectors     are float32 rows of `dim` numbers. What the encoders return is raw (not normalised); catalogues and
  *             scores work on unit vectors.
  * The library never prints, never exits, installs no signal handler and keeps no global state but the log callback. */
@@ -85,6 +86,9 @@ SIMILE_API void simile_set_log(simile_log_fn fn, void *user);
 
 /* Called between pieces of work. total is 0 while it is unknown. Return non-zero to cancel. */
 typedef int (*simile_progress_fn)(void *user, int64_t done, int64_t total, const char *subject);
+
+/* Frees bytes that a function handed over (it says so). NULL is fine. */
+SIMILE_API void simile_free(void *bytes);
 
 /* ---- models ---- */
 
@@ -294,10 +298,15 @@ typedef struct {
     int32_t ignore_orientation; /* as in simile_image_options */
     int32_t retry_quarantined;  /* 1: try again what could not be read, even if the file is unchanged */
     int32_t keep_missing;       /* 1: do not forget pictures whose file is gone */
+    int32_t newest_first;       /* 1: by date, the newest first; default: by path */
+    int32_t has_after, has_before;
+    int64_t after, before; /* only pictures with after <= date < before, the date as simile_library_scan has it. Others
+                              are left as they are, in the catalogue too, and count nowhere in the report */
+    int32_t no_thumbnails; /* 1: make none, see simile_library_thumbnail */
 } simile_add_options;
 
 typedef struct {
-    int64_t found; /* candidate files seen */
+    int64_t found; /* candidate files seen (of the time that was asked for) */
     int64_t added, updated, moved, unchanged, removed, quarantined;
     int64_t bytes; /* read from picture files */
 } simile_add_report;
@@ -321,6 +330,35 @@ SIMILE_API simile_status simile_library_remove(simile_library *library, const ch
                                                simile_error *err);
 SIMILE_API simile_status simile_library_remove_text(simile_library *library, const char *text, int64_t *removed,
                                                     simile_error *err);
+/* Forgets one item, picture or text. NOT_FOUND when there is none with this id. Its file is not touched. */
+SIMILE_API simile_status simile_library_remove_id(simile_library *library, int64_t id, simile_error *err);
+
+typedef struct {
+    const char *path; /* absolute */
+    int64_t size;     /* bytes */
+    int64_t date;     /* seconds since 1970: the EXIF date where the head of the file tells it (JPEG, PNG, WebP, HEIF,
+                         AVIF, TIFF), else the file's mtime; of a known picture what the catalogue has */
+    int32_t known;    /* 1: the catalogue has this file as it is (size and mtime); 0: it is new, or changed since */
+    int32_t status;   /* SIMILE_ITEM_... of a known one */
+} simile_scanned;
+/* Non-zero ends the scan, which then succeeds. The strings live for the call. */
+typedef int (*simile_scan_fn)(void *user, const simile_scanned *file);
+
+typedef struct {
+    size_t struct_size;
+    simile_progress_fn progress; /* files; total is 0 while folders are looked through */
+    void *user;
+    int32_t has_after, has_before;
+    int64_t after, before; /* after <= date < before */
+} simile_scan_options;
+
+/* What simile_library_add would look at: the pictures at and below the given paths, by path, each once. Nothing is
+ * decoded and nothing is written; of a file that is not known, its head is read. Folders that cannot be read are passed
+ * over and logged. fn may call the library, user is passed to it. Errors: CANCELLED, NOT_FOUND (a path that does not
+ * exist), IO, NOMEM. */
+SIMILE_API simile_status simile_library_scan(simile_library *library, const char *const *paths, size_t n_paths,
+                                             const simile_scan_options *options, simile_scan_fn fn, void *user,
+                                             simile_error *err);
 
 typedef struct {
     int64_t images, texts, quarantined;
@@ -363,9 +401,96 @@ typedef struct {
     const char *hash;              /* SHA-256 of the content, hex */
     int64_t size, mtime_ns, taken; /* taken: INT64_MIN when unknown */
     int32_t width, height;
+    int64_t date; /* what filters and orders go by: taken, else mtime; seconds since 1970 */
 } simile_item;
 typedef int (*simile_item_fn)(void *user, const simile_item *item);
 SIMILE_API simile_status simile_library_each(simile_library *library, simile_item_fn fn, void *user, simile_error *err);
+
+enum { SIMILE_ANY = -1 }; /* of kind and status: both */
+enum {
+    SIMILE_ORDER_ID = 0,
+    SIMILE_ORDER_NEWEST = 1, /* by date, then by id, both falling */
+    SIMILE_ORDER_OLDEST = 2, /* both rising */
+    SIMILE_ORDER_PATH = 3    /* by the bytes of the path; texts, which have none, come first, by id */
+};
+
+/* Which items. All zero or NULL: the pictures that could be read, by id. */
+typedef struct {
+    size_t struct_size;
+    int32_t kind, status; /* SIMILE_KIND_..., SIMILE_ITEM_..., or SIMILE_ANY */
+    int32_t order;        /* SIMILE_ORDER_... */
+    const char *folder;   /* absolute, as in the items' paths: what lies in it and below (or the picture of this path);
+                             NULL: everywhere */
+    const char *glob;     /* as in simile_query */
+    int32_t has_after, has_before;
+    int64_t after, before; /* after <= date < before */
+    int64_t limit, offset; /* limit 0: all */
+} simile_filter;
+
+/* In these functions fn is called on the calling thread while a read transaction of the call's own is open: all that
+ * it sees is of one moment. Strings live for the call of fn. It may call any function of the library; non-zero ends
+ * the listing, which then succeeds. filter may be NULL. Errors: ARG, LIMIT (a glob of more than 4000 bytes), CORRUPT,
+ * IO, NOMEM. */
+
+/* *total (may be NULL; then nothing is counted): how many items pass, whatever limit and offset say. It is set before
+ * fn is first called. fn may be NULL when only the total is wanted. */
+SIMILE_API simile_status simile_library_list(simile_library *library, const simile_filter *filter, simile_item_fn fn,
+                                             void *user, int64_t *total, simile_error *err);
+/* Calls fn once, whatever it returns. NOT_FOUND: there is no such item. */
+SIMILE_API simile_status simile_library_find(simile_library *library, int64_t id, simile_item_fn fn, void *user,
+                                             simile_error *err);
+
+/* Months (UTC, 1 to 12) in which items that pass have their date, newest first. order, limit and offset do not matter.
+ */
+typedef int (*simile_period_fn)(void *user, int32_t year, int32_t month, int64_t count);
+SIMILE_API simile_status simile_library_periods(simile_library *library, const simile_filter *filter,
+                                                simile_period_fn fn, void *user, simile_error *err);
+
+/* Folders in which pictures that pass lie directly, by the bytes of their path. kind, order, limit and offset do not
+ * matter. */
+typedef int (*simile_folder_fn)(void *user, const char *folder, int64_t count);
+SIMILE_API simile_status simile_library_folders(simile_library *library, const simile_filter *filter,
+                                                simile_folder_fn fn, void *user, simile_error *err);
+
+/* out: [dim], unit. Errors: NOT_FOUND (no such item, or a quarantined one), ARG (dim is not that of the catalogue),
+ * CORRUPT, IO, NOMEM. */
+SIMILE_API simile_status simile_library_get_vector(simile_library *library, int64_t id, float *out, int32_t dim,
+                                                   simile_error *err);
+
+/* A small picture of an item that is a picture, as WebP: its longest side has 320 pixels (fewer if the picture has
+ * fewer), it stands upright, and has about 10 kB. simile_library_add makes them; one that is missing is made from the
+ * file, and kept unless the library is read_only. They lie in "<catalogue>-thumbs", a file of its own that can be
+ * deleted at any time, and are named by the content of the picture: what has the same hash has the same thumbnail.
+ * *bytes is handed over: simile_free. Any number of threads at once. Errors: NOT_FOUND (no such item, a text, or its
+ * file is gone or has other content by now), whatever decoding gives, NOMEM. */
+SIMILE_API simile_status simile_library_thumbnail(simile_library *library, int64_t id, void **bytes, size_t *len,
+                                                  simile_error *err);
+
+typedef struct {
+    size_t struct_size;
+    float similarity;            /* two pictures are alike when 100 x their cosine is at least this; default 96 */
+    int64_t limit;               /* groups; 0: all */
+    const char *folder;          /* as in simile_filter: only pictures of this folder are compared */
+    simile_progress_fn progress; /* pairs of pictures */
+    void *user;
+} simile_duplicates_options;
+
+/* Pictures that are alike, directly or through others of the group. The first is the one with the most pixels, then
+ * the largest file, then the smallest id; the others follow by falling similarity to it, then by id. That similarity
+ * can be below the bound, for those that are alike through others. */
+typedef struct {
+    const int64_t *ids;      /* [n] */
+    const float *similarity; /* [n]: 100 x cosine with the first; 100 for the first itself */
+    size_t n;                /* at least 2 */
+} simile_group;
+typedef int (*simile_group_fn)(void *user, const simile_group *group); /* non-zero ends it; that is a success */
+
+/* The groups, largest first, equal ones by the smallest id in them. Exact: every pair of pictures is compared, which
+ * takes time with the square of their number. On the library's threads; searches go on meanwhile, each on its own
+ * thread. fn is called on the calling thread when all are found; the arrays live for the call. Errors: ARG, CANCELLED,
+ * IO, NOMEM. */
+SIMILE_API simile_status simile_library_duplicates(simile_library *library, const simile_duplicates_options *options,
+                                                   simile_group_fn fn, void *user, simile_error *err);
 
 /* ---- search ---- */
 
@@ -404,6 +529,7 @@ typedef struct {
     int64_t after, before; /* seconds since 1970: after <= date < before; date = EXIF date, else the file's mtime */
     float min_similarity;  /* 0: no bound */
     int32_t exclude_terms; /* 1: leave out the items that the terms themselves name */
+    const char *folder;    /* as in simile_filter; NULL: everywhere */
 } simile_query;
 
 typedef struct {

@@ -20,6 +20,11 @@ int main(void)
     SIZE(simile_stats);
     SIZE(simile_verify_report);
     SIZE(simile_item);
+    SIZE(simile_filter);
+    SIZE(simile_scanned);
+    SIZE(simile_scan_options);
+    SIZE(simile_duplicates_options);
+    SIZE(simile_group);
     SIZE(simile_term);
     SIZE(simile_query);
     SIZE(simile_hit);
