@@ -27,6 +27,7 @@ typedef struct request {
 const char *request_header(const request *q, const char *name); /* NULL: not there */
 /* The first value of a key of the query string, decoded; NULL: not there. A second one of the same key is ignored. */
 const char *request_query(const request *q, const char *key);
+const char *request_query_key(const request *q, size_t i); /* of the i-th pair, decoded; NULL beyond the end */
 /* Whole number of the query string: absent: *out stays. False: it is none or out of range. */
 bool request_query_int(const request *q, const char *key, int64_t min, int64_t max, int64_t *out);
 bool request_star_int(const request *q, int star, int64_t *out); /* "17", from 1 on */
@@ -72,6 +73,9 @@ typedef struct reply {
     bool stream;       /* events follow: reply_events */
     const void *fixed; /* a body that lives as long as the program, instead of `body` */
     size_t fixed_len;
+    bool file; /* file_len bytes of fd from file_at on, instead of `body`; whoever sends them closes fd */
+    int fd;
+    int64_t file_at, file_len;
 } reply;
 
 void reply_header(reply *r, const char *name, const char *value);
