@@ -108,6 +108,12 @@ simile_status check_model(catalog *c, const simile_model *model, simile_error *e
 /* The same, before vectors are written: a catalogue without any takes the model's space. */
 simile_status claim_model(catalog *c, const simile_model *model, simile_error *err);
 
+/* ---- listings (listing.c) ---- */
+
+/* A folder that a caller names, as items' paths have it, for mem_free; NULL stays NULL. ARG: not absolute. */
+simile_status folder_absolute(const char *folder, char **out, simile_error *err);
+simile_status item_missing(int64_t id, simile_error *err);
+
 /* ---- snapshots (snapshot.c) ---- */
 
 struct snapshot {

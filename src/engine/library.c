@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * library.c - simile_library: opening and closing, connections, whose vectors these are, facts, listing, forgetting.
+ * library.c - simile_library: opening and closing, connections, whose vectors these are, facts, forgetting.
  *
  * A connection to the catalogue belongs to one thread at a time, so each search takes one for itself from those that
  * are idle, or opens another. There is one connection for writing; `writing` keeps two threads of this process apart
@@ -153,7 +153,7 @@ void simile_library_close(simile_library *library)
     mem_free(library);
 }
 
-/* ---- facts and listing ---- */
+/* ---- facts ---- */
 
 static simile_status read_stats(catalog *c, simile_stats *out, simile_error *err)
 {
@@ -205,44 +205,6 @@ simile_status simile_library_check_model(simile_library *library, const simile_m
     RETURN_IF_ERROR(reader_take(library, &c, err));
     const simile_status status = check_model(c, handle, err);
     reader_give(library, c, !status || status == SIMILE_E_VERSION);
-    return status;
-}
-
-typedef struct {
-    simile_item_fn fn;
-    void *user;
-} listing;
-
-static int list_item(void *user, const catalog_item *item)
-{
-    const listing *l = user;
-    char hash[DIGEST_HEX] = "";
-    if (item->has_hash) digest_hex(item->hash, hash);
-    const simile_item out = {.id = item->id,
-                             .kind = item->kind,
-                             .status = item->status,
-                             .path = item->path,
-                             .text = item->text,
-                             .reason = item->reason,
-                             .hash = hash,
-                             .size = item->size,
-                             .mtime_ns = item->mtime_ns,
-                             .taken = item->taken,
-                             .width = item->width,
-                             .height = item->height};
-    return l->fn(l->user, &out);
-}
-
-simile_status simile_library_each(simile_library *library, simile_item_fn fn, void *user, simile_error *err)
-{
-    catalog *c;
-    listing l = {.fn = fn, .user = user};
-    if (!library || !fn) return err_set(err, SIMILE_E_ARG, "no catalogue or no function was given");
-    RETURN_IF_ERROR(reader_take(library, &c, err));
-    simile_status status = catalog_read_begin(c, err);
-    if (!status) status = catalog_each(c, list_item, &l, err);
-    catalog_read_end(c);
-    reader_give(library, c, !status);
     return status;
 }
 
@@ -321,4 +283,21 @@ simile_status simile_library_remove(simile_library *library, const char *path, i
 simile_status simile_library_remove_text(simile_library *library, const char *text, int64_t *removed, simile_error *err)
 {
     return forget(library, list_text, text, removed, err);
+}
+
+simile_status simile_library_remove_id(simile_library *library, int64_t id, simile_error *err)
+{
+    catalog *c;
+    catalog_item item;
+    bool found;
+    if (!library) return err_set(err, SIMILE_E_ARG, "no catalogue was given");
+    RETURN_IF_ERROR(writer_take(library, &c, err));
+    simile_status status = catalog_begin(c, err);
+    if (!status) status = catalog_find_id(c, id, &item, &found, err);
+    if (!status && !found) status = item_missing(id, err);
+    if (!status) status = catalog_delete(c, id, err);
+    if (!status) status = catalog_commit(c, err);
+    catalog_rollback(c);
+    writer_give(library);
+    return status;
 }

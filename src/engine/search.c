@@ -34,6 +34,7 @@ typedef struct {
     simile_library *library;
     simile_encoder *encoder;
     simile_query query;
+    char *folder; /* of the query, or NULL */
     catalog *reader;
     snapshot *set;
     int32_t dim;
@@ -211,20 +212,22 @@ static int mark(void *user, int64_t id)
 static simile_status make_bitmap(search *s, simile_error *err)
 {
     const simile_query *q = &s->query;
-    const bool filtered = q->glob || q->has_after || q->has_before;
+    const bool filtered = q->folder || q->glob || q->has_after || q->has_before;
     const bool excluding = q->exclude_terms && s->n_named;
     const size_t words = s->set->n / 64 + 1;
     if (!filtered && !excluding) return SIMILE_OK;
     s->allow = mem_zero_array(words, sizeof *s->allow);
     if (!s->allow) return err_nomem(err);
     if (filtered) {
-        const catalog_filter filter = {.glob = q->glob,
+        const catalog_filter filter = {.kind = q->target,
+                                       .folder = s->folder,
+                                       .glob = q->glob,
                                        .has_after = q->has_after != 0,
                                        .after = q->after,
                                        .has_before = q->has_before != 0,
                                        .before = q->before};
         marker m = {.set = s->set, .allow = s->allow};
-        RETURN_IF_ERROR(catalog_each_match(s->reader, q->target, &filter, mark, &m, err));
+        RETURN_IF_ERROR(catalog_each_match(s->reader, &filter, mark, &m, err));
     } else {
         memset(s->allow, 0xff, words * sizeof *s->allow);
     }
@@ -456,14 +459,19 @@ simile_status simile_search(simile_library *library, simile_encoder *encoder, co
     if (!library || !query) return err_set(err, SIMILE_E_ARG, "no catalogue or no query was given");
     search s = {.library = library, .encoder = encoder};
     RETURN_IF_ERROR(check_query(&s.query, query, err));
+    RETURN_IF_ERROR(folder_absolute(s.query.folder, &s.folder, err));
     simile_results *results = mem_new(simile_results);
-    if (!results) return err_nomem(err);
+    if (!results) {
+        mem_free(s.folder);
+        return err_nomem(err);
+    }
     buf_init(&results->strings, SIZE_MAX / 4);
     results->candidate = first_candidate(&s.query);
     const simile_status status = run(&s, results, err);
     if (s.reader) catalog_read_end(s.reader);
     reader_give(library, s.reader, status != SIMILE_E_BUSY && status != SIMILE_E_IO && status != SIMILE_E_CORRUPT);
     snapshot_give(library, s.set);
+    mem_free(s.folder);
     mem_free(s.sum);
     mem_free(s.vector);
     mem_free(s.named);

@@ -53,9 +53,6 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_GET_VECTOR] = "SELECT data, checksum FROM vector WHERE item = ?1",
     [SQL_EACH_VECTOR] = "SELECT item.id, vector.data FROM item JOIN vector ON vector.item = item.id "
                         "WHERE item.id > ?2 AND item.kind = ?1 AND item.status = 0 ORDER BY item.id",
-    [SQL_MATCH] = "SELECT id FROM item WHERE kind = ?1 AND status = 0 AND date BETWEEN ?2 AND ?3 ORDER BY id",
-    [SQL_MATCH_GLOB] = "SELECT id FROM item WHERE kind = ?1 AND status = 0 AND date BETWEEN ?2 AND ?3 "
-                       "AND path GLOB ?4 ORDER BY id",
     [SQL_COUNT] = "SELECT kind, status, count(*) FROM item GROUP BY kind, status",
     [SQL_PAGES] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     [SQL_CHECK_ITEMS] = "SELECT " ITEM_COLUMNS ", vector.data, vector.checksum FROM item "
@@ -222,6 +219,8 @@ static simile_status connect(catalog *c, const char *name, int flags, simile_err
     const int code = sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (code) return store_error(c, code, "open", err);
     limit_connection(c->db);
+    const int registered = filter_register(c->db);
+    if (registered) return store_error(c, registered, "open", err);
     int64_t ignored; /* the first read: here a file that is not SQLite's shows */
     RETURN_IF_ERROR(store_execute(c, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", err));
     return store_number(c, "PRAGMA schema_version", &ignored, err);

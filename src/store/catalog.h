@@ -116,14 +116,28 @@ simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewri
 /* ---- filters, counts, checks ---- */
 
 typedef struct {
-    const char *glob; /* NULL: any path */
+    int32_t kind, status; /* SIMILE_KIND_*, SIMILE_ITEM_*, or SIMILE_ANY */
+    const char *folder;   /* absolute, without a slash at its end: itself and below; NULL: anywhere */
+    const char *glob;     /* as in catalog_each_glob; NULL: any path */
     bool has_after, has_before;
     int64_t after, before; /* seconds; date = taken, else mtime */
 } catalog_filter;
-/* The ids of OK items of a kind that pass, ascending. */
+/* The ids of the items that pass, ascending. */
 typedef int (*catalog_id_fn)(void *user, int64_t id);
-simile_status catalog_each_match(catalog *c, int32_t kind, const catalog_filter *filter, catalog_id_fn fn, void *user,
+simile_status catalog_each_match(catalog *c, const catalog_filter *filter, catalog_id_fn fn, void *user,
                                  simile_error *err);
+simile_status catalog_count_match(catalog *c, const catalog_filter *filter, int64_t *out, simile_error *err);
+/* The items themselves; order: SIMILE_ORDER_*; limit 0: all. */
+simile_status catalog_list(catalog *c, const catalog_filter *filter, int32_t order, int64_t limit, int64_t offset,
+                           catalog_item_fn fn, void *user, simile_error *err);
+/* Months (UTC) in which dates of items that pass lie, newest first. */
+typedef int (*catalog_period_fn)(void *user, int32_t year, int32_t month, int64_t count);
+simile_status catalog_each_period(catalog *c, const catalog_filter *filter, catalog_period_fn fn, void *user,
+                                  simile_error *err);
+/* Folders in which pictures that pass lie directly, by the bytes of their path. */
+typedef int (*catalog_folder_fn)(void *user, const char *folder, int64_t count);
+simile_status catalog_each_folder(catalog *c, const catalog_filter *filter, catalog_folder_fn fn, void *user,
+                                  simile_error *err);
 
 typedef struct {
     int64_t images, texts; /* that are OK */

@@ -41,8 +41,6 @@ typedef enum {
     SQL_DELETE_VECTOR,
     SQL_GET_VECTOR,
     SQL_EACH_VECTOR,
-    SQL_MATCH,
-    SQL_MATCH_GLOB,
     SQL_COUNT,
     SQL_PAGES,
     SQL_CHECK_ITEMS,
@@ -88,6 +86,17 @@ enum { SCHEMA_APPLICATION_ID = 0x53494d4c }; /* "SIML" */
 /* item.c: fills *out from a row that starts with ITEM_COLUMNS; strings are borrowed from the statement. Returns what
  * is wrong with the row, or NULL. */
 const char *item_read(sqlite3_stmt *statement, catalog_item *out);
+
+/* item.c: runs a statement whose rows start with ITEM_COLUMNS, and resets it. bound: SQLite's result of binding. */
+simile_status store_each_item(catalog *c, sqlite3_stmt *statement, int bound, catalog_item_fn fn, void *user,
+                              simile_error *err);
+
+/* filter.c: the pattern for SQLite's GLOB, for mem_free; see catalog_each_glob. */
+simile_status store_glob_pattern(const char *glob, char **out, simile_error *err);
+/* filter.c: the three parameters from `at` on of "path = ? OR (path >= ? AND path < ?)": a folder and all below. */
+int store_bind_below(sqlite3_stmt *statement, int at, const char *folder);
+/* filter.c: the functions that its statements call. */
+int filter_register(sqlite3 *db);
 
 /* vector.c */
 int64_t vector_checksum(const void *bytes, size_t len);

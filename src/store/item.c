@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * item.c - the rows of the table "item": writing, finding, listing, filtering, counting.
+ * item.c - the rows of the table "item": writing, finding, listing, counting.
  *
  * Rows are read through item_read(), which trusts no column: wrong types, negative sizes, texts with NUL bytes and the
  * like make SIMILE_E_CORRUPT. */
@@ -132,8 +132,8 @@ static simile_status find(catalog *c, sqlite3_stmt *statement, int bound, catalo
     return status;
 }
 
-static simile_status each(catalog *c, sqlite3_stmt *statement, int bound, catalog_item_fn fn, void *user,
-                          simile_error *err)
+simile_status store_each_item(catalog *c, sqlite3_stmt *statement, int bound, catalog_item_fn fn, void *user,
+                              simile_error *err)
 {
     bool row = true, stop = false;
     simile_status status = bound ? store_error(c, bound, "read", err) : SIMILE_OK;
@@ -184,7 +184,8 @@ simile_status catalog_each_hash(catalog *c, const uint8_t hash[DIGEST_SIZE], cat
 {
     sqlite3_stmt *statement;
     RETURN_IF_ERROR(store_statement(c, SQL_EACH_HASH, &statement, err));
-    return each(c, statement, sqlite3_bind_blob(statement, 1, hash, DIGEST_SIZE, SQLITE_STATIC), fn, user, err);
+    return store_each_item(c, statement, sqlite3_bind_blob(statement, 1, hash, DIGEST_SIZE, SQLITE_STATIC), fn, user,
+                           err);
 }
 
 simile_status catalog_each_below(catalog *c, const char *folder, catalog_item_fn fn, void *user, simile_error *err)
@@ -192,33 +193,13 @@ simile_status catalog_each_below(catalog *c, const char *folder, catalog_item_fn
     sqlite3_stmt *statement;
     if (!folder || !strcmp(folder, "/")) {
         RETURN_IF_ERROR(store_statement(c, SQL_EACH_IMAGE, &statement, err));
-        return each(c, statement, 0, fn, user, err);
+        return store_each_item(c, statement, 0, fn, user, err);
     }
     RETURN_IF_ERROR(store_statement(c, SQL_EACH_BELOW, &statement, err));
-    /* Everything below "/a" lies between "/a/" and "/a0": '0' follows '/'. */
-    char *first = mem_printf("%s/", folder), *end = mem_printf("%s0", folder);
-    simile_status status;
-    if (first && end) {
-        int bound = sqlite3_bind_text(statement, 1, folder, -1, SQLITE_STATIC);
-        if (!bound) bound = sqlite3_bind_text(statement, 2, first, -1, SQLITE_STATIC);
-        if (!bound) bound = sqlite3_bind_text(statement, 3, end, -1, SQLITE_STATIC);
-        status = each(c, statement, bound, fn, user, err);
-    } else {
-        status = err_nomem(err);
-    }
+    const int bound = store_bind_below(statement, 1, folder);
+    const simile_status status = store_each_item(c, statement, bound, fn, user, err);
     sqlite3_clear_bindings(statement);
-    mem_free(first);
-    mem_free(end);
     return status;
-}
-
-/* The pattern for SQLite's GLOB, for mem_free. */
-static simile_status make_pattern(const char *glob, char **out, simile_error *err)
-{
-    *out = NULL;
-    if (strlen(glob) > 4000) return err_set(err, SIMILE_E_LIMIT, "the pattern is longer than 4000 bytes");
-    *out = mem_printf("%s%s", glob[0] == '/' || glob[0] == '*' ? "" : "*/", glob);
-    return *out ? SIMILE_OK : err_nomem(err);
 }
 
 simile_status catalog_each_glob(catalog *c, const char *glob, catalog_item_fn fn, void *user, simile_error *err)
@@ -226,9 +207,9 @@ simile_status catalog_each_glob(catalog *c, const char *glob, catalog_item_fn fn
     sqlite3_stmt *statement;
     char *pattern;
     RETURN_IF_ERROR(store_statement(c, SQL_EACH_GLOB, &statement, err));
-    RETURN_IF_ERROR(make_pattern(glob, &pattern, err));
+    RETURN_IF_ERROR(store_glob_pattern(glob, &pattern, err));
     const int bound = sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC);
-    const simile_status status = each(c, statement, bound, fn, user, err);
+    const simile_status status = store_each_item(c, statement, bound, fn, user, err);
     sqlite3_clear_bindings(statement);
     mem_free(pattern);
     return status;
@@ -238,7 +219,7 @@ simile_status catalog_each(catalog *c, catalog_item_fn fn, void *user, simile_er
 {
     sqlite3_stmt *statement;
     RETURN_IF_ERROR(store_statement(c, SQL_EACH, &statement, err));
-    return each(c, statement, 0, fn, user, err);
+    return store_each_item(c, statement, 0, fn, user, err);
 }
 
 /* ---- writing ---- */
@@ -343,37 +324,7 @@ simile_status catalog_delete(catalog *c, int64_t id, simile_error *err)
     return err_set(err, SIMILE_E_NOT_FOUND, "no item %lld in the catalogue '%s'", (long long)id, c->path);
 }
 
-/* ---- filters and counts ---- */
-
-static int bind_filter(sqlite3_stmt *statement, int32_t kind, const catalog_filter *filter, const char *pattern)
-{
-    int code = sqlite3_bind_int(statement, 1, kind);
-    if (!code) code = sqlite3_bind_int64(statement, 2, filter->has_after ? filter->after : INT64_MIN);
-    if (!code) code = sqlite3_bind_int64(statement, 3, filter->has_before ? filter->before - 1 : INT64_MAX);
-    if (!code && pattern) code = sqlite3_bind_text(statement, 4, pattern, -1, SQLITE_STATIC);
-    return code;
-}
-
-simile_status catalog_each_match(catalog *c, int32_t kind, const catalog_filter *filter, catalog_id_fn fn, void *user,
-                                 simile_error *err)
-{
-    sqlite3_stmt *statement;
-    char *pattern = NULL;
-    if (filter->has_before && filter->before == INT64_MIN) return SIMILE_OK; /* nothing is that old */
-    RETURN_IF_ERROR(store_statement(c, filter->glob ? SQL_MATCH_GLOB : SQL_MATCH, &statement, err));
-    if (filter->glob) RETURN_IF_ERROR(make_pattern(filter->glob, &pattern, err));
-    const int bound = bind_filter(statement, kind, filter, pattern);
-    simile_status status = bound ? store_error(c, bound, "read", err) : SIMILE_OK;
-    bool row = true, stop = false;
-    while (!status && row && !stop) {
-        status = store_step(c, statement, &row, err);
-        if (!status && row) stop = fn(user, sqlite3_column_int64(statement, 0)) != 0;
-    }
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    mem_free(pattern);
-    return status;
-}
+/* ---- counts ---- */
 
 static void add_count(sqlite3_stmt *statement, catalog_counts *out)
 {

@@ -553,6 +553,49 @@ static simile_status each(void)
     return simile_library_each(library, look, NULL, &err);
 }
 
+static simile_status list(void)
+{
+    const simile_filter filter = {
+        .struct_size = sizeof filter, .folder = pictures, .glob = "*.ppm", .order = SIMILE_ORDER_NEWEST};
+    int64_t total;
+    return simile_library_list(library, &filter, look, NULL, &total, &err);
+}
+
+static simile_status find(void)
+{
+    return simile_library_find(library, 1, look, NULL, &err);
+}
+
+static int look_at_period(void *user, int32_t year, int32_t month, int64_t count)
+{
+    return 0;
+}
+
+static simile_status periods(void)
+{
+    return simile_library_periods(library, NULL, look_at_period, NULL, &err);
+}
+
+static int look_at_folder(void *user, const char *name, int64_t count)
+{
+    return 0;
+}
+
+static simile_status folders(void)
+{
+    return simile_library_folders(library, NULL, look_at_folder, NULL, &err);
+}
+
+static simile_status get_vector(void)
+{
+    return simile_library_get_vector(library, 1, vectors, simile_model_get_info(model)->dim, &err);
+}
+
+static simile_status remove_id(void)
+{
+    return simile_library_remove_id(library, 1, &err);
+}
+
 static simile_status verify(void)
 {
     return simile_library_verify(library, 1, NULL, NULL, NULL, NULL, &err);
@@ -566,8 +609,13 @@ static simile_status search(void)
                                   {.kind = SIMILE_TERM_PATH, .text = path, .weight = -0.5f},
                                   {.kind = SIMILE_TERM_IMAGE, .image = picture, .weight = 0.25f},
                                   {.kind = SIMILE_TERM_ITEM, .id = 1, .weight = 0.125f}};
-    const simile_query query = {
-        .struct_size = sizeof query, .terms = terms, .n_terms = 4, .glob = "*.ppm", .has_after = 1, .exclude_terms = 1};
+    const simile_query query = {.struct_size = sizeof query,
+                                .terms = terms,
+                                .n_terms = 4,
+                                .glob = "*.ppm",
+                                .folder = pictures,
+                                .has_after = 1,
+                                .exclude_terms = 1};
     return simile_search(library, encoder, &query, &results, &err);
 }
 
@@ -763,6 +811,12 @@ static const call calls[] = {
     {"library_remove_text", need_filled, remove_text, release_all, true},
     {"library_get_stats", need_filled, get_stats, release_all, true},
     {"library_each", need_filled, each, release_all, true},
+    {"library_list", need_filled, list, release_all, true},
+    {"library_find", need_filled, find, release_all, true},
+    {"library_periods", need_filled, periods, release_all, true},
+    {"library_folders", need_filled, folders, release_all, true},
+    {"library_get_vector", need_filled, get_vector, release_all, true},
+    {"library_remove_id", need_filled, remove_id, release_all, true},
     {"library_verify", need_filled, verify, release_all, true},
     {"search", need_filled, search, release_all, true},
     {"search, texts", need_filled, search_texts, release_all, true},

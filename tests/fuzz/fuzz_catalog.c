@@ -38,9 +38,22 @@ static int look_at_id(void *user, int64_t id)
     return 0;
 }
 
+static int look_at_period(void *user, int32_t year, int32_t month, int64_t count)
+{
+    if (month < 1 || month > 12 || count < 1) abort();
+    return 0;
+}
+
+static int look_at_folder(void *user, const char *folder, int64_t count)
+{
+    if (*folder != '/' || count < 1) abort();
+    return 0;
+}
+
 static void read_all(catalog *c)
 {
     const catalog_filter filter = {.glob = "*.[a-p]*", .has_after = true, .after = 5};
+    const catalog_filter below = {.kind = SIMILE_ANY, .status = SIMILE_ANY, .folder = "/"};
     catalog_item item;
     float vector[16];
     int64_t items;
@@ -49,7 +62,10 @@ static void read_all(catalog *c)
     catalog_each(c, look_at_item, NULL, NULL);
     catalog_each_below(c, "/p", look_at_item, NULL, NULL);
     catalog_each_vector(c, SIMILE_KIND_IMAGE, 0, look_at_vector, NULL, NULL);
-    catalog_each_match(c, SIMILE_KIND_IMAGE, &filter, look_at_id, NULL, NULL);
+    catalog_each_match(c, &filter, look_at_id, NULL, NULL);
+    catalog_list(c, &below, SIMILE_ORDER_NEWEST, 0, 0, look_at_item, NULL, NULL);
+    catalog_each_period(c, &below, look_at_period, NULL, NULL);
+    catalog_each_folder(c, &below, look_at_folder, NULL, NULL);
     catalog_find_text(c, "two dogs", &item, &found, NULL);
     catalog_get_vector(c, 1, vector, 4, NULL);
 }

@@ -262,6 +262,21 @@ static void filters_never_cost_a_hit(void **state)
     q.glob = "*.png";
     assert_int_equal(count_hits(library, &q), 0);
     q = base;
+    char late[128];
+    snprintf(late, sizeof late, "%s", in_pictures("late"));
+    q.folder = late;
+    q.limit = 100;
+    assert_int_equal(count_hits(library, &q), 12);
+    q.glob = "*/1[0-3].ppm";
+    assert_int_equal(count_hits(library, &q), 2);
+    q.glob = NULL;
+    late[strlen(late) - 1] = 0; /* "/lat" is not "/late" */
+    assert_int_equal(count_hits(library, &q), 0);
+    q.folder = lab.pictures;
+    assert_int_equal(count_hits(library, &q), PICTURES);
+    q.folder = "late";
+    assert_refused(library, q, SIMILE_E_ARG);
+    q = base;
     q.limit = 100;
     q.min_similarity = 99.9f;
     assert_int_equal(count_hits(library, &q), 1);

@@ -328,16 +328,130 @@ static void filters_select_by_path_and_date(void **state)
         {{.glob = "/p/*", .has_after = true, .after = 2000}, "2 3 "},
         {{.has_after = true, .after = INT64_MAX}, ""},
         {{.has_before = true, .before = INT64_MIN}, ""},
+        {{.folder = "/p"}, "1 2 3 "},
+        {{.folder = "/p/q"}, "3 "},
+        {{.folder = "/p/2.png"}, "2 "},
+        {{.folder = "/"}, "1 2 3 4 5 "},
+        {{.folder = "/p", .glob = "*.jpg", .has_before = true, .before = 3000}, "1 "},
+        {{.folder = "/P"}, ""},
+        {{.folder = "/p", .status = SIMILE_ITEM_QUARANTINED}, "7 "},
+        {{.folder = "/p", .status = SIMILE_ANY}, "1 2 3 7 "},
+        {{.kind = SIMILE_KIND_TEXT}, "6 "},
+        {{.kind = SIMILE_KIND_TEXT, .folder = "/"}, ""},
+        {{.kind = SIMILE_ANY, .status = SIMILE_ANY}, "1 2 3 4 5 6 7 "},
     };
     catalog *c = open_filled();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char list[64] = "";
-        assert_ok(catalog_each_match(c, SIMILE_KIND_IMAGE, &cases[i].filter, join_ids, list, &err));
+        assert_ok(catalog_each_match(c, &cases[i].filter, join_ids, list, &err));
+        assert_string_equal(list, cases[i].ids);
+        int64_t n, in_list = 0;
+        assert_ok(catalog_count_match(c, &cases[i].filter, &n, &err));
+        for (const char *at = list; *at; at++) in_list += *at == ' ';
+        assert_int_equal(n, in_list);
+    }
+    catalog_close(c);
+}
+
+static int join_items(void *user, const catalog_item *item)
+{
+    return join_ids(user, item->id);
+}
+
+static void lists_have_an_order_and_pages(void **state)
+{
+    const catalog_filter all = {.kind = SIMILE_ANY, .status = SIMILE_ANY}, in_p = {.folder = "/p"};
+    const struct {
+        const catalog_filter *filter;
+        int32_t order;
+        int64_t limit, offset;
+        const char *ids;
+    } cases[] = {
+        {&all, SIMILE_ORDER_ID, 0, 0, "1 2 3 4 5 6 7 "},
+        {&all, SIMILE_ORDER_ID, 2, 3, "4 5 "},
+        {&all, SIMILE_ORDER_ID, 3, 6, "7 "},
+        {&all, SIMILE_ORDER_ID, 3, 7, ""},
+        {&all, SIMILE_ORDER_NEWEST, 0, 0, "4 3 2 1 7 6 5 "},
+        {&all, SIMILE_ORDER_OLDEST, 0, 0, "5 6 7 1 2 3 4 "},
+        {&all, SIMILE_ORDER_PATH, 0, 0, "6 5 1 2 7 3 4 "},
+        {&in_p, SIMILE_ORDER_NEWEST, 2, 0, "3 2 "},
+        {&in_p, SIMILE_ORDER_NEWEST, 2, 2, "1 "},
+    };
+    catalog *c = open_filled();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char list[64] = "";
+        assert_ok(
+            catalog_list(c, cases[i].filter, cases[i].order, cases[i].limit, cases[i].offset, join_items, list, &err));
         assert_string_equal(list, cases[i].ids);
     }
-    char list[64] = "";
-    assert_ok(catalog_each_match(c, SIMILE_KIND_TEXT, &cases[0].filter, join_ids, list, &err));
-    assert_string_equal(list, "6 ");
+    catalog_close(c);
+}
+
+typedef struct {
+    char text[512];
+    int left; /* calls until it ends the listing; 0: never */
+} written;
+
+static int write_period(void *user, int32_t year, int32_t month, int64_t count)
+{
+    written *w = user;
+    const size_t n = strlen(w->text);
+    snprintf(w->text + n, sizeof w->text - n, "%d-%02d:%d ", year, month, (int)count);
+    return --w->left == 0;
+}
+
+static int write_folder(void *user, const char *name, int64_t count)
+{
+    written *w = user;
+    const size_t n = strlen(w->text);
+    snprintf(w->text + n, sizeof w->text - n, "%s:%d ", name, (int)count);
+    return --w->left == 0;
+}
+
+/* The days around which months end, leap years among them, and times before 1970 and far away. */
+static void months_are_those_of_the_calendar(void **state)
+{
+    static const int64_t days[] = {0, -1, 58, 59, 789, 790, 11015, 11016, 11017, 47540, 47541, -719468, 19722};
+    catalog *c = open_ok(false);
+    const catalog_model model = model_named(digest_a, "toy");
+    assert_ok(catalog_begin(c, &err));
+    assert_ok(catalog_claim_model(c, &model, &err));
+    for (size_t i = 0; i < 2 * (sizeof days / sizeof *days); i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/%zu.jpg", i);
+        catalog_item item = picture(path, 0);
+        item.taken = days[i / 2] * 86400 + (i % 2 ? 86399 : 0);
+        assert_ok(catalog_put(c, &item, unit_vector, DIM, false, &err));
+    }
+    catalog_item far = picture("/far.jpg", 0);
+    far.taken = INT64_MAX;
+    assert_ok(catalog_put(c, &far, unit_vector, DIM, false, &err));
+    assert_ok(catalog_commit(c, &err));
+    written w = {0};
+    assert_ok(catalog_each_period(c, &(catalog_filter){0}, write_period, &w, &err));
+    assert_string_equal(w.text, "2147483647-12:1 2100-03:2 2100-02:2 2023-12:2 2000-03:2 2000-02:4 1972-03:2 1972-02:2 "
+                                "1970-03:2 1970-02:2 1970-01:2 1969-12:2 0-03:2 ");
+    w = (written){.left = 2};
+    assert_ok(catalog_each_period(c, &(catalog_filter){0}, write_period, &w, &err));
+    assert_string_equal(w.text, "2147483647-12:1 2100-03:2 ");
+    w = (written){0};
+    assert_ok(catalog_each_period(c, &(catalog_filter){.has_before = true}, write_period, &w, &err));
+    assert_string_equal(w.text, "1969-12:2 0-03:2 ");
+    catalog_close(c);
+}
+
+static void folders_hold_pictures_directly(void **state)
+{
+    catalog *c = open_filled();
+    written w = {0};
+    assert_ok(catalog_each_folder(c, &(catalog_filter){.status = SIMILE_ANY}, write_folder, &w, &err));
+    assert_string_equal(w.text, "/:1 /p:3 /p/q:1 /p0:1 ");
+    w = (written){.left = 2};
+    assert_ok(catalog_each_folder(c, &(catalog_filter){.kind = SIMILE_KIND_TEXT}, write_folder, &w, &err));
+    assert_string_equal(w.text, "/:1 /p:2 ");
+    w = (written){0};
+    assert_ok(catalog_each_folder(c, &(catalog_filter){.folder = "/p", .glob = "*.jpg"}, write_folder, &w, &err));
+    assert_string_equal(w.text, "/p:1 /p/q:1 ");
     catalog_close(c);
 }
 
@@ -352,7 +466,7 @@ static void the_date_taken_wins_over_the_files(void **state)
     assert_ok(catalog_put(c, &item, NULL, 0, true, &err));
     assert_ok(catalog_commit(c, &err));
     const catalog_filter filter = {.has_after = true, .after = 4000};
-    assert_ok(catalog_each_match(c, SIMILE_KIND_IMAGE, &filter, join_ids, list, &err));
+    assert_ok(catalog_each_match(c, &filter, join_ids, list, &err));
     assert_string_equal(list, "1 4 ");
     catalog_close(c);
 }
@@ -865,6 +979,9 @@ int main(void)
         store_test(ids_are_never_used_twice),
         store_test(writing_needs_a_transaction),
         store_test(filters_select_by_path_and_date),
+        store_test(lists_have_an_order_and_pages),
+        store_test(months_are_those_of_the_calendar),
+        store_test(folders_hold_pictures_directly),
         store_test(the_date_taken_wins_over_the_files),
         store_test(a_catalogue_belongs_to_one_model),
         store_test(the_generation_tells_of_every_commit),
