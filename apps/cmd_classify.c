@@ -122,7 +122,7 @@ static void print_json(classifier *c, const char *path, size_t shown)
         const size_t i = c->order[k];
         jw_object(&w);
         jw_key(&w, "label"), jw_string(&w, c->labels.items[i]);
-        via_json(simile_readings_at(c->readings, i), c->candidate[i], &w);
+        reading_json(simile_readings_at(c->readings, i), c->candidate[i], &w);
         jw_key(&w, "similarity"), jw_float(&w, c->similarity[i]);
         jw_key(&w, "probability"), jw_float(&w, c->probability[i]);
         jw_object_end(&w);

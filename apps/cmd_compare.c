@@ -154,7 +154,7 @@ static void print_json(const app *a, const comparison *c, buf *out)
         jw_object(&w);
         const simile_reading *r = simile_readings_at(c->readings, i);
         jw_key(&w, "text"), jw_string(&w, c->texts[i]);
-        via_json(r, c->candidate[i], &w);
+        reading_json(r, c->candidate[i], &w);
         jw_key(&w, "embedding"), jw_floats(&w, vector_of(c, i), dim);
         jw_key(&w, "similarity"), jw_float(&w, c->similarity[i]);
         jw_key(&w, "probability"), jw_float(&w, c->probability[i]);

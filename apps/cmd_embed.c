@@ -58,7 +58,7 @@ static void write_json(embedding *e, const char *input, const float *vector, con
     jw_object(&w);
     jw_key(&w, "kind"), jw_string(&w, kinds[e->batch_kind]);
     jw_key(&w, "input"), jw_string(&w, input);
-    if (reading) via_json(reading, reading->candidate, &w);
+    if (reading) reading_json(reading, reading->candidate, &w);
     if (vector)
         jw_key(&w, "embedding"), jw_floats(&w, vector, e->dim);
     else

@@ -9,12 +9,12 @@
  * `--after 2023 --before 2024` is the year 2023. */
 #include "app.h"
 #include "base/mem.h"
+#include "dates.h"
 #include "query.h"
 #include "term.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
 typedef struct {
     query q;
@@ -83,34 +83,9 @@ static int take_weight(void *to, const char *value)
 
 /* ---- dates ---- */
 
-/* n digits, then '-' or the end. */
-static bool number(const char **at, int n, int *out)
-{
-    *out = 0;
-    for (int i = 0; i < n; i++, (*at)++) {
-        if (**at < '0' || **at > '9') return false;
-        *out = *out * 10 + (**at - '0');
-    }
-    if (!**at) return true;
-    return *(*at)++ == '-' && **at;
-}
-
-static bool parse_date(const char *text, int64_t *out)
-{
-    int year, month = 1, day = 1;
-    if (!number(&text, 4, &year)) return false;
-    if (*text && !number(&text, 2, &month)) return false;
-    if (*text && (!number(&text, 2, &day) || *text)) return false;
-    struct tm date = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
-    const time_t t = timegm(&date);
-    *out = t;
-    /* timegm carries a 31st of February over into March */
-    return date.tm_year == year - 1900 && date.tm_mon == month - 1 && date.tm_mday == day;
-}
-
 static int take_date(search *s, const char *option_name, const char *value, int64_t *to, int32_t *has)
 {
-    if (!parse_date(value, to))
+    if (!date_parse(value, to))
         return app_usage(s->q.a, "'%s' is no value for --%s: 2023, 2023-05 or 2023-05-17 is needed", value,
                          option_name);
     *has = 1;

@@ -119,50 +119,13 @@ simile_status query_run(query *q, simile_results **out, simile_error *err)
 
 /* ---- printing ---- */
 
-void query_describe(const query *q, buf *out)
-{
-    for (size_t i = 0; i < q->n_terms; i++) {
-        const simile_term *t = &q->terms[i];
-        const float size = t->weight < 0 ? -t->weight : t->weight;
-        if (t->weight < 0)
-            buf_text(out, i ? " - " : "- ");
-        else if (i)
-            buf_text(out, " + ");
-        if (size < 1 || size > 1) {
-            show_float(out, size);
-            buf_text(out, " x ");
-        }
-        if (t->kind == SIMILE_TERM_ITEM)
-            buf_printf(out, "#%" PRId64, t->id);
-        else
-            buf_text(out, t->text);
-    }
-}
-
 static void query_string(const query *q, json_writer *w)
 {
     buf text;
     buf_init(&text, OUTPUT_MAX);
-    query_describe(q, &text);
+    terms_describe(q->terms, q->n_terms, &text);
     jw_string(w, text.data ? text.data : "");
     buf_release(&text);
-}
-
-/* Of the texts that were not read directly. */
-static void readings_json(const query *q, json_writer *w)
-{
-    bool any = false;
-    for (size_t i = 0; i < simile_readings_count(q->readings); i++) {
-        const simile_reading *r = simile_readings_at(q->readings, i);
-        if (r->via == SIMILE_VIA_DIRECT) continue;
-        if (!any) jw_key(w, "texts"), jw_array(w);
-        any = true;
-        jw_object(w);
-        jw_key(w, "text"), jw_string(w, r->text);
-        via_json(r, r->candidate, w);
-        jw_object_end(w);
-    }
-    if (any) jw_array_end(w);
 }
 
 void query_print_json(const query *q, const simile_results *results, buf *out)
@@ -173,7 +136,7 @@ void query_print_json(const query *q, const simile_results *results, buf *out)
     jw_object(&w);
     jw_key(&w, "query"), query_string(q, &w);
     app_models_json(q->a, &w);
-    readings_json(q, &w);
+    readings_json(q->readings, &w);
     jw_key(&w, "count"), jw_int(&w, (int64_t)n);
     jw_key(&w, "results"), jw_array(&w);
     for (size_t i = 0; i < n; i++) {

@@ -31,8 +31,6 @@ bool query_weight(query *q, float factor); /* of the term before; false: there i
 /* Opens what the terms need. */
 simile_status query_run(query *q, simile_results **out, simile_error *err);
 
-/* As a person would write it: a dog + 0.5 x beach.jpg - people */
-void query_describe(const query *q, buf *out);
 void query_print_json(const query *q, const simile_results *results, buf *out);
 void query_print(const query *q, const simile_results *results, bool pictures, buf *out);
 

@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const ways[] = {"auto", "direct", "translate", "multilingual"};
-static const char *const fusions[] = {"first", "mean", "max", "weighted"};
-enum { CHOICES = 4 };
-
 void via_init(via *v, app *a)
 {
     *v = (via){.a = a, .options = {.struct_size = sizeof v->options}};
@@ -29,7 +25,7 @@ void via_release(via *v)
 
 static int take(const via *v, const char *const *names, const char *option_name, const char *value, int32_t *to)
 {
-    for (int32_t i = 0; i < CHOICES; i++) {
+    for (int32_t i = 0; i < READING_CHOICES; i++) {
         if (strcmp(value, names[i]) == 0) {
             *to = i;
             return EXIT_OK;
@@ -42,13 +38,13 @@ static int take(const via *v, const char *const *names, const char *option_name,
 int via_take_way(void *to, const char *value)
 {
     via *v = to;
-    return take(v, ways, "via", value, &v->options.via);
+    return take(v, reading_ways, "via", value, &v->options.via);
 }
 
 int via_take_fuse(void *to, const char *value)
 {
     via *v = to;
-    return take(v, fusions, "fuse", value, &v->options.fuse);
+    return take(v, reading_fusions, "fuse", value, &v->options.fuse);
 }
 
 /* ---- reading ---- */
@@ -99,36 +95,4 @@ void via_print(const simile_reading *reading, buf *out)
         term_text(out, t->candidates[i].text);
     }
     buf_text(out, "]\n\n");
-}
-
-static void translation_json(const simile_reading *reading, int32_t candidate, json_writer *w)
-{
-    const simile_translation *t = reading->translation;
-    jw_key(w, "translator"), jw_string(w, reading->translator);
-    jw_key(w, "tokens"), jw_array(w);
-    for (size_t i = 0; i < t->n_tokens; i++) jw_string(w, t->tokens[i]);
-    jw_array_end(w);
-    jw_key(w, "candidates"), jw_array(w);
-    for (size_t i = 0; i < t->n_candidates; i++) {
-        jw_object(w);
-        jw_key(w, "text"), jw_string(w, t->candidates[i].text);
-        jw_key(w, "score"), jw_float(w, t->candidates[i].score);
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    jw_key(w, "fuse"), jw_string(w, fusions[reading->fuse]);
-    jw_key(w, "candidate");
-    if (candidate < 0)
-        jw_null(w);
-    else
-        jw_int(w, candidate);
-}
-
-void via_json(const simile_reading *reading, int32_t candidate, json_writer *w)
-{
-    if (reading->via == SIMILE_VIA_DIRECT) return;
-    jw_key(w, "script"), jw_string(w, simile_script_name(reading->script));
-    jw_key(w, "via"), jw_string(w, ways[reading->via]);
-    jw_key(w, "read_by"), jw_string(w, reading->text_model);
-    if (reading->translation) translation_json(reading, candidate, w);
 }

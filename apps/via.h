@@ -5,6 +5,7 @@
 #define SIMILE_APPS_VIA_H
 
 #include "app.h"
+#include "reading.h"
 
 typedef struct {
     app *a;
@@ -52,9 +53,6 @@ simile_status via_read(via *v, const char *const *texts, size_t n, simile_readin
 
 /* The words and the candidates of a text that was translated; nothing of another. */
 void via_print(const simile_reading *reading, buf *out);
-/* Keys that belong into an object about the text; none for a text that was read directly. candidate: as of
- * simile_reading_similarity. */
-void via_json(const simile_reading *reading, int32_t candidate, json_writer *w);
 void via_warn_truncated(const via *v, const simile_reading *reading);
 
 #endif
