@@ -25,6 +25,8 @@ enum {
     LIMIT_WAITING = 1024,    /* pieces of work that wait for an encoder */
     LIMIT_BATCH = 32,        /* pieces of work that are encoded at once */
     LIMIT_BATCH_WAIT_MS = 4, /* that the first of a batch waits for company, while others are on their way */
+    LIMIT_MODELS = 4,        /* loaded at once; the one that is idle the longest makes room */
+    LIMIT_JOBS = 16,         /* of indexing, that wait for their turn */
     LIMIT_STREAMS = 64,      /* of events, open at once */
     LIMIT_REMOTE_BYTES = 32 * 1024 * 1024,
     LIMIT_REMOTE_SECONDS = 20,

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 typedef struct events events;   /* events.h: news for server-sent events */
+typedef struct folders folders; /* folders.h: folders that clients may name */
 typedef struct jobs jobs;       /* jobs.h: indexing in the background */
 typedef struct metrics metrics; /* metrics.h: what /metrics tells */
 typedef struct towers towers;   /* towers.h: models and their encoders */
@@ -34,6 +35,8 @@ typedef struct {
     size_t n_origins;
     const char *const *hosts; /* further names in the Host header */
     size_t n_hosts;
+    const char *const *roots; /* folders that may be indexed: folders_new */
+    size_t n_roots;
     bool remote_images; /* fetch http(s) URLs of pictures that clients name */
     bool read_only;     /* no indexing, no forgetting */
     int threads;        /* of the encoders and of a search */
@@ -45,6 +48,7 @@ typedef struct {
 typedef struct server {
     serve_options options;
     towers *towers;
+    folders *folders;
     simile_library *library; /* any number of searches at once, one writer: the job */
     jobs *jobs;
     events *events;
