@@ -921,6 +921,10 @@ SIMILE_API size_t simile_readings_count(const simile_readings *readings);
 SIMILE_API const simile_reading *simile_readings_at(const simile_readings *readings,
                                                     size_t i); /* NULL beyond the end */
 SIMILE_API void simile_readings_free(simile_readings *readings);
+/* n of them, from `first` on, as a handle of its own: what they share lives until the last handle on it is freed, by
+ * whichever thread. So texts of several callers can be read at once. Errors: ARG (beyond the end), NOMEM. */
+SIMILE_API simile_status simile_readings_slice(simile_readings *readings, size_t first, size_t n, simile_readings **out,
+                                               simile_error *err);
 
 /* 100 x cosine, of the vector among the reading's that is the most similar. *candidate (may be NULL): that of the
  * reading, or the one that was most similar. */

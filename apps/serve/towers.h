@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * towers.h - models that are loaded when needed and unloaded when idle, and their encoders, shared by all requests.
  *
- * A tower is a model that clients may name. Each loaded one has a thread with an encoder and a reader. What requests
- * ask of it waits in a bounded queue; the thread takes what waits there together (micro-batches of at most
- * LIMIT_BATCH), waiting at most LIMIT_BATCH_WAIT_MS for company, and only while other requests are known to be on their
- * way. What comes out for a text does not depend on its company.
+ * A tower is a model that clients may name. Each loaded one has two threads, each with an encoder of its own: one for
+ * texts and one for pictures, so that a search by words never waits for a batch of pictures. What requests ask of them
+ * waits in a bounded queue; the thread takes what waits there together (micro-batches of at most LIMIT_BATCH), waiting
+ * at most LIMIT_BATCH_WAIT_MS for company, and only while other requests are known to be on their way (they hold the
+ * tower and have asked nothing yet). What comes out for a text does not depend on its company.
  *
  * Threads: every function may be called by any. Each blocks until it is done. SIMILE_E_BUSY: the queue is full. */
 #ifndef SIMILE_SERVE_TOWERS_H
@@ -27,16 +28,18 @@ typedef struct {
 } towers_options;
 
 simile_status towers_new(const towers_options *options, metrics *m, towers **out, simile_error *err);
-void towers_free(towers *t); /* waits for what is being worked on; what still waits is cancelled */
+void towers_free(towers *t); /* what waits is cancelled; waits until nobody holds a tower any more */
 
 tower *towers_main(towers *t);
-/* By the name of the main model, an alias, an installed model. NULL: nobody has that name. Nothing is loaded. */
+/* By the name of the main model (the last part of its path), an alias, an installed model. NULL: nobody has that name.
+ * Nothing is loaded. */
 tower *towers_find(towers *t, const char *name);
 /* Names that find() knows, without duplicates, the main one first; fn non-zero ends it. */
 typedef int (*tower_fn)(void *user, const char *name, tower *t, bool loaded);
 void towers_each(towers *t, tower_fn fn, void *user);
 
-/* Loads it where it is not, and keeps it loaded until released: what tower_model and tower_read give lives as long. */
+/* Loads it where it is not, and keeps it loaded until released: what tower_model and tower_read give lives as long.
+ * BUSY: LIMIT_MODELS others are held. CANCELLED: towers_free was called. */
 simile_status tower_hold(tower *t, simile_error *err);
 void tower_release(tower *t);
 const simile_model *tower_model(tower *t); /* held */

@@ -14,6 +14,7 @@
 #include "text/script.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 _Static_assert((int)SCRIPT_THAI == (int)SIMILE_SCRIPT_THAI && (int)SCRIPT_OTHER == (int)SIMILE_SCRIPT_OTHER,
                "the interface has the numbers of the room text");
@@ -39,9 +40,11 @@ struct simile_reader {
 };
 
 struct simile_readings {
+    simile_readings *whole; /* of a slice: what it shows a part of; else NULL, and the rest is its own */
+    atomic_size_t handles;  /* on this one, slices included */
     simile_reading *items;
-    float **vectors; /* of each item; owned */
     size_t n;
+    float **vectors; /* of each item; owned */
     buf texts;
     simile_translations *translations[SCRIPTS]; /* of the texts in each script */
     char *translators[SCRIPTS];                 /* names; owned */
@@ -458,6 +461,7 @@ simile_status simile_read(simile_reader *reader, const char *const *texts, size_
     RETURN_IF_ERROR(check_options(&opt, options, err));
     simile_readings *all = mem_new(simile_readings);
     if (!all) return err_nomem(err);
+    atomic_init(&all->handles, 1);
     buf_init(&all->texts, SIZE_MAX / 4);
     const simile_status status = read_all(reader, texts, n, &opt, all, err);
     if (status)
@@ -477,9 +481,32 @@ const simile_reading *simile_readings_at(const simile_readings *all, size_t i)
     return all && i < all->n ? &all->items[i] : NULL;
 }
 
+simile_status simile_readings_slice(simile_readings *readings, size_t first, size_t n, simile_readings **out,
+                                    simile_error *err)
+{
+    if (!out) return err_set(err, SIMILE_E_ARG, "no place for the readings was given");
+    *out = NULL;
+    if (!readings || first > readings->n || n > readings->n - first)
+        return err_set(err, SIMILE_E_ARG, "there are no such readings");
+    simile_readings *slice = mem_new(simile_readings);
+    if (!slice) return err_nomem(err);
+    slice->whole = readings->whole ? readings->whole : readings;
+    slice->items = readings->items + first;
+    slice->n = n;
+    atomic_fetch_add(&slice->whole->handles, 1);
+    *out = slice;
+    return SIMILE_OK;
+}
+
 void simile_readings_free(simile_readings *all)
 {
     if (!all) return;
+    if (all->whole) {
+        simile_readings *slice = all;
+        all = slice->whole;
+        mem_free(slice);
+    }
+    if (atomic_fetch_sub(&all->handles, 1) > 1) return;
     for (size_t i = 0; i < all->n; i++) mem_free(all->vectors[i]);
     mem_free(all->vectors);
     mem_free(all->items);

@@ -141,6 +141,37 @@ static void test_fusions(void **state)
     simile_reader_free(reader);
 }
 
+/* Slices, and slices of slices, outlive the handle that they were cut from. */
+static void test_slices(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"two dogs", "snow", "a red car"};
+    simile_error err;
+    simile_reader *reader = open_reader(NULL, NULL, 0);
+    simile_readings *all, *tail, *one, *none;
+    assert_ok(simile_read(reader, texts, 3, NULL, &all, &err));
+    assert_ok(simile_readings_slice(all, 1, 2, &tail, &err));
+    assert_ok(simile_readings_slice(tail, 1, 1, &one, &err));
+    assert_ok(simile_readings_slice(all, 3, 0, &none, &err));
+    assert_int_equal(simile_readings_count(tail), 2);
+    assert_int_equal(simile_readings_count(none), 0);
+    assert_ptr_equal(simile_readings_at(tail, 0), simile_readings_at(all, 1));
+    assert_null(simile_readings_at(tail, 2));
+    simile_readings_free(all);
+    simile_readings_free(none);
+    simile_readings_free(tail);
+    float expected[DIM];
+    encode(lab.encoder, texts[2], expected, false);
+    assert_string_equal(simile_readings_at(one, 0)->text, texts[2]);
+    assert_memory_equal(simile_readings_at(one, 0)->vectors, expected, sizeof expected);
+    assert_int_equal(simile_readings_slice(one, 0, 2, &none, &err), SIMILE_E_ARG);
+    assert_null(none);
+    assert_int_equal(simile_readings_slice(one, SIZE_MAX, 1, &none, &err), SIMILE_E_ARG);
+    assert_int_equal(simile_readings_slice(NULL, 0, 0, &none, &err), SIMILE_E_ARG);
+    simile_readings_free(one);
+    simile_reader_free(reader);
+}
+
 static void test_nothing_to_translate(void **state)
 {
     (void)state;
@@ -328,8 +359,8 @@ static int forget(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_direct),       TEST(test_fusions),  TEST(test_nothing_to_translate),
-                                       TEST(test_multilingual), TEST(test_language), TEST(test_templates),
-                                       TEST(test_search),       TEST(test_arguments)};
+    const struct CMUnitTest tests[] = {TEST(test_direct),    TEST(test_fusions),      TEST(test_nothing_to_translate),
+                                       TEST(test_slices),    TEST(test_multilingual), TEST(test_language),
+                                       TEST(test_templates), TEST(test_search),       TEST(test_arguments)};
     return cmocka_run_group_tests(tests, NULL, forget);
 }
