@@ -191,6 +191,9 @@ SIMILE_API simile_status simile_image_open(const char *path, const simile_image_
                                            simile_error *err);
 SIMILE_API simile_status simile_image_decode(const void *bytes, size_t len, const simile_image_options *options,
                                              simile_image **out, simile_error *err);
+/* Which format the first 64 bytes of a file announce, as simile_image_info has it; nothing is decoded. NULL: none that
+ * simile reads. */
+SIMILE_API const char *simile_image_sniff(const void *bytes, size_t len);
 /* rgb: height rows of stride bytes, 3 bytes a pixel; copied. */
 SIMILE_API simile_status simile_image_from_pixels(const uint8_t *rgb, int32_t width, int32_t height, size_t stride,
                                                   simile_image **out, simile_error *err);
@@ -544,7 +547,8 @@ typedef struct {
 typedef struct simile_results simile_results;
 
 /* Exact: the best `limit` of all items that pass the filters, best first, equal scores by smaller id. encoder may be
- * NULL when no term needs encoding. Errors: ARG, NOT_FOUND (item or path), VERSION, whatever decoding gives. */
+ * NULL when no term needs encoding: items, vectors and readings do not. Errors: ARG, NOT_FOUND (item or path), VERSION,
+ * whatever decoding gives. */
 SIMILE_API simile_status simile_search(simile_library *library, simile_encoder *encoder, const simile_query *query,
                                        simile_results **out, simile_error *err);
 SIMILE_API size_t simile_results_count(const simile_results *results);

@@ -39,6 +39,11 @@ simile_status simile_image_open(const char *path, const simile_image_options *op
     return SIMILE_OK;
 }
 
+const char *simile_image_sniff(const void *bytes, size_t len)
+{
+    return bytes ? image_sniff(bytes, len) : NULL;
+}
+
 simile_status simile_image_decode(const void *bytes, size_t len, const simile_image_options *options,
                                   simile_image **out, simile_error *err)
 {

@@ -90,7 +90,7 @@ static simile_status name_text(search *s, const char *text, simile_error *err)
 
 static simile_status fetch_reading(search *s, const simile_reading *reading, simile_error *err)
 {
-    RETURN_IF_ERROR(need_encoder(s, err));
+    if (s->encoder) RETURN_IF_ERROR(need_encoder(s, err));
     if (reading->dim != s->dim)
         return err_set(err, SIMILE_E_VERSION, "the vectors of the catalogue have %d numbers, those of a reading %d",
                        s->dim, reading->dim);

@@ -35,6 +35,9 @@ simile_status image_decode(const void *bytes, size_t len, const char *subject, c
                            simile_error *err);
 void image_release(image *img);
 
+/* The format that the first bytes announce: "jpeg"; NULL: none that is decoded. */
+const char *image_sniff(const void *bytes, size_t len);
+
 /* Does a file of this name look like a picture (by its ending)? */
 bool image_has_known_ending(const char *path);
 

@@ -86,6 +86,13 @@ picture_format sniff_format(const uint8_t *bytes, size_t len, const char **name)
     return sniff_refused(bytes, len, name);
 }
 
+const char *image_sniff(const void *bytes, size_t len)
+{
+    const char *name;
+    const picture_format format = sniff_format(bytes, len, &name);
+    return format == FORMAT_UNKNOWN || format == FORMAT_REFUSED ? NULL : name;
+}
+
 bool image_has_known_ending(const char *path)
 {
     static const char *const known[] = {"jpg",  "jpeg", "jpe",  "jfif", "png", "apng", "webp", "gif", "tif", "tiff",

@@ -177,6 +177,11 @@ static void pixels_and_files_make_the_same_picture(void **state)
 
     char file[16 + 60] = "P6 4 5 255\n";
     const size_t head = strlen(file);
+    assert_string_equal(simile_image_sniff(file, head), "pnm");
+    assert_string_equal(simile_image_sniff("\x89PNG\r\n\x1a\n", 8), "png");
+    assert_null(simile_image_sniff("\x89PNG", 4));
+    assert_null(simile_image_sniff("%PDF-1.4", 8)); /* known, and refused */
+    assert_null(simile_image_sniff(NULL, 8));
     for (size_t y = 0; y < 5; y++) memcpy(file + head + 12 * y, rgb + 16 * y, 12);
     simile_image *decoded;
     assert_ok(simile_image_decode(file, head + 60, NULL, &decoded, &err));

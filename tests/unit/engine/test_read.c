@@ -316,6 +316,16 @@ static void test_search(void **state)
         }
         simile_results_free(found);
     }
+    /* what was read needs no encoder */
+    terms[0] = (simile_term){.kind = SIMILE_TERM_READING, .weight = 1, .reading = r};
+    const simile_query alone = {.struct_size = sizeof alone, .terms = terms, .n_terms = 1, .limit = 12};
+    simile_results *with, *without;
+    assert_ok(simile_search(library, lab.encoder, &alone, &with, &err));
+    assert_ok(simile_search(library, NULL, &alone, &without, &err));
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(simile_results_at(with, i)->id, simile_results_at(without, i)->id);
+    simile_results_free(with);
+    simile_results_free(without);
     /* two with several vectors would be as many queries as their product */
     terms[0] = terms[1] = (simile_term){.kind = SIMILE_TERM_READING, .weight = 1, .reading = r};
     const simile_query query = {.struct_size = sizeof query, .terms = terms, .n_terms = 2};
