@@ -33,6 +33,8 @@ bool request_query_int(const request *q, const char *key, int64_t min, int64_t m
 bool request_star_int(const request *q, int star, int64_t *out); /* "17", from 1 on */
 /* The body as JSON whatever its Content-Type, its root an object: nested at most LIMIT_JSON_DEPTH deep. */
 simile_status request_json(const request *q, json_t **out, simile_error *err);
+/* The same of any text that a client sent. */
+simile_status json_body(const char *text, size_t len, json_t **out, simile_error *err);
 /* A picture in the bytes that a client sent, within LIMIT_PIXELS. */
 simile_status picture_decode(const void *bytes, size_t len, bool ignore_orientation, simile_image **out,
                              simile_error *err);

@@ -25,6 +25,8 @@ typedef struct jobs jobs;       /* jobs.h: indexing in the background */
 typedef struct metrics metrics; /* metrics.h: what /metrics tells */
 typedef struct towers towers;   /* towers.h: models and their encoders */
 
+typedef enum { LOG_FORM_NONE, LOG_FORM_TEXT, LOG_FORM_JSON } log_form;
+
 /* What the command line and the environment say. Strings live as long as the server. */
 typedef struct {
     const char *address;        /* default 127.0.0.1 */
@@ -42,7 +44,7 @@ typedef struct {
     int threads;        /* of the encoders and of a search */
     int workers;        /* handlers at once; default 8 */
     int ttl_seconds;    /* after which an idle model is unloaded; 0: never */
-    int log_level;
+    log_form log;       /* of requests, on stderr */
 } serve_options;
 
 typedef struct server {

@@ -21,9 +21,9 @@ find src apps -name '*.[ch]' | LC_ALL=C sort | xargs awk '
         may["store"]  = "store base"
         may["hub"]    = "hub base"
         may["engine"] = "engine model index store hub nn image text base"
-        may["apps"]   = "base"
+        may["apps"]   = "base serve"
         home["dnnl"] = "nn"; home["vips"] = "image"; home["glib"] = "image"; home["sqlite3"] = "store"
-        home["utf8proc"] = "text"; home["zlib"] = "text"; home["curl"] = "hub"; home["jansson"] = "base"
+        home["utf8proc"] = "text"; home["zlib"] = "text"; home["curl"] = "hub"; home["jansson"] = "base"; home["microhttpd"] = "apps"
     }
     function complain(why) {
         printf "%s:%d: %s: %s\n", FILENAME, FNR, why, $0
