@@ -206,11 +206,11 @@ void client_ask(int port, const char *method, const char *target, const char *he
     buf_release(&said);
 }
 
-void client_raw(int port, const char *request, answer *out)
+void client_raw(int port, const char *said, answer *out)
 {
     const int fd = client_connect(port);
-    client_say(fd, request);
-    client_read(fd, strncmp(request, "HEAD ", 5) == 0, out);
+    client_say(fd, said);
+    client_read(fd, strncmp(said, "HEAD ", 5) == 0, out);
     close(fd);
 }
 

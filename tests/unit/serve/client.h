@@ -30,7 +30,7 @@ bool client_closed(int fd, double seconds);
 void client_ask(int port, const char *method, const char *target, const char *headers, const void *body, size_t len,
                 answer *out);
 /* The whole request, as it is sent: */
-void client_raw(int port, const char *request, answer *out);
+void client_raw(int port, const char *said, answer *out);
 void client_get(int port, const char *target, answer *out);
 void client_post_json(int port, const char *target, const char *json, answer *out);
 
