@@ -221,7 +221,10 @@ static simile_status give(original *o, const request *q, reply *r, simile_error 
         reply_header(r, "Content-Range", text);
         r->status = 206;
     }
-    reply_file(r, o->fd, (uint64_t)from, (uint64_t)len);
+    r->file = true;
+    r->fd = o->fd;
+    r->file_at = from;
+    r->file_len = len;
     o->fd = -1;
     return SIMILE_OK;
 }

@@ -4,7 +4,6 @@
  * of another kind or out of range. A query string and a JSON body go through the same functions; of a query string all
  * values are words. Threads: none of its own. */
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "dates.h"
 #include "reading.h"
 #include "serve/api.h"
@@ -42,8 +41,6 @@ static simile_status open_words(input *in, simile_error *err)
     for (size_t i = 0; (key = request_query_key(in->request, i)); i++) {
         const char *value = request_query(in->request, key);
         if (json_object_get(in->json, key)) continue;
-        if (!utf8_valid(key, strlen(key)) || !utf8_valid(value, strlen(value)))
-            return err_set(err, SIMILE_E_ARG, "the query string is not UTF-8");
         if (json_object_set_new(in->json, key, json_string(value))) return err_nomem(err);
     }
     return SIMILE_OK;
@@ -54,14 +51,7 @@ static simile_status open_parts(input *in, simile_error *err)
     const request *q = in->request;
     RETURN_IF_ERROR(parts_read(q->content_type, q->body, q->body_len, &in->parts, err));
     const part *p = parts_find(&in->parts, "query");
-    char *text = p ? mem_strndup(p->data, p->len) : mem_strdup("{}");
-    if (!text) return err_nomem(err);
-    request inner = *q;
-    inner.body = text;
-    inner.body_len = p ? p->len : 2;
-    const simile_status status = request_json(&inner, &in->json, err);
-    mem_free(text);
-    return status;
+    return p ? json_body(p->data, p->len, &in->json, err) : json_body("{}", 2, &in->json, err);
 }
 
 /* Is it this media type, whatever its parameters? */

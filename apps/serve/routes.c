@@ -12,6 +12,7 @@
 
 const route *const route_tables[] = {
     routes_health,
+    routes_own,
     routes_page,
     NULL,
 };
