@@ -934,6 +934,27 @@ SIMILE_API simile_status simile_readings_slice(simile_readings *readings, size_t
  * reading, or the one that was most similar. */
 SIMILE_API float simile_reading_similarity(const simile_reading *reading, const float *vector, int32_t *candidate);
 
+/* ---- remote pictures ---- */
+
+typedef struct {
+    size_t struct_size;
+    int64_t max_bytes;          /* default 33,554,432 */
+    int64_t max_pixels;         /* as in simile_image_options */
+    int32_t seconds;            /* for everything together; default 20 */
+    int32_t redirects;          /* that are followed; default 5, negative: none */
+    int32_t ignore_orientation; /* as in simile_image_options */
+    const char *trust;          /* origins that may be anywhere, "http://10.0.0.2:8080", blanks between; NULL: none */
+} simile_fetch_options;
+
+/* Fetches and decodes a picture whose URL comes from somebody who is not trusted. Only http and https URLs without a
+ * user's name are followed, to ports 80 and 443; every address that is really connected to must be a public one, after
+ * each redirect again: none of this machine, of a local network, of a shared or reserved range, or of IPv6 that
+ * stands for one of these. A proxy is never used. What the bytes are is decided by the bytes. Errors: ARG (no such URL),
+ * UNSUPPORTED (refused as above), NOT_FOUND, IO, BUSY, LIMIT (too large, too slow), and those of
+ * simile_image_decode. */
+SIMILE_API simile_status simile_image_fetch(const char *url, const simile_fetch_options *options, simile_image **out,
+                                            simile_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -36,7 +36,8 @@ struct http {
     /* of the request under way */
     const http_ask *ask;
     http_head *head;
-    bool own, proxied, refused, begun, again;
+    bool own, trusted, proxied, refused, begun, again;
+    int64_t deadline_ms; /* of a guarded session */
     size_t header_bytes, dropped;
     int64_t received;
     simile_status status;
@@ -206,6 +207,10 @@ static bool host_is_private(const char *host)
 static bool may_connect(http *h, bool is_private)
 {
     if (!is_private) return true;
+    if (h->options.guard) {
+        h->refused = !h->trusted;
+        return h->trusted;
+    }
     if (h->own) h->endpoint_private = true;
     h->refused = !h->endpoint_private;
     return h->endpoint_private;
@@ -270,6 +275,20 @@ static simile_status cancelled(const http *h)
                    h->ask->subject);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static simile_status too_slow(http *h)
+{
+    h->again = false;
+    return err_set(h->err, SIMILE_E_LIMIT, "cannot fetch '%s': it takes longer than %d seconds", h->ask->subject,
+                   h->options.guard->seconds);
+}
+
 /* The sentence for what libcurl could not do. */
 static simile_status explain_transport(http *h, CURLcode code)
 {
@@ -277,7 +296,8 @@ static simile_status explain_transport(http *h, CURLcode code)
     simile_error *err = h->err;
     if (h->status) return h->status;
     if (h->refused)
-        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': the server points to a private address", subject);
+        return err_set(err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': %s", subject,
+                       h->options.guard ? "its address is not a public one" : "the server points to a private address");
     h->again = true;
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK: h->again = false; return cancelled(h);
@@ -290,6 +310,7 @@ static simile_status explain_transport(http *h, CURLcode code)
         h->again = h->answered;
         return err_set(err, SIMILE_E_IO, "cannot fetch '%s': no connection to the server", subject);
     case CURLE_OPERATION_TIMEDOUT:
+        if (h->options.guard && now_ms() >= h->deadline_ms) return too_slow(h);
         return err_set(err, SIMILE_E_IO, "cannot fetch '%s': nothing came for %d seconds", subject,
                        h->options.stall_seconds);
     case CURLE_PARTIAL_FILE:
@@ -322,11 +343,11 @@ static simile_status explain_status(http *h)
 {
     const char *subject = h->ask->subject;
     const long status = h->head->status;
-    if (status == 401)
+    if (status == 401 && !h->options.guard)
         return err_set(h->err, SIMILE_E_NOT_FOUND,
                        "cannot fetch '%s': there is no such model, or it is private and %s (401)", subject,
                        h->token ? "HF_TOKEN does not open it" : "needs HF_TOKEN");
-    if (status == 403)
+    if (status == 403 && !h->options.guard)
         return err_set(h->err, SIMILE_E_IO, "cannot fetch '%s': access to it has to be granted first (403)", subject);
     if (status == 404 || status == 410) return explain_missing(h);
     h->again = status == 408 || status == 416 || status == 429 || status >= 500;
@@ -341,7 +362,7 @@ static simile_status explain_status(http *h)
 static void set_up(http *h, const url_parts *url, struct curl_slist *headers)
 {
     CURL *c = h->curl;
-    const char *proxy = proxy_for(url);
+    const char *proxy = h->options.guard ? NULL : proxy_for(url);
     curl_easy_reset(c);
     h->proxied = proxy != NULL;
     h->detail[0] = 0;
@@ -360,6 +381,7 @@ static void set_up(http *h, const url_parts *url, struct curl_slist *headers)
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->options.stall_seconds);
     curl_easy_setopt(c, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)h->options.stall_seconds);
+    if (h->options.guard) curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(h->deadline_ms - now_ms()));
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->detail);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -436,7 +458,7 @@ static simile_status follow(http *h, url_parts *url)
     if (verdict == URL_BAD)
         return err_set(h->err, SIMILE_E_UNSUPPORTED,
                        "cannot fetch '%s': the server points to something that is no URL of the web", h->ask->subject);
-    if (strcmp(next.scheme, url->scheme) != 0) {
+    if (strcmp(next.scheme, url->scheme) != 0 && !(h->options.guard && strcmp(next.scheme, "https") == 0)) {
         err_set(h->err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': the server points from %s to %s", h->ask->subject,
                 url->scheme, next.scheme);
         url_release(&next);
@@ -447,14 +469,46 @@ static simile_status follow(http *h, url_parts *url)
     return SIMILE_OK;
 }
 
+/* Is the origin among those of a list with blanks between? What is no URL there matches nothing. */
+static bool is_listed(const char *list, const char *origin)
+{
+    bool found = false;
+    for (const char *at = list; at && *at && !found;) {
+        at += strspn(at, " ");
+        const size_t n = strcspn(at, " ");
+        url_parts parts;
+        char *word = mem_strndup(at, n);
+        if (word && url_split(word, NULL, &parts) == URL_GOOD) {
+            char *one = origin_of(&parts);
+            found = one && strcmp(one, origin) == 0;
+            mem_free(one);
+            url_release(&parts);
+        }
+        mem_free(word);
+        at += n;
+    }
+    return found;
+}
+
 /* Is this the endpoint's own origin? Only there does the token go. */
 static simile_status look_whose(http *h, const url_parts *url)
 {
     char *origin = origin_of(url);
     if (!origin) return err_nomem(h->err);
     h->own = strcmp(origin, h->origin) == 0;
+    h->trusted = h->options.guard && is_listed(h->options.guard->trust, origin);
     mem_free(origin);
     return SIMILE_OK;
+}
+
+/* What a guarded session refuses before anything is looked up. */
+static simile_status check_hop(http *h, const url_parts *url)
+{
+    if (!h->options.guard) return SIMILE_OK;
+    if (now_ms() >= h->deadline_ms) return too_slow(h);
+    if (h->trusted || strcmp(url->port, "80") == 0 || strcmp(url->port, "443") == 0) return SIMILE_OK;
+    return err_set(h->err, SIMILE_E_UNSUPPORTED, "cannot fetch '%s': port %s is none of 80 and 443", h->ask->subject,
+                   url->port);
 }
 
 static simile_status finish_response(http *h)
@@ -478,12 +532,14 @@ static simile_status attempt(http *h, const char *first, int64_t from, const cha
     if (verdict == URL_NO_MEMORY) return err_nomem(h->err);
     if (verdict == URL_BAD)
         return err_set(h->err, SIMILE_E_ARG, "cannot fetch '%s': '%s' is no http or https URL", h->ask->subject, first);
+    const int redirects = h->options.guard ? h->options.guard->redirects : MAX_REDIRECTS;
     simile_status status = SIMILE_OK;
     for (int hop = 0; !status; hop++) {
         status = look_whose(h, &url);
+        if (!status) status = check_hop(h, &url);
         if (!status) status = ask_url(h, &url, from, etag);
         if (status || !is_redirect(h->head->status)) break;
-        status = hop < MAX_REDIRECTS
+        status = hop < redirects
                      ? follow(h, &url)
                      : err_set(h->err, SIMILE_E_UNSUPPORTED,
                                "cannot fetch '%s': the server points from place to place without end", h->ask->subject);
@@ -520,6 +576,7 @@ simile_status http_get(http *h, const char *url, const http_ask *ask, http_head 
     h->ask = ask;
     h->head = head;
     h->err = err ? err : &own;
+    if (h->options.guard) h->deadline_ms = now_ms() + (int64_t)h->options.guard->seconds * 1000;
     for (int tries = 0;;) {
         int64_t from = 0;
         const char *etag = NULL;

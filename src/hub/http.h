@@ -38,6 +38,14 @@ bool http_address_is_private(const struct sockaddr *address);
 
 typedef struct http http;
 
+/* For a URL that nobody vouches for. Each hop goes to port 80 or 443 of a public address, directly: through a proxy the
+ * address could not be checked. From http a redirect may lead to https, never back. */
+typedef struct {
+    int redirects;     /* that are followed */
+    int seconds;       /* for everything together */
+    const char *trust; /* origins that may be anywhere, "http://10.0.0.2:8080", blanks between; NULL: none */
+} http_guard;
+
 typedef struct {
     const char *endpoint;     /* a URL; its origin is the one that the token is for */
     const char *token;        /* NULL: none */
@@ -46,6 +54,7 @@ typedef struct {
     int backoff_ms;           /* the first pause; each later one is twice as long */
     bool (*stop)(void *user); /* asked all the time; true: cancel */
     void *user;
+    const http_guard *guard; /* NULL: the endpoint itself was chosen by the user */
 } http_options;
 
 simile_status http_open(const http_options *options, http **out, simile_error *err);

@@ -7,6 +7,7 @@
 #ifndef SIMILE_HUB_HUB_H
 #define SIMILE_HUB_HUB_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* models: the folder below which the model gets a folder of its own. It is made when it is not there. */
@@ -31,5 +32,8 @@ simile_status hub_installed(const char *models, int own, simile_installed_fn fn,
 
 /* Takes away what hub_pull put below `models` under this name, finished or not, and nothing else. */
 simile_status hub_remove(const char *name, const char *models, int64_t *bytes, simile_error *err);
+
+/* The bytes of a URL that a stranger names, at most out->max of them, see simile_image_fetch. */
+simile_status hub_remote(const char *url, const simile_fetch_options *options, buf *out, simile_error *err);
 
 #endif

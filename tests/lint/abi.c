@@ -50,5 +50,6 @@ int main(void)
     SIZE(simile_reader_options);
     SIZE(simile_read_options);
     SIZE(simile_reading);
+    SIZE(simile_fetch_options);
     return 0;
 }
