@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked for, as the server wants it: terms of texts, items and pictures; pictures travel as parts of a form.
+import { api } from "./api.js";
+import { t } from "./i18n.js";
+import { findPicture } from "./store.js";
+import { span } from "./state.js";
+
+export async function search({ terms, target, folder, from, to }, { offset = 0, limit = 60, signal } = {}) {
+  const { after, before } = span({ from, to });
+  const question = { terms: [], target, offset, limit, after, before, folder: folder || undefined };
+  let form = null;
+  for (const [i, { kind, value, weight }] of terms.entries()) {
+    if (kind === "text") question.terms.push({ text: value, weight });
+    else if (kind === "id") question.terms.push({ id: value, weight });
+    else {
+      const file = await findPicture(value);
+      if (!file) throw new Error(t("error.picture"));
+      form ??= new FormData();
+      form.append(`picture${i}`, file, "picture");
+      question.terms.push({ part: `picture${i}`, weight });
+    }
+  }
+  if (!form) return api("POST", "/v1/search", { json: question, signal });
+  form.append("query", JSON.stringify(question));
+  return api("POST", "/v1/search", { form, signal });
+}
+
+// The picture of classify and compare: an item, or one that this browser keeps.
+export async function classify({ id, picture, labels, templates, signal }) {
+  const question = { labels, templates };
+  if (id) return api("POST", "/v1/classify", { json: { id, ...question }, signal });
+  const file = await findPicture(picture);
+  if (!file) throw new Error(t("error.picture"));
+  return api("POST", "/v1/classify", { json: { image: await dataURL(file), ...question }, signal });
+}
+
+function dataURL(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () =>
+      resolve(
+        reader.result.startsWith("data:image/")
+          ? reader.result
+          : reader.result.replace(/^data:[^,]*,/, "data:image/unknown;base64,"),
+      );
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+// The labels that one classifies with; the interface's own until others are typed.
+const isText = (line) => line.trim() !== "";
+export const labelsOf = (text) =>
+  [
+    ...new Set(
+      text
+        .split(/[\n,，、;；]/)
+        .map((line) => line.trim())
+        .filter(isText),
+    ),
+  ].slice(0, 200);
