@@ -9,14 +9,15 @@ export function bars(labels) {
   return h(
     "ol",
     { class: "bars" },
-    labels.map(({ label, confidence, probability, similarity }) => {
-      const share = confidence ?? probability ?? 0,
+    labels.map(({ label, candidates, candidate, confidence, similarity }) => {
+      const share = confidence ?? 0,
         inside = h("span", { class: "bar-fill" });
+      const read = candidates?.[candidate ?? 0]?.text; // of a label that was translated
       inside.style.width = `${Math.max(THINNEST, 100 * share)}%`;
       return h(
         "li",
         {},
-        h("span", { class: "bar-label", dir: "auto" }, label),
+        h("span", { class: "bar-label", dir: "auto" }, label, read && h("small", { lang: "en" }, read)),
         h("span", { class: "bar-similarity" }, t("bar.similarity", { similarity: decimal(similarity) })),
         h("span", { class: "bar-share" }, percent(share)),
         h("span", { class: "bar", "aria-hidden": "true" }, inside),

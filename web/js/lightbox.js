@@ -6,7 +6,7 @@ import { bars } from "./bars.js";
 import { button, fill, h, icon } from "./dom.js";
 import { bytes, count, date, decimal, t, time } from "./i18n.js";
 import { classify, search } from "./query.js";
-import { myLabels } from "./labels.js";
+import { myLabels, myTemplate } from "./labels.js";
 import { address, go, goView, state } from "./state.js";
 
 const SWIPE = 60; // pixels
@@ -220,7 +220,7 @@ export class Lightbox {
     const found = this.foundBy?.(item),
       original = h(
         "a",
-        { class: "button quiet", href: item.original, download: item.name },
+        { class: "button quiet", href: `${item.original}?download=1`, download: item.name },
         icon("download"),
         h("span", {}, t("download")),
       );
@@ -313,8 +313,8 @@ export class Lightbox {
     );
     fill(this.fitting, head, bars([]));
     try {
-      item.fitting ??= (await classify({ id: item.id, labels, signal })).labels;
-      if (this.id === item.id) fill(this.fitting, head, bars(item.fitting.slice(0, FITTING)));
+      item.fitting ??= (await classify({ id: item.id, labels, template: myTemplate(), top: FITTING, signal })).labels;
+      if (this.id === item.id) fill(this.fitting, head, bars(item.fitting));
       if (!this.stats()?.texts) return;
       item.texts ??= (
         await search({ terms: [{ kind: "id", value: item.id, weight: 1 }], target: "text" }, { limit: TEXTS, signal })

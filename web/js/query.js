@@ -7,7 +7,16 @@ import { span } from "./state.js";
 
 export async function search({ terms, target, folder, from, to }, { offset = 0, limit = 60, signal } = {}) {
   const { after, before } = span({ from, to });
-  const question = { terms: [], target, offset, limit, after, before, folder: folder || undefined };
+  const question = {
+    terms: [],
+    exclude_terms: true,
+    target,
+    offset,
+    limit,
+    after,
+    before,
+    folder: folder || undefined,
+  };
   let form = null;
   for (const [i, { kind, value, weight }] of terms.entries()) {
     if (kind === "text") question.terms.push({ text: value, weight });
@@ -25,27 +34,16 @@ export async function search({ terms, target, folder, from, to }, { offset = 0, 
   return api("POST", "/v1/search", { form, signal });
 }
 
-// The picture of classify and compare: an item, or one that this browser keeps.
-export async function classify({ id, picture, labels, templates, signal }) {
-  const question = { labels, templates };
+// How well labels fit an item, or a picture that this browser keeps.
+export async function classify({ id, picture, labels, template, top, signal }) {
+  const question = { labels, templates: template ? [template] : undefined, top };
   if (id) return api("POST", "/v1/classify", { json: { id, ...question }, signal });
   const file = await findPicture(picture);
   if (!file) throw new Error(t("error.picture"));
-  return api("POST", "/v1/classify", { json: { image: await dataURL(file), ...question }, signal });
-}
-
-function dataURL(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () =>
-      resolve(
-        reader.result.startsWith("data:image/")
-          ? reader.result
-          : reader.result.replace(/^data:[^,]*,/, "data:image/unknown;base64,"),
-      );
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(file);
-  });
+  const form = new FormData();
+  form.append("picture", file, "picture");
+  form.append("query", JSON.stringify({ part: "picture", ...question }));
+  return api("POST", "/v1/classify", { form, signal });
 }
 
 // The labels that one classifies with; the interface's own until others are typed.

@@ -340,7 +340,7 @@ class JobCard {
 
   draw(job) {
     const open = OPEN.has(job.state),
-      { report = {} } = job;
+      report = job.report || {};
     this.element.dataset.state = job.state;
     this.head.textContent = t(`job.${job.state}`);
     this.paths.textContent = (job.paths || []).join(", ") || t("job.everything");

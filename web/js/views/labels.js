@@ -129,14 +129,10 @@ export class LabelsView {
     this.abort = new AbortController();
     this.answer.setAttribute("aria-busy", "true");
     try {
-      const answer = await classify({
-        id,
-        picture: at,
-        labels,
-        templates: template ? [template] : undefined,
-        signal: this.abort.signal,
-      });
-      fill(this.answer, bars(answer.labels), h("p", { class: "note" }, t("labels.confidence")));
+      const { signal } = this.abort;
+      const answer = await classify({ id, picture: at, labels, template, signal });
+      const meaning = t(answer.score === "sigmoid" ? "labels.each" : "labels.confidence");
+      fill(this.answer, bars(answer.labels), h("p", { class: "note" }, meaning));
       announce(t("labels.best", { label: answer.labels[0].label }));
     } catch (error) {
       if (error.name === "AbortError") return;

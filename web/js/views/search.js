@@ -154,13 +154,9 @@ export class SearchView {
   async loadFacets() {
     const key = asked({ ...state, terms: [] });
     if (this.facets?.key === key) return this.facets;
-    const { after, before } = span(state),
-      { folder } = state;
+    const { folder } = state;
     try {
-      const byFolder = await api("GET", `/v1/facets${query({ folder })}`);
-      const byPeriod =
-        after || before || folder ? await api("GET", `/v1/facets${query({ after, before })}`) : byFolder;
-      this.facets = { key, periods: byFolder.periods, folders: byPeriod.folders };
+      this.facets = { ...(await api("GET", `/v1/facets${query({ folder, ...span(state) })}`)), key };
       if (folder) this.place.querySelector("span").textContent = this.folderName();
     } catch {
       // The list of pictures says what is wrong.

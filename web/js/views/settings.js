@@ -137,13 +137,9 @@ export class SettingsView {
     const s = this.stats();
     if (!s) return;
     const names = new Intl.DisplayNames([language], { type: "language" });
-    const reads = (s.languages || []).map((code) => {
-      try {
-        return names.of(code);
-      } catch {
-        return code;
-      }
-    });
+    const reads = s.languages.map(({ code, via }) =>
+      via === "translate" ? t("settings.translated", { name: names.of(code) }) : names.of(code),
+    );
     fill(
       this.model,
       row(t("settings.sees"), s.model || "–"),
