@@ -13,6 +13,10 @@
 const route *const route_tables[] = {
     routes_health,
     routes_own,
+    routes_immich,
+    routes_openai,
+    routes_clip_retrieval,
+    routes_clip_as_service,
     routes_page,
     NULL,
 };

@@ -146,7 +146,6 @@ static void test_slices(void **state)
 {
     (void)state;
     const char *const texts[] = {"two dogs", "snow", "a red car"};
-    simile_error err;
     simile_reader *reader = open_reader(NULL, NULL, 0);
     simile_readings *all, *tail, *one, *none;
     assert_ok(simile_read(reader, texts, 3, NULL, &all, &err));
