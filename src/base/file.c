@@ -42,8 +42,7 @@ bool file_is_folder(const char *path)
     return !file_stat(path, &facts, NULL) && facts.is_directory;
 }
 
-/* Opens a regular file for reading, or explains. Pipes and devices are refused: they could block for ever. */
-static int open_regular(const char *path, size_t *len, simile_error *err)
+int file_open_regular(const char *path, size_t *len, simile_error *err)
 {
     struct stat st;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -62,7 +61,7 @@ static int open_regular(const char *path, size_t *len, simile_error *err)
     return fd;
 }
 
-/* The status that open_regular left, also when the caller has no err to look into. */
+/* The status that file_open_regular left, also when the caller has no err to look into. */
 static simile_status open_status(const char *path)
 {
     simile_error err;
@@ -75,7 +74,7 @@ simile_status file_map_open(const char *path, file_map *out, simile_error *err)
 {
     *out = (file_map){.data = (const uint8_t *)""};
     size_t len = 0;
-    const int fd = open_regular(path, &len, err);
+    const int fd = file_open_regular(path, &len, err);
     if (fd < 0) return open_status(path);
     simile_status status = SIMILE_OK;
     if (len) {
@@ -104,7 +103,7 @@ simile_status file_read(const char *path, size_t max, char **out, size_t *len, s
     *out = NULL;
     *len = 0;
     size_t size = 0;
-    const int fd = open_regular(path, &size, err);
+    const int fd = file_open_regular(path, &size, err);
     if (fd < 0) return open_status(path);
     simile_status status = SIMILE_OK;
     char *data = NULL;

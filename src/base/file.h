@@ -18,6 +18,10 @@ typedef struct {
 simile_status file_map_open(const char *path, file_map *out, simile_error *err);
 void file_map_close(file_map *map);
 
+/* Opens a regular file for reading: its descriptor and its length, or -1. Pipes and devices are refused: they could
+ * block for ever. */
+int file_open_regular(const char *path, size_t *len, simile_error *err);
+
 /* Reads a whole regular file, at most max bytes (SIMILE_E_LIMIT). *out is NUL-terminated, freed with mem_free. */
 simile_status file_read(const char *path, size_t max, char **out, size_t *len, simile_error *err);
 

@@ -69,7 +69,8 @@ static bool push_unreadable(candidates *all, const char *path)
 typedef struct {
     candidates *all;
     catalog *c;
-    const simile_add_options *options;
+    simile_progress_fn progress;
+    void *user;
     size_t seen;
     simile_status status; /* why the walk was stopped, and the sentence for it */
     simile_error why;
@@ -85,9 +86,8 @@ static simile_status is_item(walk *w, const char *path, bool *out)
 static int walk_file(void *user, const char *path, const file_facts *facts)
 {
     walk *w = user;
-    const simile_add_options *o = w->options;
     bool wanted = image_has_known_ending(path);
-    if (o->progress && w->seen++ % WALK_STEP == 0 && o->progress(o->user, 0, 0, path))
+    if (w->progress && w->seen++ % WALK_STEP == 0 && w->progress(w->user, 0, 0, path))
         w->status = err_set(&w->why, SIMILE_E_CANCELLED, "cancelled");
     if (!w->status && !wanted) w->status = is_item(w, path, &wanted);
     if (!w->status && wanted && !push_file(w->all, mem_strdup(path), false)) w->status = err_nomem(&w->why);
@@ -152,12 +152,12 @@ static void tidy(candidates *all)
 }
 
 simile_status candidates_collect(candidates *all, catalog *c, const char *const *paths, size_t n_paths,
-                                 const simile_add_options *options, simile_error *err)
+                                 simile_progress_fn progress, void *user, simile_error *err)
 {
     *all = (candidates){0};
     all->roots = mem_zero_array(n_paths, sizeof *all->roots);
     if (!all->roots) return err_nomem(err);
-    walk w = {.all = all, .c = c, .options = options};
+    walk w = {.all = all, .c = c, .progress = progress, .user = user};
     for (size_t i = 0; i < n_paths; i++) RETURN_IF_ERROR(take_path(all, paths[i], err));
     for (size_t i = 0; i < all->n_roots; i++) RETURN_IF_ERROR(walk_root(&w, all->roots[i], err));
     tidy(all);

@@ -11,6 +11,9 @@
  * Bytes that the catalogue knows already are not decoded again: the vector is copied, or, when the file that it
  * belonged to is gone, the item itself moves to the new path. What cannot be read is quarantined with the reason.
  *
+ * Which candidates, and in what order, is decided before (survey.c); what lies outside of the wanted time still counts
+ * as seen, so that nobody takes it for missing.
+ *
  * A batch is made of the next `batch` files that need work, so that a run that was killed and is started again forms
  * the same batches as one that was not, and both give the same items the same ids.
  *
@@ -413,16 +416,22 @@ static simile_status consider(ingest *in, candidate *file, simile_error *err)
 
 static simile_status ingest_all(ingest *in, const char *const *paths, size_t n_paths, simile_error *err)
 {
+    const simile_add_options *o = &in->options;
+    const period when = {o->has_after != 0, o->has_before != 0, o->after, o->before};
     candidates all;
-    simile_status status = candidates_collect(&all, in->c, paths, n_paths, &in->options, err);
+    candidate **chosen = NULL;
+    size_t n = 0;
+    simile_status status = candidates_collect(&all, in->c, paths, n_paths, o->progress, o->user, err);
+    if (!status)
+        status = candidates_choose(&all, in->c, &when, o->newest_first != 0, o->progress, o->user, &chosen, &n, err);
     if (!status) {
-        in->report->found = in->total = (int64_t)all.n;
+        in->report->found = in->total = (int64_t)n;
         status = tell(in, "", err);
     }
-    for (size_t i = 0; i < all.n && !status; i++) status = consider(in, &all.files[i], err);
+    for (size_t i = 0; i < n && !status; i++) status = consider(in, chosen[i], err);
     if (!status) status = flush(in, err);
-    if (!status && !in->options.keep_missing)
-        status = candidates_forget_missing(&all, in->c, &in->report->removed, err);
+    if (!status && !o->keep_missing) status = candidates_forget_missing(&all, in->c, &in->report->removed, err);
+    mem_free(chosen);
     candidates_release(&all);
     return status;
 }

@@ -134,9 +134,10 @@ ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
 /* ---- ingest (collect.c, ingest.c) ---- */
 
 typedef struct {
-    char *path; /* absolute */
-    bool named; /* by the caller, not found in a folder */
-    bool gone;  /* it vanished while we were at it */
+    char *path;   /* absolute */
+    bool named;   /* by the caller, not found in a folder */
+    bool gone;    /* it vanished while we were at it */
+    int64_t date; /* where dates were asked for */
 } candidate;
 
 typedef struct {
@@ -148,14 +149,31 @@ typedef struct {
     size_t n_unreadable, unreadable_capacity;
 } candidates;
 
-/* Looks through the given paths. `c` says which files with unusual names are items already. */
+/* Looks through the given paths. `c` says which files with unusual names are items already. progress may be NULL. */
 simile_status candidates_collect(candidates *all, catalog *c, const char *const *paths, size_t n_paths,
-                                 const simile_add_options *options, simile_error *err);
+                                 simile_progress_fn progress, void *user, simile_error *err);
 void candidates_release(candidates *all);
 /* Forgets the items below the given folders whose file is gone. */
 simile_status candidates_forget_missing(const candidates *all, catalog *c, int64_t *removed, simile_error *err);
 /* Is there no file of this name? False when that cannot be told. */
 bool file_is_gone(const char *path);
+
+/* ---- files before they are indexed (survey.c) ---- */
+
+typedef struct {
+    bool has_after, has_before;
+    int64_t after, before;
+} period;
+
+static inline bool period_has(const period *p, int64_t date)
+{
+    return (!p->has_after || date >= p->after) && (!p->has_before || date < p->before);
+}
+
+/* The candidates of a period, by path or the newest first; the pointers are for mem_free. */
+simile_status candidates_choose(const candidates *all, catalog *c, const period *when, bool newest_first,
+                                simile_progress_fn progress, void *user, candidate ***out, size_t *n,
+                                simile_error *err);
 
 /* ---- items that are listed first and deleted then (library.c) ---- */
 

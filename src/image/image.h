@@ -2,6 +2,7 @@
  * image.h - from a picture file to the tensor that a network sees. Knows no model, only sizes and numbers.
  *
  * decode.c   libvips: first frame, 8-bit RGB by the rules of Pillow's convert("RGB"), EXIF orientation and date
+ * taken.c    the EXIF date alone, from the head of a file
  * resample.c Pillow's resize, bit for bit
  * prepare.c  resize, crop, rescale, normalise as Hugging Face's image processors do */
 #ifndef SIMILE_IMAGE_IMAGE_H
@@ -37,6 +38,10 @@ void image_release(image *img);
 
 /* The format that the first bytes announce: "jpeg"; NULL: none that is decoded. */
 const char *image_sniff(const void *bytes, size_t len);
+
+/* The date on which a picture was taken, out of the head of its file, without decoding: INT64_MIN when there is none,
+ * or when it does not stand where the format usually has it. Where there is one, image_decode finds the same. */
+int64_t image_taken(const char *path);
 
 /* Does a file of this name look like a picture (by its ending)? */
 bool image_has_known_ending(const char *path);

@@ -60,6 +60,9 @@ typedef struct {
     int32_t width, height;
 } catalog_item;
 
+/* The date of an item with these times: taken, else mtime in seconds. */
+int64_t catalog_date_of(int64_t taken, int64_t mtime_ns);
+
 /* Writes: between begin and commit (or rollback). begin takes the write lock at once: SIMILE_E_BUSY if another has it
  * for longer than a few seconds. */
 simile_status catalog_begin(catalog *c, simile_error *err);

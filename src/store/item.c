@@ -6,8 +6,7 @@
 #include "base/mem.h"
 #include "store/internal.h"
 
-/* The date that filters compare: EXIF, else the file's, in whole seconds rounded down. */
-static int64_t date_of(int64_t taken, int64_t mtime_ns)
+int64_t catalog_date_of(int64_t taken, int64_t mtime_ns)
 {
     if (taken != CATALOG_NO_DATE) return taken;
     return mtime_ns / 1000000000 - (mtime_ns % 1000000000 < 0);
@@ -58,7 +57,7 @@ static const char *read_numbers(sqlite3_stmt *statement, catalog_item *out)
     out->width = (int32_t)width;
     out->height = (int32_t)height;
     if (!read_number(statement, 12, INT64_MIN, INT64_MAX, &out->date) ||
-        out->date != date_of(out->taken, out->mtime_ns))
+        out->date != catalog_date_of(out->taken, out->mtime_ns))
         return "its date does not follow from its times";
     return NULL;
 }
@@ -243,7 +242,7 @@ static int bind_item(sqlite3_stmt *statement, const catalog_item *item)
     if (!code && item->taken != CATALOG_NO_DATE) code = sqlite3_bind_int64(statement, 10, item->taken);
     if (!code) code = sqlite3_bind_int(statement, 11, item->width);
     if (!code) code = sqlite3_bind_int(statement, 12, item->height);
-    if (!code) code = sqlite3_bind_int64(statement, 13, date_of(item->taken, item->mtime_ns));
+    if (!code) code = sqlite3_bind_int64(statement, 13, catalog_date_of(item->taken, item->mtime_ns));
     return code;
 }
 

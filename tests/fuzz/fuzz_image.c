@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_image.c - any bytes as a picture: decoding, EXIF, resizing and preparing. The limit keeps single runs short.
+ * fuzz_image.c - any bytes as a picture: decoding, EXIF, the date in a file's head, resizing and preparing. The limit
+ * keeps single runs short.
  *
  * HEIF and AVIF stop at the sniffer: the decoders behind libheif leak and print on damaged data (seen with dav1d 1.0),
  * which would hide what is ours. */
@@ -7,7 +8,21 @@
 #include "image/image.h"
 #include "image/parts.h"
 
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_date(const uint8_t *data, size_t size)
+{
+    char path[32];
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    image_taken(path);
+    close(fd);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -24,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     image img;
     const char *name;
     exif_read(data, size);
+    read_date(data, size);
     const picture_format format = sniff_format(data, size, &name);
     if (format == FORMAT_HEIF || format == FORMAT_AVIF) return 0;
     if (image_decode(data, size, "fuzz", &options, &img, NULL)) return 0;

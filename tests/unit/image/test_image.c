@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char *fixtures(void)
 {
@@ -435,6 +436,63 @@ static void test_nonsense_exif_is_absent(void **state)
     assert_true(facts.taken == INT64_MIN);
 }
 
+static int compare_dates(void *user, const char *path, const file_facts *facts)
+{
+    int *dated = user;
+    image img;
+    const int64_t taken = image_taken(path);
+    if (image_open(path, NULL, &img, NULL)) return 0;
+    if (taken != img.taken) fail_msg("%s: %lld, not %lld", path, (long long)taken, (long long)img.taken);
+    *dated += taken != INT64_MIN;
+    image_release(&img);
+    return 0;
+}
+
+static void test_the_date_in_a_files_head_is_that_of_the_picture(void **state)
+{
+    int dated = 0;
+    assert_int_equal(file_walk(fixtures(), compare_dates, NULL, &dated, NULL), SIMILE_OK);
+    assert_true(dated >= 8 * 4 + 1); /* JPEG, PNG, WebP and TIFF in eight orientations, AVIF */
+    assert_true(image_taken("/nonexistent.jpg") == INT64_MIN);
+    assert_true(image_taken(fixtures()) == INT64_MIN);
+}
+
+/* The date of bytes that lie in a file of their own. */
+static int64_t taken_of(const void *bytes, size_t len)
+{
+    char path[] = "/tmp/simile-image-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+    const int64_t taken = image_taken(path);
+    unlink(path);
+    return taken;
+}
+
+static void test_damaged_heads_have_another_date_or_none(void **state)
+{
+    static const char *const names[] = {"o1.jpg", "o1.png", "o1.webp", "o1.tif", "dated.avif"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = fixture(names[i]), *bytes;
+        size_t len;
+        assert_int_equal(file_read(path, 1 << 20, &bytes, &len, NULL), SIMILE_OK);
+        const int64_t whole = taken_of(bytes, len);
+        assert_true(whole != INT64_MIN);
+        for (size_t n = 0; n < len; n += 1 + n / 64) {
+            const int64_t cut = taken_of(bytes, n);
+            assert_true(cut == INT64_MIN || cut == whole || cut == 1582934401); /* DateTime stands first */
+        }
+        for (size_t at = 0; at < len && at < 400; at++) {
+            bytes[at] = (char)~bytes[at];
+            taken_of(bytes, len);
+            bytes[at] = (char)~bytes[at];
+        }
+        mem_free(bytes);
+        mem_free(path);
+    }
+}
+
 static void test_known_endings(void **state)
 {
     static const char *const yes[] = {"a.jpg", "/x/y.JPEG", "a.b.Png", "x.webp", "x.gif",
@@ -497,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_each_failing_allocation_is_reported),
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_nonsense_exif_is_absent),
+        cmocka_unit_test(test_the_date_in_a_files_head_is_that_of_the_picture),
+        cmocka_unit_test(test_damaged_heads_have_another_date_or_none),
         cmocka_unit_test(test_known_endings),
         cmocka_unit_test(test_local_photographs_are_read),
     };
