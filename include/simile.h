@@ -949,8 +949,8 @@ typedef struct {
 /* Fetches and decodes a picture whose URL comes from somebody who is not trusted. Only http and https URLs without a
  * user's name are followed, to ports 80 and 443; every address that is really connected to must be a public one, after
  * each redirect again: none of this machine, of a local network, of a shared or reserved range, or of IPv6 that
- * stands for one of these. A proxy is never used. What the bytes are is decided by the bytes. Errors: ARG (no such URL),
- * UNSUPPORTED (refused as above), NOT_FOUND, IO, BUSY, LIMIT (too large, too slow), and those of
+ * stands for one of these. A proxy is never used. What the bytes are is decided by the bytes. Errors: ARG (no such
+ * URL), UNSUPPORTED (refused as above), NOT_FOUND, IO, BUSY, LIMIT (too large, too slow), and those of
  * simile_image_decode. */
 SIMILE_API simile_status simile_image_fetch(const char *url, const simile_fetch_options *options, simile_image **out,
                                             simile_error *err);

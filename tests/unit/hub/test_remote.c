@@ -146,10 +146,14 @@ static int stop(void **state)
 static simile_status fetch(const char *what, bool trusted, simile_image **out)
 {
     char own[64], url[1024];
+    const int seconds = strcmp(what, "/slow") == 0 ? 1 : 60;
     snprintf(own, sizeof own, "http://127.0.0.1:%d", port);
     snprintf(url, sizeof url, "%s%s", *what == '/' ? own : "", what);
-    const simile_fetch_options o = {
-        .struct_size = sizeof o, .max_bytes = 100000, .seconds = 1, .redirects = 3, .trust = trusted ? own : NULL};
+    const simile_fetch_options o = {.struct_size = sizeof o,
+                                    .max_bytes = 100000,
+                                    .seconds = seconds,
+                                    .redirects = 3,
+                                    .trust = trusted ? own : NULL};
     memset(&err, 0, sizeof err);
     const simile_status status = simile_image_fetch(url, &o, out, &err);
     assert_true((status == SIMILE_OK) == (*out != NULL));
