@@ -6,7 +6,7 @@
  * same after a restart. An id that was not handed out names nothing. Hidden folders are left out, and no symbolic link
  * below a root is followed, neither when a folder is listed nor when it is used later on.
  *
- * Threads: any. Memory: FOLDERS_REMEMBERED paths; the one that was handed out the longest ago is forgotten first. */
+ * Threads: any. Memory: FOLDERS_REMEMBERED paths; those that nobody asked for lately are forgotten first. */
 #ifndef SIMILE_SERVE_FOLDERS_H
 #define SIMILE_SERVE_FOLDERS_H
 
@@ -22,8 +22,8 @@ typedef struct {
     const char *id, *name;
     const char *path; /* to be shown */
     bool has_children;
-} folder;
-typedef int (*folder_fn)(void *user, const folder *one); /* non-zero ends it */
+} folder_info;
+typedef int (*folder_fn)(void *user, const folder_info *one); /* non-zero ends it */
 
 /* parent NULL: the roots. Otherwise the folders right below that one, by name, at most FOLDERS_LISTED. Errors:
  * NOT_FOUND (no such id, or the folder is gone), IO, NOMEM. */
@@ -38,5 +38,8 @@ simile_status folders_id(folders *f, const char *path, char out[FOLDER_ID], simi
 /* Hands out the ids of all folders that hold pictures of the catalogue: done at the start, so that ids of an earlier
  * run are known again. */
 simile_status folders_remember(folders *f, simile_library *library, simile_error *err);
+
+/* Is the path the folder itself, or does it lie below it? By their bytes. */
+bool folder_holds(const char *folder, const char *path);
 
 #endif
