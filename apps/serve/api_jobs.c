@@ -17,7 +17,7 @@ enum { MAX_FOLDERS = 64, FOLDER_NAME = 128 };
 
 /* ---- folders ---- */
 
-static int write_folder(void *user, const folder *one)
+static int write_folder(void *user, const folder_info *one)
 {
     json_writer *w = user;
     jw_object(w);

@@ -48,8 +48,8 @@ static bool is_described(const route *r)
     {
         const char *method;
         json_t *operation;
-        json_object_foreach(methods, method, operation) if (is_same_path(path, r->path) &&
-                                                            !strcasecmp(method, r->method)) return true;
+        json_object_foreach(methods, method,
+                            operation) if (is_same_path(path, r->path) && !strcasecmp(method, r->method)) return true;
     }
     return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * whole.h - for the tests of interfaces: a whole server in this process, with the bundled model, over a small catalogue.
+ * whole.h - for the tests of interfaces: a whole server in this process, with the bundled model, over a small
+ * catalogue.
  *
  *     ROOT/pictures        the folder that may be indexed
  *       cat.jpg, again.jpg   one picture twice, of 2024-06-01
