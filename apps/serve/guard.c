@@ -20,9 +20,7 @@
 struct guard {
     const serve_options *options;
     bool keyed;
-    uint8_t key[DIGEST_SIZE];      /* SHA-256 of it */
-    uint8_t cookie[DIGEST_SIZE];   /* SHA-256 of the text in the cookie */
-    char cookie_value[DIGEST_HEX]; /* that text */
+    uint8_t key[DIGEST_SIZE]; /* SHA-256 of it */
 };
 
 /* ---- making ---- */
@@ -34,21 +32,6 @@ bool guard_is_loopback(const char *address)
     if (inet_pton(AF_INET, address, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
     if (inet_pton(AF_INET6, address, &six) != 1) return strcmp(address, "localhost") == 0;
     return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-}
-
-static void make_keys(guard *g, const char *key)
-{
-    static const char purpose[] = "simile session";
-    uint8_t bytes[DIGEST_SIZE];
-    digest d;
-    g->keyed = true;
-    digest_bytes(key, strlen(key), g->key);
-    digest_init(&d);
-    digest_add_part(&d, purpose, sizeof purpose - 1);
-    digest_add_part(&d, key, strlen(key));
-    digest_end(&d, bytes);
-    digest_hex(bytes, g->cookie_value);
-    digest_bytes(g->cookie_value, DIGEST_HEX - 1, g->cookie);
 }
 
 /* "https://photos.example:8443": a scheme and a host, nothing behind them. */
@@ -80,7 +63,8 @@ simile_status guard_new(const serve_options *options, guard **out, simile_error 
     guard *g = mem_new(guard);
     if (!g) return err_nomem(err);
     g->options = options;
-    if (options->api_key) make_keys(g, options->api_key);
+    g->keyed = options->api_key != NULL;
+    if (g->keyed) digest_bytes(options->api_key, strlen(options->api_key), g->key);
     *out = g;
     return SIMILE_OK;
 }
@@ -90,12 +74,6 @@ void guard_free(guard *g)
     if (!g) return;
     memset(g, 0, sizeof *g);
     mem_free(g);
-}
-
-bool guard_cookie(const guard *g, char out[65])
-{
-    if (g->keyed) memcpy(out, g->cookie_value, DIGEST_HEX);
-    return g->keyed;
 }
 
 /* ---- Host ---- */
@@ -180,40 +158,19 @@ static bool is_foreign(const guard_facts *f)
 
 /* ---- key ---- */
 
-static bool equals(const uint8_t digest_of_right[DIGEST_SIZE], const char *text, size_t len)
+static bool is_key(const guard *g, const char *text)
 {
     uint8_t d[DIGEST_SIZE];
-    digest_bytes(text, len, d);
-    return memeql_sec(d, digest_of_right, DIGEST_SIZE);
-}
-
-/* The value of our cookie; NULL: not there. */
-static const char *find_cookie(const char *cookies, size_t *len)
-{
-    static const char name[] = GUARD_COOKIE "=";
-    while (cookies && *cookies) {
-        cookies += strspn(cookies, " ;");
-        *len = strcspn(cookies, ";");
-        if (strncmp(cookies, name, sizeof name - 1) == 0) {
-            *len -= sizeof name - 1;
-            return cookies + sizeof name - 1;
-        }
-        cookies += *len;
-    }
-    return NULL;
+    digest_bytes(text, strlen(text), d);
+    return memeql_sec(d, g->key, DIGEST_SIZE);
 }
 
 static bool has_key(const guard *g, const guard_facts *f)
 {
-    size_t len = 0;
-    const char *cookie = find_cookie(f->cookies, &len);
     bool right = false;
-    if (f->authorization && strncasecmp(f->authorization, "Bearer ", 7) == 0) {
-        const char *key = f->authorization + 7 + strspn(f->authorization + 7, " ");
-        right |= equals(g->key, key, strlen(key));
-    }
-    if (f->api_key) right |= equals(g->key, f->api_key, strlen(f->api_key));
-    if (cookie) right |= equals(g->cookie, cookie, len);
+    if (f->authorization && strncasecmp(f->authorization, "Bearer ", 7) == 0)
+        right |= is_key(g, f->authorization + 7 + strspn(f->authorization + 7, " "));
+    if (f->api_key) right |= is_key(g, f->api_key);
     return right;
 }
 

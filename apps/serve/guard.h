@@ -24,8 +24,8 @@ bool guard_is_loopback(const char *address);
 /* What a request says, each NULL where it says nothing. */
 typedef struct {
     const char *method, *host, *origin;
-    const char *site, *mode, *dest;                /* Sec-Fetch-... */
-    const char *authorization, *api_key, *cookies; /* the key, in one of three ways */
+    const char *site, *mode, *dest;      /* Sec-Fetch-... */
+    const char *authorization, *api_key; /* the key, in one of two ways */
 } guard_facts;
 
 typedef struct {
@@ -37,9 +37,5 @@ typedef struct {
 
 /* flags: of the route; 0 where there is none. */
 verdict guard_judge(const guard *g, const guard_facts *facts, int flags);
-
-/* The value of the cookie that stands for the key: 64 hex digits, and NUL; false where there is no key. */
-bool guard_cookie(const guard *g, char out[65]);
-#define GUARD_COOKIE "simile_session"
 
 #endif

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * health.c - GET /healthz, GET /metrics, and the cookie that stands for the key.
- *
- * A cookie, because the pictures of a page and its stream of events cannot carry a header: the page sends the key once
- * (POST /v1/session), and the browser keeps what is derived from it out of reach of scripts and of other sites.
- * Threads: the workers'. */
-#include "serve/guard.h"
+ * health.c - GET /metrics. Threads: the workers'. */
+#include "serve/http.h"
 #include "serve/metrics.h"
-
-#include <stdio.h>
 
 static void metrics_page(server *s, const request *q, reply *r)
 {

@@ -129,10 +129,27 @@ typedef struct {
     int lengths, codings, hosts, strange;
 } framing;
 
+/* What the name of a header is made of (RFC 9110, 5.6.2). */
+static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/* MHD 0.9 puts a line that goes on with the next one (obs-fold) together wrongly, and ends up with a name that is a
+ * known one with something behind it. */
+static bool is_mangled(const char *name)
+{
+    static const char *const known[] = {"Content-Length", "Transfer-Encoding", "Host"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const size_t len = strlen(known[i]);
+        if (strncasecmp(name, known[i], len) == 0 && name[len]) return true;
+    }
+    return false;
+}
+
 static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     framing *f = user;
     (void)kind;
+    if (!*name || name[strspn(name, token)] || is_mangled(name))
+        f->strange++; /* "Content-Length :", which some take for the header */
     if (strcasecmp(name, "Content-Length") == 0) {
         f->lengths++;
         if (!value || !*value || strspn(value, "0123456789") != strlen(value)) f->strange++;
@@ -177,8 +194,7 @@ static guard_facts facts_of(const exchange *ex)
                          .mode = header_of(ex, "Sec-Fetch-Mode"),
                          .dest = header_of(ex, "Sec-Fetch-Dest"),
                          .authorization = header_of(ex, "Authorization"),
-                         .api_key = header_of(ex, "X-API-Key"),
-                         .cookies = header_of(ex, "Cookie")};
+                         .api_key = header_of(ex, "X-API-Key")};
 }
 
 /* OPTIONS: what a browser asks before it lets a page of another origin ask (CORS), or what the path can do. */
@@ -237,6 +253,13 @@ static void check_room(http *h, exchange *ex)
     buf_init(&ex->body, length < ex->room ? (size_t)length : ex->room);
 }
 
+/* A short body can stand for a very long one. */
+static bool is_compressed(const exchange *ex)
+{
+    const char *coding = header_of(ex, "Content-Encoding");
+    return coding && strcasecmp(coding, "identity") != 0;
+}
+
 static void judge(http *h, exchange *ex)
 {
     simile_error err;
@@ -246,6 +269,8 @@ static void judge(http *h, exchange *ex)
         refuse(ex, 400, "bad_request", "the length of the request is said in two ways, or for several hosts");
     else if (header_bytes(ex) > h->limits.header_bytes)
         refuse(ex, 431, "limit", "the headers are longer than %zu bytes", h->limits.header_bytes);
+    else if (is_compressed(ex))
+        refuse(ex, 415, "unsupported", "compressed bodies are not read");
     else if (exchange_read_target(ex, &err))
         refuse(ex, status_of(&err), "bad_request", "%s", err.message);
     else
@@ -283,9 +308,15 @@ static enum MHD_Result begin(http *h, exchange *ex, const char *method)
 
 /* ---- bodies ---- */
 
-/* In the middle of a body MHD takes no response: it is written by hand, and the connection closed. */
-static enum MHD_Result cut_off(exchange *ex, int status)
+/* In the middle of a body MHD takes no response. Where the end is near the rest is dropped, and then answered; else the
+ * answer is written by hand, and the connection closed. */
+static enum MHD_Result cut_off(http *h, exchange *ex, int status)
 {
+    if (declared_length(ex) - ex->body.len <= DROPPED_MAX) {
+        let_go(h, ex);
+        refuse(ex, status, "busy", "too many bodies are on their way");
+        return MHD_YES;
+    }
     ex->status = status;
     reaper_last_words(descriptor(ex), status);
     return MHD_NO;
@@ -299,10 +330,11 @@ static enum MHD_Result take_body(http *h, exchange *ex, const char *bytes, size_
         ex->dropped += n;
         return ex->dropped > DROPPED_MAX ? MHD_NO : MHD_YES;
     }
-    if (n > ex->room - ex->body.len) return cut_off(ex, 413);
-    if (ex->body.len + n > ALWAYS_HELD && atomic_load(&h->held) + n > h->limits.bodies_bytes) return cut_off(ex, 503);
+    if (n > ex->room - ex->body.len) return cut_off(h, ex, 413);
+    if (ex->body.len + n > ALWAYS_HELD && atomic_load(&h->held) + n > h->limits.bodies_bytes)
+        return cut_off(h, ex, 503);
     hold(h, ex, n);
-    return buf_append(&ex->body, bytes, n) ? MHD_YES : cut_off(ex, 503);
+    return buf_append(&ex->body, bytes, n) ? MHD_YES : cut_off(h, ex, 503);
 }
 
 /* ---- streams ---- */

@@ -193,7 +193,8 @@ void client_ask(int port, const char *method, const char *target, const char *he
     buf said;
     buf_init(&said, ANSWER_MAX);
     buf_printf(&said, "%s %s HTTP/1.1\r\n", method, target);
-    if (!headers || !strcasestr(headers, "Host:")) buf_printf(&said, "Host: 127.0.0.1:%d\r\n", port);
+    if (!headers || (strncasecmp(headers, "Host:", 5) != 0 && !strcasestr(headers, "\nHost:")))
+        buf_printf(&said, "Host: 127.0.0.1:%d\r\n", port);
     buf_printf(&said, "Connection: close\r\n%s", headers ? headers : "");
     if (body) buf_printf(&said, "Content-Length: %zu\r\n", len);
     buf_text(&said, "\r\n");
