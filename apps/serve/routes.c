@@ -11,14 +11,8 @@
 #include <string.h>
 
 const route *const route_tables[] = {
-    routes_health,
-    routes_own,
-    routes_immich,
-    routes_openai,
-    routes_clip_retrieval,
-    routes_clip_as_service,
-    routes_page,
-    NULL,
+    routes_health,          routes_own,  routes_immich, routes_openai, routes_clip_retrieval,
+    routes_clip_as_service, routes_page, NULL,
 };
 
 /* The number of stars when the path fits, -1 when not. */
