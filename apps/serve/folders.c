@@ -353,31 +353,25 @@ simile_status folders_list(folders *f, const char *parent, folder_fn fn, void *u
 
 typedef struct {
     folders *f;
-    char *last; /* items of one folder follow each other, as a rule */
     simile_status status;
+    simile_error *err;
 } remembering;
 
-static int on_item(void *user, const simile_item *item)
+static int on_folder(void *user, const char *path, int64_t count)
 {
     remembering *r = user;
     char id[FOLDER_ID];
-    char *path = item->path ? path_folder(item->path) : NULL;
-    if (!item->path || (path && r->last && strcmp(path, r->last) == 0)) {
-        mem_free(path);
-        return 0;
-    }
-    r->status = path ? folders_id(r->f, path, id, NULL) : SIMILE_E_NOMEM;
-    mem_free(r->last);
-    r->last = path;
+    (void)count;
+    r->status = folders_id(r->f, path, id, r->err);
     return r->status != SIMILE_OK;
 }
 
 simile_status folders_remember(folders *f, simile_library *library, simile_error *err)
 {
-    remembering r = {.f = f};
-    const simile_status status = simile_library_each(library, on_item, &r, err);
-    mem_free(r.last);
-    return status ? status : r.status ? err_nomem(err) : SIMILE_OK;
+    remembering r = {.f = f, .err = err};
+    const simile_filter all = {.struct_size = sizeof all, .status = SIMILE_ANY};
+    RETURN_IF_ERROR(simile_library_folders(library, &all, on_folder, &r, err));
+    return r.status;
 }
 
 /* ---- the user's pictures folder ---- */

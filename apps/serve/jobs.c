@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "dates.h"
 #include "serve/clock.h"
 #include "serve/events.h"
 #include "serve/folders.h"
@@ -87,11 +88,9 @@ static double rate(const job *one)
 
 static void write_time(json_writer *w, const char *key, int64_t seconds)
 {
-    char text[32];
-    struct tm parts;
-    const time_t t = (time_t)seconds;
+    char text[DATE_TEXT];
     jw_key(w, key);
-    if (seconds && gmtime_r(&t, &parts) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts))
+    if (seconds && moment_text(seconds, text))
         jw_string(w, text);
     else
         jw_null(w);
@@ -238,15 +237,12 @@ static bool cover_add(cover *c, const char *folder)
 }
 
 /* A folder that is not there now (another disk, perhaps) is passed over: its pictures are not forgotten for that. */
-static int on_item(void *user, const simile_item *item)
+static int on_folder(void *user, const char *folder, int64_t count)
 {
     cover *c = user;
-    if (!item->path || (c->n && folder_holds(c->paths[c->n - 1], item->path))) return 0;
-    char *folder = path_folder(item->path);
-    const bool fine = folder && (!file_is_folder(folder) || cover_add(c, folder));
-    mem_free(folder);
-    c->status = fine ? SIMILE_OK : SIMILE_E_NOMEM;
-    return !fine;
+    (void)count;
+    if (file_is_folder(folder) && !cover_add(c, folder)) c->status = SIMILE_E_NOMEM;
+    return c->status != SIMILE_OK;
 }
 
 static void paths_release(char **paths, size_t n)
@@ -259,8 +255,9 @@ static void paths_release(char **paths, size_t n)
 static simile_status find_folders(jobs *j, job *one, simile_error *err)
 {
     cover c = {0};
+    const simile_filter all = {.struct_size = sizeof all, .status = SIMILE_ANY};
     if (one->n_paths) return SIMILE_OK;
-    simile_status status = simile_library_each(j->s->library, on_item, &c, err);
+    simile_status status = simile_library_folders(j->s->library, &all, on_folder, &c, err);
     if (!status && c.status) status = err_nomem(err);
     if (status) {
         paths_release(c.paths, c.n);
@@ -279,8 +276,15 @@ static simile_status add(jobs *j, job *one, simile_encoder *encoder, simile_erro
 {
     at_work a = {j, one};
     const job_request *r = &one->request;
-    const simile_add_options options = {
-        .struct_size = sizeof options, .progress = on_progress, .user = &a, .retry_quarantined = r->retry};
+    const simile_add_options options = {.struct_size = sizeof options,
+                                        .progress = on_progress,
+                                        .user = &a,
+                                        .retry_quarantined = r->retry,
+                                        .newest_first = r->newest_first,
+                                        .has_after = r->has_after,
+                                        .has_before = r->has_before,
+                                        .after = r->after,
+                                        .before = r->before};
     const char **paths = mem_array(one->n_paths, sizeof *paths);
     if (!paths) return err_nomem(err);
     memcpy(paths, one->paths, one->n_paths * sizeof *paths);

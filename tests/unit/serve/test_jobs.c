@@ -8,6 +8,7 @@
 #include "counters.h"
 #include "scratch.h"
 #include "serve/events.h"
+#include "serve/folders.h"
 #include "serve/jobs.h"
 #include "serve/towers.h"
 
@@ -19,7 +20,9 @@
 #include <string.h>
 #include <cmocka.h>
 // clang-format on
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PICTURES = 20, JOBS = 100 };
@@ -357,6 +360,81 @@ static void test_everything_known(void **state)
     assert_int_equal(images(), PICTURES + 3);
 }
 
+/* ---- periods ---- */
+
+typedef struct {
+    char names[8][64];
+    size_t n;
+} name_list;
+
+static int take_name(void *user, const simile_item *item)
+{
+    name_list *l = user;
+    assert_true(l->n < 8);
+    snprintf(l->names[l->n++], sizeof l->names[0], "%s", strrchr(item->path, '/') + 1);
+    return 0;
+}
+
+static void draw_of_year(const char *name, unsigned seed, int64_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    draw(name, seed);
+    assert_int_equal(utimensat(AT_FDCWD, in_scratch(name), times, 0), 0);
+}
+
+/* Pictures of the time that was asked for, the newest first: it gets the smallest id. */
+static void test_period(void **state)
+{
+    (void)state;
+    name_list found = {0};
+    int64_t id;
+    make_folder("years");
+    draw_of_year("years/2001.ppm", 3000, 978307200);
+    draw_of_year("years/2011.ppm", 3001, 1293840000);
+    draw_of_year("years/2021.ppm", 3002, 1609459200);
+    draw_of_year("years/2031.ppm", 3003, 1924992000);
+    const char *path = in_scratch("years");
+    const job_request request = {.paths = &path,
+                                 .n_paths = 1,
+                                 .newest_first = true,
+                                 .has_after = true,
+                                 .after = 1000000000,
+                                 .has_before = true,
+                                 .before = 1924992000};
+    assert_int_equal(jobs_start(s.jobs, &request, &id, &err), SIMILE_OK);
+    wait_to_hear("1:done");
+    assert_int_equal(simile_library_list(s.library, NULL, take_name, &found, NULL, &err), SIMILE_OK);
+    assert_int_equal(found.n, 2);
+    assert_string_equal(found.names[0], "2021.ppm");
+    assert_string_equal(found.names[1], "2011.ppm");
+    json_t *job = look(id);
+    assert_int_equal(number(job, "found"), 2);
+    json_decref(job);
+}
+
+/* Folders of the catalogue are known by the ids of an earlier run. */
+static void test_folders_of_the_catalogue(void **state)
+{
+    (void)state;
+    const char *root = in_scratch("pictures");
+    char id[FOLDER_ID], *path;
+    folders *f;
+    make_folder("elsewhere");
+    draw("elsewhere/a.ppm", 4000);
+    start(in_scratch("elsewhere"));
+    wait_to_hear("1:done");
+    assert_int_equal(folders_new(&root, 1, &f, &err), SIMILE_OK);
+    assert_int_equal(folders_id(f, in_scratch("elsewhere"), id, &err), SIMILE_OK);
+    folders_free(f);
+    assert_int_equal(folders_new(&root, 1, &f, &err), SIMILE_OK);
+    assert_int_equal(folders_path(f, id, &path, &err), SIMILE_E_NOT_FOUND);
+    assert_int_equal(folders_remember(f, s.library, &err), SIMILE_OK);
+    assert_int_equal(folders_open(f, id, &path, &err), SIMILE_OK);
+    assert_string_equal(path, in_scratch("elsewhere"));
+    free(path);
+    folders_free(f);
+}
+
 /* Stopping cancels the job; in the next run of the server the same job goes on. */
 static void test_restart(void **state)
 {
@@ -396,8 +474,16 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_job),    TEST(test_pause),   TEST(test_cancel),           TEST(test_queue),
-        TEST(test_limits), TEST(test_failure), TEST(test_everything_known), TEST(test_restart),
+        TEST(test_job),
+        TEST(test_pause),
+        TEST(test_cancel),
+        TEST(test_queue),
+        TEST(test_limits),
+        TEST(test_failure),
+        TEST(test_everything_known),
+        TEST(test_restart),
+        TEST(test_period),
+        TEST(test_folders_of_the_catalogue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
