@@ -129,7 +129,7 @@ static size_t portion(const batch *b, const work *w)
 
 static void add_share(lane *l, batch *b, work *w, size_t n)
 {
-    if (!w->taken) metrics_observe(l->options.metrics, HISTOGRAM_QUEUE_SECONDS, clock_seconds() - w->since);
+    if (!w->taken) metrics_observe(l->options.metrics, HISTOGRAM_WORK_SECONDS, clock_seconds() - w->since);
     b->shares[b->n_shares++] = (share){.owner = w, .first = w->taken, .n = n};
     b->pieces += n;
     w->taken += n;
@@ -382,6 +382,7 @@ simile_status lane_do(lane *l, work *w, simile_error *err)
     pthread_cond_init(&w->done, NULL);
     pthread_mutex_lock(&l->lock);
     simile_status status = accept(l, w, err);
+    if (status == SIMILE_E_BUSY) metrics_count(l->options.metrics, COUNT_REFUSED_BUSY, 1);
     if (!status) {
         while (!w->ended) pthread_cond_wait(&w->done, &l->lock);
         status = w->status;

@@ -48,6 +48,7 @@ static const described histograms[HISTOGRAMS] = {
     [HISTOGRAM_REQUEST_SECONDS] = {"simile_request_seconds", "From a request's first line to the end of its reply.",
                                    NULL},
     [HISTOGRAM_QUEUE_SECONDS] = {"simile_queue_seconds", "That a request waited for a worker.", NULL},
+    [HISTOGRAM_WORK_SECONDS] = {"simile_work_seconds", "That a text or picture waited for an encoder.", NULL},
     [HISTOGRAM_ENCODE_SECONDS] = {"simile_encode_seconds", "Of one batch in an encoder.", NULL},
     [HISTOGRAM_SEARCH_SECONDS] = {"simile_search_seconds", "Of one search of the catalogue.", NULL},
     [HISTOGRAM_BATCH_TEXTS] = {"simile_batch_texts", "Texts in a batch.", NULL},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_folders.c - what is listed, what an id leads to, and what never leads anywhere: made-up ids, hidden folders,
  * symbolic links, folders that were replaced by one. */
+#include "base/mem.h"
 #include "scratch.h"
 #include "serve/folders.h"
 
@@ -310,6 +311,42 @@ static void test_threads(void **state)
     folders_free(f);
 }
 
+static int ignore(void *user, const folder_info *one)
+{
+    (void)user, (void)one;
+    return 0;
+}
+
+static simile_status open_and_list(folders **f, const char *root)
+{
+    char id[FOLDER_ID], *path;
+    RETURN_IF_ERROR(folders_new(&root, 1, f, &err));
+    RETURN_IF_ERROR(folders_id(*f, root, id, &err));
+    RETURN_IF_ERROR(folders_list(*f, NULL, ignore, NULL, &err));
+    RETURN_IF_ERROR(folders_list(*f, id, ignore, NULL, &err));
+    RETURN_IF_ERROR(folders_open(*f, id, &path, &err));
+    mem_free(path);
+    return SIMILE_OK;
+}
+
+/* Every allocation is refused once. */
+static void test_memory(void **state)
+{
+    (void)state;
+    make_tree();
+    bool hit = true;
+    for (long n = 1; hit; n++) {
+        folders *f = NULL;
+        mem_fault_after(n, false);
+        const simile_status status = open_and_list(&f, in_scratch("root"));
+        hit = mem_fault_hit();
+        mem_fault_after(0, false);
+        folders_free(f);
+        assert_int_equal(status, hit ? SIMILE_E_NOMEM : SIMILE_OK);
+        assert_true(n < 10000);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_make, scratch_remove)
 
 int main(void)
@@ -323,6 +360,7 @@ int main(void)
         TEST(test_full_table),
         TEST(test_roots),
         TEST(test_threads),
+        TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

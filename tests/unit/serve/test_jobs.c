@@ -5,6 +5,7 @@
  * The events go to a stand-in. News of the catalogue are told by the thread at work without a lock, the first time
  * before the first batch: there the test stops it. */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "counters.h"
 #include "scratch.h"
 #include "serve/events.h"
@@ -360,6 +361,30 @@ static void test_everything_known(void **state)
     assert_int_equal(images(), PICTURES + 3);
 }
 
+/* Every allocation of a start is refused once, and of what does not start nothing is left. */
+static void test_memory(void **state)
+{
+    (void)state;
+    const char *const paths[] = {in_scratch("pictures"), in_scratch("nowhere")};
+    const job_request request = {.paths = paths, .n_paths = 2};
+    int64_t id = 0;
+    stop_work();
+    start(in_scratch("pictures"));
+    wait_at_gate(); /* nobody else allocates meanwhile */
+    long n = 0;
+    do {
+        mem_fault_after(++n, false);
+        const simile_status status = jobs_start(s.jobs, &request, &id, &err);
+        const bool hit = mem_fault_hit();
+        mem_fault_after(0, false);
+        /* an event that there is no memory for is not sent */
+        assert_true(hit || !status);
+        if (status) assert_int_equal(status, SIMILE_E_NOMEM);
+    } while (!id);
+    assert_true(n > 3);
+    assert_int_equal(jobs_tell(s.jobs, id, JOB_CANCEL, &err), SIMILE_OK);
+}
+
 /* ---- periods ---- */
 
 typedef struct {
@@ -483,6 +508,7 @@ int main(void)
         TEST(test_everything_known),
         TEST(test_restart),
         TEST(test_period),
+        TEST(test_memory),
         TEST(test_folders_of_the_catalogue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_towers.c - towers and lanes: what comes out is what the library gives, whoever asks beside one; batches form and
  * nobody gets another one's error; full queues, unloading, stopping, names. */
+#include "base/mem.h"
 #include "counters.h"
 #include "serve/lane.h"
 #include "serve/towers.h"
@@ -270,7 +271,7 @@ static void test_batch(void **state)
     /* the first one, then all others at once */
     assert_int_equal(counters_observed(HISTOGRAM_BATCH_TEXTS), 2);
     assert_int_equal((int)counters_most(HISTOGRAM_BATCH_TEXTS), CALLERS);
-    assert_int_equal(counters_observed(HISTOGRAM_QUEUE_SECONDS), CALLERS + 1);
+    assert_int_equal(counters_observed(HISTOGRAM_WORK_SECONDS), CALLERS + 1);
     towers_free(t);
 }
 
@@ -305,7 +306,7 @@ static void test_full(void **state)
     towers *t = open_towers((towers_options){0});
     const char *texts[LIMIT_BATCH + 1];
     for (size_t i = 0; i <= LIMIT_BATCH; i++) texts[i] = sentences[i % SENTENCES];
-    float *out = calloc((FILLERS + 1) * (LIMIT_BATCH + 1) * (size_t)lab.dim, sizeof *out);
+    float *out = mem_zero_array((FILLERS + 1) * (LIMIT_BATCH + 1) * (size_t)lab.dim, sizeof *out);
     caller first, callers[FILLERS], late = {.t = towers_main(t), .texts = texts, .n = 1};
     close_behind(&first, t, out);
     for (int i = 0; i < FILLERS; i++) {
@@ -317,6 +318,7 @@ static void test_full(void **state)
     gauge_wait_for(GAUGE_WORK_WAITING, LIMIT_WAITING);
     start(&late, ask_reading);
     assert_int_equal(join(&late), SIMILE_E_BUSY);
+    assert_int_equal(counters_count(COUNT_REFUSED_BUSY), 1);
     gate_open();
     join(&first);
     for (int i = 0; i < FILLERS; i++) {
@@ -327,7 +329,7 @@ static void test_full(void **state)
     assert_int_equal(join(&late), SIMILE_OK);
     assert_int_equal((int)counters_most(HISTOGRAM_BATCH_TEXTS), LIMIT_BATCH);
     towers_free(t);
-    free(out);
+    mem_free(out);
 }
 
 /* ---- lanes by themselves ---- */
@@ -372,7 +374,7 @@ static void test_instalments(void **state)
     (void)state;
     const char *texts[MANY];
     for (size_t i = 0; i < MANY; i++) texts[i] = sentences[i % SENTENCES];
-    float *out = calloc((MANY + 2) * (size_t)lab.dim, sizeof *out), *small = out + MANY * (size_t)lab.dim;
+    float *out = mem_zero_array((MANY + 2) * (size_t)lab.dim, sizeof *out), *small = out + MANY * (size_t)lab.dim;
     atomic_int order = 0;
     lane *l = open_lane();
     worker workers[3];
@@ -392,7 +394,7 @@ static void test_instalments(void **state)
     assert_true(is_right(texts[1], small));
     for (size_t i = 0; i < MANY; i++) assert_true(is_right(texts[i], out + i * (size_t)lab.dim));
     lane_free(l);
-    free(out);
+    mem_free(out);
 }
 
 static void test_stop(void **state)
@@ -627,6 +629,45 @@ static void test_bad_names(void **state)
     towers_free(t);
 }
 
+/* ---- memory: every allocation of the towers' own is refused once ---- */
+
+static simile_status open_and_ask(towers **t)
+{
+    const char *const aliases[] = {"a=simile-scenes", "b=simile-scenes+simile-languages"};
+    const towers_options options = {.search_path = SIMILE_MODELS_FOLDER,
+                                    .model = "simile-scenes",
+                                    .threads = 1,
+                                    .aliases = aliases,
+                                    .n_aliases = 2,
+                                    .any_installed = true};
+    simile_error err;
+    float out[2 * MOST_DIM];
+    RETURN_IF_ERROR(towers_new(&options, no_metrics, t, &err));
+    RETURN_IF_ERROR(tower_hold(towers_main(*t), &err));
+    const simile_status status = tower_texts(towers_main(*t), sentences, 2, out, NULL, &err);
+    tower_release(towers_main(*t));
+    return status;
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    bool hit = true;
+    for (long n = 1; hit; n++) {
+        towers *t = NULL;
+        mem_fault_after(n, false);
+        const simile_status status = open_and_ask(&t);
+        hit = mem_fault_hit();
+        mem_fault_after(0, false);
+        towers_free(t);
+        /* a folder that could not be looked at is no model, which is no error */
+        assert_true(status == SIMILE_E_NOMEM || status == SIMILE_OK);
+        if (!hit) assert_int_equal(status, SIMILE_OK);
+        assert_true(n < 10000);
+    }
+    assert_int_equal(counters_gauge(GAUGE_MODELS_LOADED), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, forget)
 
 int main(void)
@@ -645,6 +686,7 @@ int main(void)
         TEST(test_time_to_live),
         TEST(test_names),
         TEST(test_bad_names),
+        TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
