@@ -26,7 +26,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { REMEMBERED = 32, SAMPLES = 40, CURRENT_BYTES = 1024, NICE = 10, PATHS = 10000 };
+enum { REMEMBERED = 32, SAMPLES = 40, CURRENT_BYTES = 1024, NICE = 10, PATHS = 1000 };
 #define TELL_SECONDS    0.25 /* between two events of a job that goes on */
 #define CATALOG_SECONDS 2.0  /* between two events about the catalogue */
 
@@ -251,28 +251,16 @@ static void paths_release(char **paths, size_t n)
     mem_free(paths);
 }
 
-/* A job that names nothing is about all that is known. */
-static simile_status find_folders(jobs *j, job *one, simile_error *err)
+static simile_status find_folders(const jobs *j, cover *out, simile_error *err)
 {
-    cover c = {0};
     const simile_filter all = {.struct_size = sizeof all, .status = SIMILE_ANY};
-    if (one->n_paths) return SIMILE_OK;
-    simile_status status = simile_library_folders(j->s->library, &all, on_folder, &c, err);
-    if (!status && c.status) status = err_nomem(err);
-    if (status) {
-        paths_release(c.paths, c.n);
-        return status;
-    }
-    pthread_mutex_lock(&j->lock);
-    one->paths = c.paths;
-    one->n_paths = c.n;
-    pthread_mutex_unlock(&j->lock);
-    return SIMILE_OK;
+    RETURN_IF_ERROR(simile_library_folders(j->s->library, &all, on_folder, out, err));
+    return out->status ? err_nomem(err) : SIMILE_OK;
 }
 
 /* ---- the library's part ---- */
 
-static simile_status add(jobs *j, job *one, simile_encoder *encoder, simile_error *err)
+static simile_status add(jobs *j, job *one, simile_encoder *encoder, char *const *names, size_t n, simile_error *err)
 {
     at_work a = {j, one};
     const job_request *r = &one->request;
@@ -285,29 +273,36 @@ static simile_status add(jobs *j, job *one, simile_encoder *encoder, simile_erro
                                         .has_before = r->has_before,
                                         .after = r->after,
                                         .before = r->before};
-    const char **paths = mem_array(one->n_paths, sizeof *paths);
+    const char **paths = mem_array(n, sizeof *paths);
     if (!paths) return err_nomem(err);
-    memcpy(paths, one->paths, one->n_paths * sizeof *paths);
-    j->report = (simile_add_report){0};
-    const simile_status status =
-        simile_library_add(j->s->library, encoder, paths, one->n_paths, &options, &j->report, err);
+    memcpy(paths, names, n * sizeof *paths);
+    const simile_status status = simile_library_add(j->s->library, encoder, paths, n, &options, &j->report, err);
     mem_free(paths);
     return status;
 }
 
-static simile_status do_job(jobs *j, job *one, simile_error *err)
+static simile_status add_with_encoder(jobs *j, job *one, char *const *names, size_t n, simile_error *err)
 {
     tower *t = towers_main(j->s->towers);
     simile_encoder *encoder;
-    RETURN_IF_ERROR(find_folders(j, one, err));
-    if (!one->n_paths) return SIMILE_OK;
     RETURN_IF_ERROR(tower_hold(t, err));
     simile_status status = tower_own_encoder(t, &encoder, err);
     if (!status) {
-        status = add(j, one, encoder, err);
+        status = add(j, one, encoder, names, n, err);
         simile_encoder_free(encoder);
     }
     tower_release(t);
+    return status;
+}
+
+/* A job that names nothing is about all that is known. */
+static simile_status do_job(jobs *j, job *one, simile_error *err)
+{
+    cover known = {0};
+    if (one->n_paths) return add_with_encoder(j, one, one->paths, one->n_paths, err);
+    simile_status status = find_folders(j, &known, err);
+    if (!status && known.n) status = add_with_encoder(j, one, known.paths, known.n, err);
+    paths_release(known.paths, known.n);
     return status;
 }
 

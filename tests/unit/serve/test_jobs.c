@@ -354,7 +354,8 @@ static void test_everything_known(void **state)
     const int64_t id = start(NULL);
     wait_to_hear("4:done");
     json_t *job = look(id);
-    assert_int_equal(json_array_size(json_object_get(job, "paths")), 1);
+    assert_int_equal(json_array_size(json_object_get(job, "paths")), 0);
+    assert_int_equal(number(job, "found"), PICTURES + 2); /* and not that of the folder that is away */
     assert_int_equal(number(job, "added"), 1);
     assert_int_equal(number(job, "removed"), 0);
     json_decref(job);
