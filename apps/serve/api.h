@@ -25,7 +25,7 @@ simile_status input_open(const request *q, int kind, const char *const *keys, re
 void input_close(input *in);
 simile_status input_check_keys(const json_t *object, const char *const *keys, simile_error *err);
 
-/* An absent key leaves *out as it is. */
+/* An absent key leaves *out as it is. A string that is too long: LIMIT for texts, ARG for names. */
 simile_status input_string(const input *in, const char *key, size_t max, const char **out, simile_error *err);
 simile_status input_int(const input *in, const char *key, int64_t min, int64_t max, int64_t *out, simile_error *err);
 simile_status input_number(const input *in, const char *key, double min, double max, float *out, simile_error *err);

@@ -71,18 +71,6 @@ static simile_status see(judging *j, const char *base64, const char *part_name, 
     return status;
 }
 
-/* A form with one part that is not the query needs no name for it. */
-static const char *only_part(const input *in)
-{
-    const char *name = NULL;
-    for (size_t i = 0; i < in->parts.count; i++) {
-        if (!strcmp(in->parts.items[i].name, "query")) continue;
-        if (name) return NULL;
-        name = in->parts.items[i].name;
-    }
-    return name;
-}
-
 static simile_status take_picture(judging *j, simile_error *err)
 {
     const int32_t dim = simile_model_get_info(tower_model(j->tower))->dim;
@@ -91,7 +79,6 @@ static simile_status take_picture(judging *j, simile_error *err)
     RETURN_IF_ERROR(input_int(&j->in, "id", 1, INT64_MAX, &id, err));
     RETURN_IF_ERROR(input_string(&j->in, "image", LIMIT_UPLOAD_BYTES, &base64, err));
     RETURN_IF_ERROR(input_string(&j->in, "part", LIMIT_TEXT_BYTES, &name, err));
-    if (!id && !base64 && !name) name = only_part(&j->in);
     if ((id != 0) + (base64 != NULL) + (name != NULL) != 1)
         return err_set(err, SIMILE_E_ARG, "exactly one of 'id', 'image' and 'part' is needed");
     j->image = mem_array((size_t)dim, sizeof *j->image);

@@ -96,7 +96,9 @@ simile_status input_string(const input *in, const char *key, size_t max, const c
     if (!value) return SIMILE_OK;
     if (!json_is_string(value)) return err_set(err, SIMILE_E_ARG, "'%s' is no string", key);
     if (!json_string_length(value)) return err_set(err, SIMILE_E_ARG, "'%s' is empty", key);
-    if (json_string_length(value) > max) return err_set(err, SIMILE_E_LIMIT, "'%s' has more than %zu bytes", key, max);
+    if (json_string_length(value) > max)
+        return err_set(err, max < LIMIT_TEXT_BYTES ? SIMILE_E_ARG : SIMILE_E_LIMIT, "'%s' has more than %zu bytes", key,
+                       max);
     *out = json_string_value(value);
     return SIMILE_OK;
 }
