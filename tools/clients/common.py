@@ -21,9 +21,10 @@ failures = 0
 
 
 def embed(kind, *what):
-    """Raw vectors of texts ("--text") or of pictures ("--image"), as the library makes them."""
-    out = subprocess.run([SIMILE, "embed", "--json", "--raw", "-m", MODEL, kind, *what], check=True, capture_output=True)
-    return np.array([json.loads(line)["vector"] for line in out.stdout.splitlines()], dtype=np.float32)
+    """Raw vectors of texts ("--text") or of pictures ("--image"), as the command line makes them."""
+    command = [SIMILE, "embed", "--model", MODEL, "--via", "direct", "--no-orient", kind, *what]
+    lines = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
+    return np.array([json.loads(line)["embedding"] for line in lines], dtype=np.float32)
 
 
 def unit(vectors):
