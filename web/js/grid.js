@@ -114,30 +114,39 @@ export class Grid {
   resized() {
     const width = Math.floor(this.element.clientWidth);
     if (width === this.width || !width || document.querySelector("dialog.lightbox[open]")) return;
-    const focus = this.body.contains(document.activeElement);
     this.width = width;
     this.layout(0);
-    if (focus) this.focus(this.current);
   }
 
   // Rows from that which begins with tile `first` on.
   layout(first) {
     if (!this.width) this.width = Math.floor(this.element.clientWidth);
     if (!this.width) return;
+    const focus = this.body.contains(document.activeElement);
     while (this.rows.length && this.rows.at(-1).first >= first) this.rows.pop().element.remove();
     const target = rowHeight(this.width);
     let start = first,
       sum = 0;
+    const height = (n, shapes) => (this.width - GAP * (n - 1)) / shapes;
     for (let i = first; i < this.items.length; i++) {
-      sum += shape(this.items[i]);
-      const gaps = GAP * (i - start);
-      if (sum * target + gaps < this.width) continue;
-      this.row(start, i + 1, (this.width - gaps) / sum);
-      start = i + 1;
-      sum = 0;
+      const one = shape(this.items[i]),
+        n = i - start;
+      const low = height(n + 1, sum + one); // of the row with this picture
+      if (low > target) {
+        sum += one;
+        continue;
+      }
+      // The row ends with this picture or before it, whichever is nearer to the height that is wanted.
+      const before = n > 0 && height(n, sum) - target < target - low;
+      this.row(start, before ? i : i + 1, before ? height(n, sum) : low);
+      start = before ? i : i + 1;
+      sum = before ? one : 0;
     }
-    if (start < this.items.length) this.row(start, this.items.length, target);
+    if (start < this.items.length)
+      this.row(start, this.items.length, Math.min(target, height(this.items.length - start, sum)));
     this.body.setAttribute("aria-rowcount", this.rows.length);
+    // A tile that went into another row lost it.
+    if (focus && !this.body.contains(document.activeElement)) this.link(this.current)?.focus({ preventScroll: true });
   }
 
   row(first, end, height) {
