@@ -26,18 +26,26 @@ async function fetchInto(img) {
   }
 }
 
-// Without a key the browser's own lazy loading does it all.
-export function thumbnail(item, { alt = item.name, eager = false } = {}) {
+// Without a key the browser's own lazy loading does it all. instead: what is shown where the first cannot be.
+export function thumbnail(item, { alt = item.name, eager = false, instead = null } = {}) {
   const img = h("img", { alt, decoding: "async", class: "thumbnail", draggable: false });
+  const show = (path) => {
+    if (!hasKey()) {
+      img.src = path;
+    } else {
+      img.dataset.source = path;
+      near.observe(img);
+    }
+  };
   img.addEventListener("load", () => img.classList.add("here"));
-  img.addEventListener("error", () => img.classList.add("missing"));
-  if (!item.thumbnail) img.classList.add("missing");
-  else if (!hasKey()) {
-    if (!eager) img.loading = "lazy";
-    img.src = item.thumbnail;
-  } else {
-    img.dataset.source = item.thumbnail;
-    near.observe(img);
-  }
+  img.addEventListener("error", () => {
+    if (!instead) return img.classList.add("missing");
+    const path = instead;
+    instead = null;
+    show(path);
+  });
+  if (!eager && !hasKey()) img.loading = "lazy";
+  if (item.thumbnail) show(item.thumbnail);
+  else img.classList.add("missing");
   return img;
 }

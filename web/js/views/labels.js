@@ -76,7 +76,7 @@ export class LabelsView {
     const image = id
       ? thumbnail(
           { name: t("term.item", { id: String(id) }), thumbnail: `/v1/items/${id}/original` },
-          { eager: true },
+          { eager: true, instead: `/v1/items/${id}/thumbnail` },
         )
       : at
         ? kept(at, { alt: t("term.picture") })
