@@ -455,7 +455,7 @@ for (const colorScheme of ["light", "dark"])
 // ---- what it costs, and what goes wrong ----
 
 test("under 1 MB until it can be used, and nothing jumps", async () => {
-  await withPage(browser, server, { path: null, serviceWorkers: "block" }, async (at) => {
+  await withPage(browser, server, { path: null, serviceWorkers: "block", allow: /Service Worker registration blocked/ }, async (at) => {
     let bytes = 0,
       shell = 0;
     at.on("response", async (answer) => {
