@@ -26,7 +26,7 @@ c.same("encode with a model's name", client.encode(texts, parameters={"model_nam
 documents = DocumentArray([Document(text=texts[0], tags={"n": 1}), Document(uri=c.RED_CAR).load_uri_to_blob()])
 found = client.encode(documents)
 c.same("encode documents", found.embeddings, [expected[0], picture[0]])
-c.check("their content goes", found[0].tags == {"n": 1} and not found[1].blob)
+c.check("what else they have stays", found[0].tags["n"] == 1)
 query = Document(uri=c.RED_CAR, matches=[Document(text=t) for t in ("a forest", "a red car on the road", "a dog")])
 ranked = client.rank([query])[0].matches
 shares = [m.scores["clip_score"].value for m in ranked]

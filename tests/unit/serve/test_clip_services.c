@@ -230,7 +230,10 @@ static void documents_are_encoded(void **state)
     const json_t *head = json_object_get(root, "header");
     assert_string_equal(word(head, "execEndpoint"), "/encode");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(head, "status"), "code")), 0);
-    assert_int_equal(json_array_size(json_object_get(root, "routes")), 2);
+    const json_t *routes = json_object_get(root, "routes");
+    assert_int_equal(json_array_size(routes), 2);
+    const json_t *gateway = json_array_get(routes, 0);
+    assert_true(strcmp(word(gateway, "startTime"), word(gateway, "endTime")) < 0); /* the client divides by it */
     json_decref(root);
     mem_free(body);
     mem_free(blob);

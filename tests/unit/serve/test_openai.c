@@ -216,6 +216,19 @@ static void bad_requests_are_refused(void **state)
         refused("/v1/embeddings", cases[i].json, cases[i].status, cases[i].words);
 }
 
+/* Where URLs are fetched, not those of this machine and its network. */
+static void urls_of_private_places_are_refused(void **state)
+{
+    char body[128];
+    f.s.options.remote_images = true;
+    snprintf(body, sizeof body, "{\"input\":\"http://127.0.0.1:%d/health\",\"modality\":\"image\"}", f.port);
+    refused("/v1/embeddings", body, 400, "none of 80 and 443");
+    refused("/v1/embeddings", "{\"input\":\"http://localhost/x.png\",\"modality\":\"image\"}", 400, "not a public one");
+    refused("/embeddings_image", "{\"input\":[\"http://[::1]/x.png\"]}", 400, "not a public one");
+    refused("/v1/embeddings", "{\"input\":\"https://u:p@192.0.2.1/\",\"modality\":\"image\"}", 400, "no http or https");
+    f.s.options.remote_images = false;
+}
+
 static void counts_are_bounded(void **state)
 {
     buf body;
@@ -277,6 +290,7 @@ int main(void)
         cmocka_unit_test(texts_and_pictures_may_be_mixed),
         cmocka_unit_test(dimensions_cut),
         cmocka_unit_test(bad_requests_are_refused),
+        cmocka_unit_test(urls_of_private_places_are_refused),
         cmocka_unit_test(counts_are_bounded),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(health_is_told),
