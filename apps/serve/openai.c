@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * openai.c - embeddings as OpenAI's clients ask for them, with infinity's pictures: /v1/embeddings, the older
- * /v1/embeddings_image, /v1/models, and /health. The same without "/v1", as infinity has it by default.
+ * /v1/embeddings_image, /v1/models, /v1/models/NAME, and /health. The same without "/v1", as infinity has it by
+ * default.
  *
  * The forms are those of infinity (libs/infinity_emb/infinity_emb/fastapi_schemas, infinity_server.py): "modality" says
  * what the inputs are, "dimensions" cuts vectors off without making them unit again, validation fails as in FastAPI,
@@ -186,12 +187,13 @@ static bool read_embeddings(const json_t *body, bool pictures, embeddings *e, re
 
 /* ---- answering ---- */
 
+/* -1: out of memory. */
 static int64_t count_tokens(tower *t, const embeddings *e)
 {
     const simile_model *m = tower_model(t);
     const int32_t context = simile_model_get_info(m)->context;
     int32_t *ids = mem_array((size_t)(context > 0 ? context : 1), sizeof *ids);
-    int64_t total = 0;
+    int64_t total = ids ? 0 : -1;
     for (size_t i = 0; i < e->n && ids; i++) {
         size_t n = 0;
         if (e->inputs[i].kind != EMBED_TEXT) continue;
@@ -268,7 +270,7 @@ static void write_answer(const request *q, const embeddings *e, tower *t, const 
     jw_key(&w, "created");
     jw_int(&w, (int64_t)time(NULL));
     jw_object_end(&w);
-    if (!good) refuse(r, 503, "out of memory");
+    if (!good || tokens < 0) refuse(r, 503, "out of memory");
 }
 
 static void refuse_failure(reply *r, const embed_options *o, const simile_error *err)
@@ -358,7 +360,9 @@ static void post_embeddings_image(server *s, const request *q, reply *r)
 
 typedef struct {
     server *s;
+    const char *only; /* NULL: all */
     json_writer w;
+    bool found;
 } listing;
 
 static void write_stats(json_writer *w)
@@ -402,6 +406,8 @@ static int list_one(void *user, const char *name, tower *t, bool loaded)
 {
     listing *l = user;
     json_writer *w = &l->w;
+    if (l->only && strcmp(l->only, name) != 0) return 0;
+    l->found = true;
     jw_object(w);
     jw_key(w, "id");
     jw_string(w, name);
@@ -423,7 +429,7 @@ static int list_one(void *user, const char *name, tower *t, bool loaded)
         tower_release(t);
     }
     jw_object_end(w);
-    return 0;
+    return l->only != NULL;
 }
 
 static void get_models(server *s, const request *q, reply *r)
@@ -438,6 +444,14 @@ static void get_models(server *s, const request *q, reply *r)
     towers_each(s->towers, list_one, &l);
     jw_array_end(&l.w);
     jw_object_end(&l.w);
+}
+
+static void get_model(server *s, const request *q, reply *r)
+{
+    listing l = {.s = s, .only = q->stars[0]};
+    reply_json(r, &l.w);
+    towers_each(s->towers, list_one, &l);
+    if (!l.found) refuse(r, 404, "there is no model '%.100s' here", l.only);
 }
 
 static void get_health(server *s, const request *q, reply *r)
@@ -459,6 +473,8 @@ const route routes_openai[] = {
     {"POST", "/embeddings_image", post_embeddings_image, 0},
     {"GET", "/v1/models", get_models, 0},
     {"GET", "/models", get_models, 0},
+    {"GET", "/v1/models/*", get_model, 0},
+    {"GET", "/models/*", get_model, 0},
     {"GET", "/health", get_health, ROUTE_PUBLIC},
     {0},
 };

@@ -17,6 +17,7 @@ expected = c.unit(c.embed("--text", *texts))
 c.check("openai", True, openai.__version__)
 models = [m.id for m in client.models.list()]
 c.check("models.list", c.MODEL in models, models)
+c.check("models.retrieve", client.models.retrieve(c.MODEL).id == c.MODEL)
 answer = client.embeddings.create(model=c.MODEL, input=texts)
 c.same("embeddings.create", [d.embedding for d in answer.data], expected)
 c.check("usage", answer.usage.total_tokens > 0, answer.usage.total_tokens)

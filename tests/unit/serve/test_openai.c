@@ -270,6 +270,20 @@ static void models_are_listed(void **state)
     }
 }
 
+static void one_model_is_told(void **state)
+{
+    answer a;
+    client_get(f.port, "/v1/models/simile-scenes", &a);
+    assert_int_equal(a.status, 200);
+    json_t *root = answer_json(&a);
+    assert_string_equal(json_string_value(json_object_get(root, "id")), "simile-scenes");
+    json_decref(root);
+    answer_free(&a);
+    client_get(f.port, "/v1/models/nobody", &a);
+    assert_int_equal(a.status, 404);
+    answer_free(&a);
+}
+
 static void health_is_told(void **state)
 {
     answer a;
@@ -293,6 +307,7 @@ int main(void)
         cmocka_unit_test(urls_of_private_places_are_refused),
         cmocka_unit_test(counts_are_bounded),
         cmocka_unit_test(models_are_listed),
+        cmocka_unit_test(one_model_is_told),
         cmocka_unit_test(health_is_told),
     };
     return cmocka_run_group_tests(tests, start, stop);
