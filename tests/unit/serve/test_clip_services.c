@@ -10,10 +10,12 @@
 
 #include "full.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define RED_CAR "a-red-car-on-the-road-1.jpg"
 
@@ -92,6 +94,7 @@ static void a_text_finds_pictures(void **state)
     const json_t *first = json_array_get(root, 0);
     assert_true(json_array_size(root) > 2);
     ends_in(word(first, "image_path"), RED_CAR);
+    assert_memory_equal(word(first, "image"), "UklGR", 5); /* base64 of "RIFF": a WebP */
     full_text(&f, "a red car on the road", false, expected);
     full_picture(&f, RED_CAR, false, other);
     assert_true(fabs(json_number_value(json_object_get(first, "similarity")) -
@@ -117,6 +120,37 @@ static void a_picture_finds_itself(void **state)
     json_decref(root);
     mem_free(query);
     mem_free(image);
+}
+
+static size_t count_found(bool deduplicate)
+{
+    char body[160];
+    snprintf(body, sizeof body,
+             "{\"text\": \"a red car\", \"modality\": \"image\", \"num_images\": 40, \"indice_name\": null, "
+             "\"deduplicate\": %s}",
+             deduplicate ? "true" : "false");
+    json_t *root = post("/knn-service", body, 200);
+    const size_t n = json_array_size(root);
+    json_decref(root);
+    return n;
+}
+
+/* The same pixels in another file. */
+static void likes_are_one_result(void **state)
+{
+    size_t len;
+    char *bytes = full_bytes(RED_CAR, &len), *path = path_join(f.folder, "copy.jpg");
+    assert_int_equal(count_found(true), FULL_PICTURES);
+    bytes[len] = ' '; /* in the place of the NUL behind them */
+    assert_int_equal(file_replace(path, bytes, len + 1, NULL), SIMILE_OK);
+    assert_int_equal(simile_library_add(f.s.library, f.encoder, (const char *const *)&path, 1, NULL, NULL, NULL),
+                     SIMILE_OK);
+    assert_int_equal(count_found(false), FULL_PICTURES + 1);
+    assert_int_equal(count_found(true), FULL_PICTURES);
+    assert_int_equal(simile_library_remove(f.s.library, path, NULL, NULL), SIMILE_OK);
+    unlink(path);
+    mem_free(path);
+    mem_free(bytes);
 }
 
 static void vectors_and_texts_are_found(void **state)
@@ -320,17 +354,12 @@ static void wrong_documents_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(indices_are_listed),
-        cmocka_unit_test(a_text_finds_pictures),
-        cmocka_unit_test(a_picture_finds_itself),
-        cmocka_unit_test(vectors_and_texts_are_found),
-        cmocka_unit_test(the_multilingual_tower_is_asked_for),
-        cmocka_unit_test(wrong_questions_are_refused),
-        cmocka_unit_test(metadata_are_told),
-        cmocka_unit_test(documents_are_encoded),
-        cmocka_unit_test(models_are_named_in_the_endpoint),
-        cmocka_unit_test(matches_are_ranked),
-        cmocka_unit_test(wrong_documents_are_refused),
+        cmocka_unit_test(indices_are_listed),          cmocka_unit_test(a_text_finds_pictures),
+        cmocka_unit_test(a_picture_finds_itself),      cmocka_unit_test(likes_are_one_result),
+        cmocka_unit_test(vectors_and_texts_are_found), cmocka_unit_test(the_multilingual_tower_is_asked_for),
+        cmocka_unit_test(wrong_questions_are_refused), cmocka_unit_test(metadata_are_told),
+        cmocka_unit_test(documents_are_encoded),       cmocka_unit_test(models_are_named_in_the_endpoint),
+        cmocka_unit_test(matches_are_ranked),          cmocka_unit_test(wrong_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
