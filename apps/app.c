@@ -10,6 +10,8 @@
  * One thread, but for the signal handler, which only stores a number. */
 #include "app.h"
 
+#include "dates.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "progress.h"
@@ -72,6 +74,14 @@ int app_usage(const app *a, const char *format, ...)
     else
         fprintf(stderr, "try 'simile help'\n");
     return EXIT_USAGE;
+}
+
+int app_date(const app *a, const char *option_name, const char *value, int64_t *to, int32_t *has)
+{
+    if (!date_parse(value, to))
+        return app_usage(a, "'%s' is no value for --%s: 2023, 2023-05 or 2023-05-17 is needed", value, option_name);
+    *has = 1;
+    return EXIT_OK;
 }
 
 /* ---- places ---- */

@@ -56,6 +56,8 @@ void app_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void app_warn_truncated(const app *a, const char *text); /* the model reads only the beginning of it */
 /* "simile: <sentence>" and how to get help; gives EXIT_USAGE. */
 int app_usage(const app *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The value of an option that takes a date; *has becomes 1. EXIT_OK, or the status of a mistake, which was told. */
+int app_date(const app *a, const char *option_name, const char *value, int64_t *to, int32_t *has);
 
 /* ---- handles: NULL and a filled-in err when it cannot be had ---- */
 

@@ -12,8 +12,9 @@
 #include <inttypes.h>
 
 typedef struct {
+    app *a;
     simile_add_options options;
-    bool retry, keep_missing, no_orient;
+    bool retry, keep_missing, no_orient, newest_first, no_thumbnails;
     words paths, texts, text_files;
 } request;
 
@@ -33,15 +34,31 @@ static simile_status add(app *a, request *r, ingest *done, simile_error *err)
     return status;
 }
 
+static int take_after(void *to, const char *value)
+{
+    request *r = to;
+    return app_date(r->a, "after", value, &r->options.after, &r->options.has_after);
+}
+
+static int take_before(void *to, const char *value)
+{
+    request *r = to;
+    return app_date(r->a, "before", value, &r->options.before, &r->options.has_before);
+}
+
 static int run(app *a, int argc, char **argv)
 {
-    request r = {.options = {.struct_size = sizeof r.options}};
+    request r = {.a = a, .options = {.struct_size = sizeof r.options}};
     const option options[] = {
         {0, "text", "STRING", "add a text as an item; may be repeated", OPTION_WORDS, &r.texts},
         {0, "texts-from", "FILE", "add each line of a file as a text ('-': stdin)", OPTION_WORDS, &r.text_files},
         {0, "retry", NULL, "try again what could not be read before", OPTION_FLAG, &r.retry},
         {0, "keep-missing", NULL, "keep pictures whose file is gone", OPTION_FLAG, &r.keep_missing},
         {0, "no-orient", NULL, "leave pictures as stored, whatever their EXIF orientation", OPTION_FLAG, &r.no_orient},
+        {0, "after", "DATE", "only pictures from this year, month or day on", OPTION_CALL, &r, .call = take_after},
+        {0, "before", "DATE", "only pictures before this year, month or day", OPTION_CALL, &r, .call = take_before},
+        {0, "newest-first", NULL, "the newest pictures first", OPTION_FLAG, &r.newest_first},
+        {0, "no-thumbnails", NULL, "make no thumbnails", OPTION_FLAG, &r.no_thumbnails},
         {0, "batch", "N", "pictures encoded and committed together (default 16)", OPTION_INT, &r.options.batch,
          .min = 1, .max = 256},
         IMAGE_SIZE_OPTION(a),
@@ -61,6 +78,8 @@ static int run(app *a, int argc, char **argv)
     r.options.retry_quarantined = r.retry;
     r.options.keep_missing = r.keep_missing;
     r.options.ignore_orientation = r.no_orient;
+    r.options.newest_first = r.newest_first;
+    r.options.no_thumbnails = r.no_thumbnails;
     status = add(a, &r, &done, &err) ? ingest_failed(a, &done, &err) : ingest_report(a, &done);
 done:
     words_release(&r.paths);
@@ -78,5 +97,6 @@ const command command_add = {
     "cannot be read is set aside with the reason ('simile info --quarantined' shows them) and never stops the rest.\n"
     "Ctrl-C keeps what was done; the same command goes on from there.\n\n"
     "  simile add ~/Pictures\n"
+    "  simile add --newest-first --after 2023 ~/Pictures\n"
     "  simile add --texts-from captions.txt\n",
     run};

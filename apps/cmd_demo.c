@@ -110,7 +110,7 @@ static int step(demo *d, const command *c, const char *const *words_of)
 
 static simile_status index_gallery(demo *d, simile_error *err)
 {
-    const simile_add_options options = {.struct_size = sizeof options};
+    const simile_add_options options = {.struct_size = sizeof options, .no_thumbnails = d->temporary != NULL};
     const char *path = d->gallery;
     const words paths = {&path, 1};
     const text_list no_texts = {0};

@@ -9,7 +9,6 @@
  * `--after 2023 --before 2024` is the year 2023. */
 #include "app.h"
 #include "base/mem.h"
-#include "dates.h"
 #include "query.h"
 #include "term.h"
 
@@ -83,25 +82,16 @@ static int take_weight(void *to, const char *value)
 
 /* ---- dates ---- */
 
-static int take_date(search *s, const char *option_name, const char *value, int64_t *to, int32_t *has)
-{
-    if (!date_parse(value, to))
-        return app_usage(s->q.a, "'%s' is no value for --%s: 2023, 2023-05 or 2023-05-17 is needed", value,
-                         option_name);
-    *has = 1;
-    return EXIT_OK;
-}
-
 static int take_after(void *to, const char *value)
 {
     search *s = to;
-    return take_date(s, "after", value, &s->q.options.after, &s->q.options.has_after);
+    return app_date(s->q.a, "after", value, &s->q.options.after, &s->q.options.has_after);
 }
 
 static int take_before(void *to, const char *value)
 {
     search *s = to;
-    return take_date(s, "before", value, &s->q.options.before, &s->q.options.has_before);
+    return app_date(s->q.a, "before", value, &s->q.options.before, &s->q.options.has_before);
 }
 
 /* ---- the search ---- */

@@ -227,7 +227,7 @@ simile_status candidates_forget_missing(const candidates *all, catalog *c, int64
         status = catalog_each_below(c, all->roots[i], note_missing, &s, err);
         /* Looked at afterwards: a drive that was taken away meanwhile took no pictures with it. */
         if (!status && is_there_still(all->roots[i])) status = forget_listed(&s.missing, c, removed, err);
-        mem_free(s.missing.ids);
+        item_ids_release(&s.missing);
     }
     return status;
 }

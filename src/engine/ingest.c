@@ -52,10 +52,12 @@ typedef struct {
     char reason[256];
     float *pixels; /* [3, height, width] */
     float *vector; /* [dim] */
+    thumbnail thumbnail;
     simile_error why;
 } job;
 
 typedef struct {
+    simile_library *library;
     catalog *c;
     simile_encoder *encoder;
     const image_prepare_spec *spec;
@@ -136,6 +138,16 @@ static simile_status copy_twin(ingest *in, job *j, bool *found)
     return t.status == SIMILE_E_CORRUPT || t.status == SIMILE_E_NOT_FOUND ? SIMILE_OK : status ? status : t.status;
 }
 
+/* One that cannot be made now is made when somebody asks for it. Pictures that are left as stored may lie on their
+ * side, as no thumbnail does. */
+static void make_thumbnail(const ingest *in, job *j, const image *picture)
+{
+    simile_error why;
+    if (in->options.no_thumbnails || in->options.ignore_orientation) return;
+    if (thumbnail_make(picture, j->item.hash, &j->thumbnail, &why))
+        log_message(LOG_DETAIL, "no thumbnail of '%s': %s", j->file->path, why.message);
+}
+
 static void decode(const ingest *in, job *j, const char *bytes, size_t len)
 {
     const image_options options = {.ignore_orientation = in->options.ignore_orientation != 0};
@@ -147,6 +159,7 @@ static void decode(const ingest *in, job *j, const char *bytes, size_t len)
         j->item.height = picture.height;
         j->item.taken = picture.taken;
         status = image_prepare(&picture, in->spec, j->pixels, &why);
+        if (!status) make_thumbnail(in, j, &picture);
         image_release(&picture);
     }
     j->outcome = OUTCOME_PIXELS;
@@ -366,6 +379,22 @@ static simile_status write_batch(ingest *in, simile_error *err)
     return status;
 }
 
+/* Keeps the thumbnails of what was just written. */
+static void keep_thumbnails(ingest *in)
+{
+    thumbnail made[MAX_BATCH];
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_jobs; i++)
+        if (in->jobs[i].thumbnail.bytes && in->jobs[i].outcome == OUTCOME_PIXELS) made[n++] = in->jobs[i].thumbnail;
+    thumbnails_keep(in->library, made, n);
+}
+
+static void forget_jobs(ingest *in)
+{
+    for (size_t i = 0; i < in->n_jobs; i++) mem_free(in->jobs[i].thumbnail.bytes);
+    in->n_jobs = 0;
+}
+
 static simile_status tell(const ingest *in, const char *subject, simile_error *err)
 {
     const simile_add_options *o = &in->options;
@@ -381,8 +410,9 @@ static simile_status flush(ingest *in, simile_error *err)
     RETURN_IF_ERROR(retry_alone(in, err));
     RETURN_IF_ERROR(encode(in, err));
     RETURN_IF_ERROR(write_batch(in, err));
+    keep_thumbnails(in);
     in->done += (int64_t)in->n_jobs;
-    in->n_jobs = 0;
+    forget_jobs(in);
     return tell(in, last, err);
 }
 
@@ -431,6 +461,7 @@ static simile_status ingest_all(ingest *in, const char *const *paths, size_t n_p
     for (size_t i = 0; i < n && !status; i++) status = consider(in, chosen[i], err);
     if (!status) status = flush(in, err);
     if (!status && !o->keep_missing) status = candidates_forget_missing(&all, in->c, &in->report->removed, err);
+    if (!status && in->report->removed + in->report->updated) thumbnails_prune(in->library, in->c);
     mem_free(chosen);
     candidates_release(&all);
     return status;
@@ -454,6 +485,7 @@ static simile_status ingest_init(ingest *in, simile_encoder *encoder, simile_err
 static void ingest_release(ingest *in)
 {
     pool_free(in->threads);
+    forget_jobs(in);
     mem_free(in->jobs);
     mem_free(in->pixels);
     mem_free(in->vectors);
@@ -464,7 +496,7 @@ simile_status simile_library_add(simile_library *library, simile_encoder *encode
                                  simile_error *err)
 {
     simile_add_report own = {0};
-    ingest in = {.report = report ? report : &own};
+    ingest in = {.library = library, .report = report ? report : &own};
     *in.report = own;
     if (!library || !encoder || !paths || !n_paths)
         return err_set(err, SIMILE_E_ARG, "no catalogue, encoder or path was given");

@@ -2,7 +2,8 @@
  * internal.h - the handles of simile.h from the inside, shared by the files of src/engine/.
  *
  * Locks of a library, in the order in which they may be taken: `loading`, then `lock`. `scanning` is only ever tried,
- * with no other lock wanted while it is held. A model's `lock` guards its digest alone. */
+ * with no other lock wanted while it is held, and so it is with `thumbs_lock`, which is waited for. A model's `lock`
+ * guards its digest alone. */
 #ifndef SIMILE_ENGINE_INTERNAL_H
 #define SIMILE_ENGINE_INTERNAL_H
 
@@ -11,6 +12,7 @@
 #include "base/space.h"
 #include "model/model.h"
 #include "store/catalog.h"
+#include "store/thumbs.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -55,8 +57,11 @@ struct simile_library {
     snapshot *snapshots[2]; /* by kind, newest; NULL until searched */
     catalog *writer;        /* NULL when read_only; belongs to whoever set `writing` */
     pthread_mutex_t loading;
-    pthread_mutex_t scanning; /* guards pool */
-    pool *pool;               /* NULL until searched */
+    pthread_mutex_t scanning;    /* guards pool */
+    pool *pool;                  /* NULL until searched */
+    pthread_mutex_t thumbs_lock; /* guards the next two */
+    thumbs *thumbs;              /* NULL until needed */
+    bool thumbs_failed;          /* they cannot be had: said once, not tried again */
 };
 
 /* ---- options (options.c) ---- */
@@ -131,6 +136,14 @@ void snapshot_give(simile_library *library, snapshot *s);
 /* The row of an id, or -1. */
 ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
 
+/* *out: a bitmap over the rows, those of the items that pass, as of the reader's open transaction; for mem_free, on
+ * failure too. */
+simile_status snapshot_select(const snapshot *s, catalog *reader, const catalog_filter *filter, uint64_t **out,
+                              simile_error *err);
+/* The library's threads if they are free, to be given back. NULL: work alone. */
+pool *scan_pool_take(simile_library *library);
+void scan_pool_give(simile_library *library, pool *threads);
+
 /* ---- ingest (collect.c, ingest.c) ---- */
 
 typedef struct {
@@ -175,15 +188,39 @@ simile_status candidates_choose(const candidates *all, catalog *c, const period 
                                 simile_progress_fn progress, void *user, candidate ***out, size_t *n,
                                 simile_error *err);
 
+/* ---- thumbnails (thumbnails.c) ---- */
+
+typedef struct {
+    uint8_t hash[DIGEST_SIZE]; /* of the picture's bytes */
+    void *bytes;               /* a WebP, for mem_free; NULL: none was made */
+    size_t len;
+} thumbnail;
+
+typedef struct {
+    uint8_t (*hashes)[DIGEST_SIZE]; /* for mem_free */
+    size_t n, capacity;
+} hash_list;
+bool hash_list_push(hash_list *list, const uint8_t hash[DIGEST_SIZE]); /* false: out of memory */
+
+/* What fails is logged by keep, forget and prune, and no reason for anything else to fail. */
+simile_status thumbnail_make(const image *picture, const uint8_t hash[DIGEST_SIZE], thumbnail *out, simile_error *err);
+void thumbnails_keep(simile_library *library, const thumbnail *items, size_t n);
+/* Those of these, or of all, that no picture in `c` needs. */
+void thumbnails_forget(simile_library *library, catalog *c, const hash_list *list);
+void thumbnails_prune(simile_library *library, catalog *c);
+void thumbnails_close(simile_library *library);
+
 /* ---- items that are listed first and deleted then (library.c) ---- */
 
 typedef struct {
     int64_t *ids; /* for mem_free */
     size_t n, capacity;
-    bool no_memory; /* some are missing */
+    hash_list hashes; /* of the pictures among them; its memory is for mem_free too */
+    bool no_memory;   /* some are missing */
 } item_ids;
 
 int item_ids_push(void *list, const catalog_item *item); /* for the catalogue's own listings */
 simile_status item_ids_delete(const item_ids *list, catalog *c, simile_error *err);
+void item_ids_release(item_ids *list);
 
 #endif

@@ -128,6 +128,7 @@ simile_status simile_library_open(const char *path, const simile_model *handle, 
     pthread_mutex_init(&library->lock, NULL);
     pthread_mutex_init(&library->loading, NULL);
     pthread_mutex_init(&library->scanning, NULL);
+    pthread_mutex_init(&library->thumbs_lock, NULL);
     library->read_only = opt.read_only != 0;
     library->threads = threads_or_default(opt.threads);
     const simile_status status = open_at(library, path, handle, err);
@@ -146,6 +147,8 @@ void simile_library_close(simile_library *library)
     for (int i = 0; i < library->n_readers; i++) catalog_close(library->readers[i]);
     catalog_close(library->writer);
     pool_free(library->pool);
+    thumbnails_close(library);
+    pthread_mutex_destroy(&library->thumbs_lock);
     pthread_mutex_destroy(&library->scanning);
     pthread_mutex_destroy(&library->loading);
     pthread_mutex_destroy(&library->lock);
@@ -221,7 +224,15 @@ int item_ids_push(void *user, const catalog_item *item)
         list->capacity = capacity;
     }
     list->ids[list->n++] = item->id;
+    const bool picture = item->kind == SIMILE_KIND_IMAGE && item->has_hash;
+    if (picture && !hash_list_push(&list->hashes, item->hash)) return list->no_memory = true;
     return 0;
+}
+
+void item_ids_release(item_ids *list)
+{
+    mem_free(list->ids);
+    mem_free(list->hashes.hashes);
 }
 
 simile_status item_ids_delete(const item_ids *list, catalog *c, simile_error *err)
@@ -253,51 +264,64 @@ static simile_status list_text(catalog *c, const char *text, item_ids *list, sim
     return SIMILE_OK;
 }
 
-typedef simile_status (*list_fn)(catalog *c, const char *name, item_ids *list, simile_error *err);
+static simile_status list_id(catalog *c, int64_t id, item_ids *list, simile_error *err)
+{
+    catalog_item item;
+    bool found;
+    RETURN_IF_ERROR(catalog_find_id(c, id, &item, &found, err));
+    if (!found) return item_missing(id, err);
+    item_ids_push(list, &item);
+    return SIMILE_OK;
+}
 
-/* Lists and deletes in one transaction. */
-static simile_status forget(simile_library *library, list_fn select, const char *name, int64_t *removed,
-                            simile_error *err)
+/* What is to be forgotten: what a path, a folder or a glob names, a text, or an item by its id. */
+typedef struct {
+    enum { NAMED_PATH, NAMED_TEXT, NAMED_ID } by;
+    const char *name;
+    int64_t id;
+} forgetting;
+
+static simile_status list_those(catalog *c, const forgetting *what, item_ids *list, simile_error *err)
+{
+    switch (what->by) {
+    case NAMED_PATH: return list_named(c, what->name, list, err);
+    case NAMED_TEXT: return list_text(c, what->name, list, err);
+    default: return list_id(c, what->id, list, err);
+    }
+}
+
+/* Lists and deletes in one transaction, and then the thumbnails that nobody needs any more. */
+static simile_status forget(simile_library *library, forgetting what, int64_t *removed, simile_error *err)
 {
     catalog *c;
     item_ids list = {0};
     if (removed) *removed = 0;
-    if (!library || !name || !*name) return err_set(err, SIMILE_E_ARG, "no catalogue or no name was given");
+    if (!library || (what.by != NAMED_ID && (!what.name || !*what.name)))
+        return err_set(err, SIMILE_E_ARG, "no catalogue or no name was given");
     RETURN_IF_ERROR(writer_take(library, &c, err));
     simile_status status = catalog_begin(c, err);
-    if (!status) status = select(c, name, &list, err);
+    if (!status) status = list_those(c, &what, &list, err);
     if (!status) status = item_ids_delete(&list, c, err);
     if (!status) status = catalog_commit(c, err);
     if (!status && removed) *removed = (int64_t)list.n;
     catalog_rollback(c);
+    if (!status) thumbnails_forget(library, c, &list.hashes);
     writer_give(library);
-    mem_free(list.ids);
+    item_ids_release(&list);
     return status;
 }
 
 simile_status simile_library_remove(simile_library *library, const char *path, int64_t *removed, simile_error *err)
 {
-    return forget(library, list_named, path, removed, err);
+    return forget(library, (forgetting){.by = NAMED_PATH, .name = path}, removed, err);
 }
 
 simile_status simile_library_remove_text(simile_library *library, const char *text, int64_t *removed, simile_error *err)
 {
-    return forget(library, list_text, text, removed, err);
+    return forget(library, (forgetting){.by = NAMED_TEXT, .name = text}, removed, err);
 }
 
 simile_status simile_library_remove_id(simile_library *library, int64_t id, simile_error *err)
 {
-    catalog *c;
-    catalog_item item;
-    bool found;
-    if (!library) return err_set(err, SIMILE_E_ARG, "no catalogue was given");
-    RETURN_IF_ERROR(writer_take(library, &c, err));
-    simile_status status = catalog_begin(c, err);
-    if (!status) status = catalog_find_id(c, id, &item, &found, err);
-    if (!status && !found) status = item_missing(id, err);
-    if (!status) status = catalog_delete(c, id, err);
-    if (!status) status = catalog_commit(c, err);
-    catalog_rollback(c);
-    writer_give(library);
-    return status;
+    return forget(library, (forgetting){.by = NAMED_ID, .id = id}, NULL, err);
 }

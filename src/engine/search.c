@@ -195,20 +195,6 @@ static simile_status make_query(search *s, size_t row, simile_error *err)
 
 /* ---- filters ---- */
 
-typedef struct {
-    const snapshot *set;
-    uint64_t *allow;
-    size_t row; /* rows before it have smaller ids than what comes next */
-} marker;
-
-static int mark(void *user, int64_t id)
-{
-    marker *m = user;
-    while (m->row < m->set->n && m->set->ids[m->row] < id) m->row++;
-    if (m->row < m->set->n && m->set->ids[m->row] == id) m->allow[m->row / 64] |= UINT64_C(1) << m->row % 64;
-    return 0;
-}
-
 static simile_status make_bitmap(search *s, simile_error *err)
 {
     const simile_query *q = &s->query;
@@ -216,8 +202,6 @@ static simile_status make_bitmap(search *s, simile_error *err)
     const bool excluding = q->exclude_terms && s->n_named;
     const size_t words = s->set->n / 64 + 1;
     if (!filtered && !excluding) return SIMILE_OK;
-    s->allow = mem_zero_array(words, sizeof *s->allow);
-    if (!s->allow) return err_nomem(err);
     if (filtered) {
         const catalog_filter filter = {.kind = q->target,
                                        .folder = s->folder,
@@ -226,9 +210,10 @@ static simile_status make_bitmap(search *s, simile_error *err)
                                        .after = q->after,
                                        .has_before = q->has_before != 0,
                                        .before = q->before};
-        marker m = {.set = s->set, .allow = s->allow};
-        RETURN_IF_ERROR(catalog_each_match(s->reader, &filter, mark, &m, err));
+        RETURN_IF_ERROR(snapshot_select(s->set, s->reader, &filter, &s->allow, err));
     } else {
+        s->allow = mem_array(words, sizeof *s->allow);
+        if (!s->allow) return err_nomem(err);
         memset(s->allow, 0xff, words * sizeof *s->allow);
     }
     for (size_t i = 0; excluding && i < s->n_named; i++) {
@@ -239,22 +224,6 @@ static simile_status make_bitmap(search *s, simile_error *err)
 }
 
 /* ---- scanning ---- */
-
-/* The library's threads if they are free, to be given back with give_pool(). NULL: scan alone. */
-static pool *take_pool(simile_library *library)
-{
-    if (library->threads < 2 || pthread_mutex_trylock(&library->scanning)) return NULL;
-    if (!library->pool && pool_new(library->threads, &library->pool, NULL)) {
-        pthread_mutex_unlock(&library->scanning); /* without threads it only takes longer */
-        return NULL;
-    }
-    return library->pool;
-}
-
-static void give_pool(simile_library *library, pool *threads)
-{
-    if (threads) pthread_mutex_unlock(&library->scanning);
-}
 
 static size_t wanted(const search *s)
 {
@@ -273,9 +242,9 @@ static simile_status scan(search *s, scan_hit *hits, size_t *n, simile_error *er
                            .stride = s->set->stride,
                            .allow = s->allow,
                            .min_score = q->min_similarity == 0 ? -INFINITY : q->min_similarity / 100};
-    pool *threads = take_pool(s->library);
+    pool *threads = scan_pool_take(s->library);
     const simile_status status = scan_top(&rows, s->vector, wanted(s), threads, hits, n, err);
-    give_pool(s->library, threads);
+    scan_pool_give(s->library, threads);
     return status;
 }
 

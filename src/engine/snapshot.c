@@ -232,3 +232,43 @@ simile_status snapshot_take(simile_library *library, int32_t kind, catalog *read
     if (status) catalog_read_end(reader);
     return status;
 }
+
+/* ---- for those who scan one ---- */
+
+typedef struct {
+    const snapshot *set;
+    uint64_t *allow;
+    size_t row; /* rows before it have smaller ids than what comes next */
+} marker;
+
+static int mark(void *user, int64_t id)
+{
+    marker *m = user;
+    while (m->row < m->set->n && m->set->ids[m->row] < id) m->row++;
+    if (m->row < m->set->n && m->set->ids[m->row] == id) m->allow[m->row / 64] |= UINT64_C(1) << m->row % 64;
+    return 0;
+}
+
+simile_status snapshot_select(const snapshot *s, catalog *reader, const catalog_filter *filter, uint64_t **out,
+                              simile_error *err)
+{
+    marker m = {.set = s, .allow = mem_zero_array(s->n / 64 + 1, sizeof *m.allow)};
+    *out = m.allow;
+    if (!m.allow) return err_nomem(err);
+    return catalog_each_match(reader, filter, mark, &m, err);
+}
+
+pool *scan_pool_take(simile_library *library)
+{
+    if (library->threads < 2 || pthread_mutex_trylock(&library->scanning)) return NULL;
+    if (!library->pool && pool_new(library->threads, &library->pool, NULL)) {
+        pthread_mutex_unlock(&library->scanning); /* without threads it only takes longer */
+        return NULL;
+    }
+    return library->pool;
+}
+
+void scan_pool_give(simile_library *library, pool *threads)
+{
+    if (threads) pthread_mutex_unlock(&library->scanning);
+}

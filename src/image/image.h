@@ -3,6 +3,7 @@
  *
  * decode.c   libvips: first frame, 8-bit RGB by the rules of Pillow's convert("RGB"), EXIF orientation and date
  * taken.c    the EXIF date alone, from the head of a file
+ * thumbnail.c  small copies as WebP
  * resample.c Pillow's resize, bit for bit
  * prepare.c  resize, crop, rescale, normalise as Hugging Face's image processors do */
 #ifndef SIMILE_IMAGE_IMAGE_H
@@ -42,6 +43,10 @@ const char *image_sniff(const void *bytes, size_t len);
 /* The date on which a picture was taken, out of the head of its file, without decoding: INT64_MIN when there is none,
  * or when it does not stand where the format usually has it. Where there is one, image_decode finds the same. */
 int64_t image_taken(const char *path);
+
+/* A small copy as WebP, its longest side at most `side` pixels, rarely more than 20 KiB. *bytes is for mem_free.
+ * UNSUPPORTED: this libvips does not write WebP. */
+simile_status image_thumbnail(const image *img, int32_t side, void **bytes, size_t *len, simile_error *err);
 
 /* Does a file of this name look like a picture (by its ending)? */
 bool image_has_known_ending(const char *path);

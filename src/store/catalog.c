@@ -57,6 +57,10 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_PAGES] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     [SQL_CHECK_ITEMS] = "SELECT " ITEM_COLUMNS ", vector.data, vector.checksum FROM item "
                         "LEFT JOIN vector ON vector.item = item.id ORDER BY item.id",
+    [SQL_THUMB_GET] = "SELECT image FROM thumb WHERE hash = ?1",
+    [SQL_THUMB_EACH] = "SELECT hash FROM thumb ORDER BY hash",
+    [SQL_THUMB_PUT] = "INSERT OR REPLACE INTO thumb (hash, image) VALUES (?1, ?2)",
+    [SQL_THUMB_DELETE] = "DELETE FROM thumb WHERE hash = ?1",
 };
 
 /* ---- SQLite's results ---- */
@@ -85,23 +89,25 @@ static simile_status status_of(int code)
 simile_status store_error(const catalog *c, int code, const char *action, simile_error *err)
 {
     const simile_status status = status_of(code);
+    const char *name = c->schema->name;
     if (status == SIMILE_E_NOMEM) return err_nomem(err);
     if (status == SIMILE_E_BUSY)
-        return err_set(err, status, "cannot %s the catalogue '%s': another program is writing to it", action, c->path);
-    if (status == SIMILE_E_FORMAT) return err_set(err, status, "cannot %s '%s': not a catalogue", action, c->path);
+        return err_set(err, status, "cannot %s %s '%s': another program is writing to it", action, name, c->path);
+    if (status == SIMILE_E_FORMAT)
+        return err_set(err, status, "cannot %s '%s': not %s", action, c->path, c->schema->kind);
     const int cause = c->db && status == SIMILE_E_IO ? sqlite3_system_errno(c->db) : 0;
     if (cause) {
         errno = cause;
-        return err_errno(err, "cannot %s the catalogue '%s'", action, c->path);
+        return err_errno(err, "cannot %s %s '%s'", action, name, c->path);
     }
-    return err_set(err, status, "cannot %s the catalogue '%s': %s", action, c->path,
+    return err_set(err, status, "cannot %s %s '%s': %s", action, name, c->path,
                    c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(code));
 }
 
 simile_status store_damaged(const catalog *c, int64_t id, const char *problem, simile_error *err)
 {
-    return err_set(err, SIMILE_E_CORRUPT, "cannot read item %lld of the catalogue '%s': %s", (long long)id, c->path,
-                   problem);
+    return err_set(err, SIMILE_E_CORRUPT, "cannot read item %lld of %s '%s': %s", (long long)id, c->schema->name,
+                   c->path, problem);
 }
 
 simile_status store_statement(catalog *c, sql_id id, sqlite3_stmt **out, simile_error *err)
@@ -156,7 +162,7 @@ simile_status store_number(catalog *c, const char *sql, int64_t *out, simile_err
 
 /* ---- opening ---- */
 
-static void close_database(catalog *c)
+void store_disconnect(catalog *c)
 {
     for (int i = 0; i < SQL_STATEMENTS; i++) {
         sqlite3_finalize(c->statements[i]);
@@ -169,7 +175,7 @@ static void close_database(catalog *c)
 void catalog_close(catalog *c)
 {
     if (!c) return;
-    close_database(c);
+    store_disconnect(c);
     catalog_unlock(c);
     buf_release(&c->strings);
     mem_free(c->path);
@@ -214,7 +220,7 @@ static char *immutable_uri(const char *path)
     return buf_take(&uri, NULL);
 }
 
-static simile_status connect(catalog *c, const char *name, int flags, simile_error *err)
+simile_status store_connect(catalog *c, const char *name, int flags, simile_error *err)
 {
     const int code = sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (code) return store_error(c, code, "open", err);
@@ -250,7 +256,7 @@ static simile_status connect_immutable(catalog *c, simile_error *err)
     if (!uri) return err_nomem(err);
     c->immutable = true;
     simile_status status = file_stat(c->path, &c->opened_as, err);
-    if (!status) status = connect(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    if (!status) status = store_connect(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     mem_free(uri);
     return status;
 }
@@ -258,14 +264,14 @@ static simile_status connect_immutable(catalog *c, simile_error *err)
 static simile_status connect_to_read(catalog *c, simile_error *err)
 {
     simile_error why = {0};
-    simile_status status = connect(c, c->path, SQLITE_OPEN_READONLY, &why);
+    simile_status status = store_connect(c, c->path, SQLITE_OPEN_READONLY, &why);
     if ((status == SIMILE_E_IO || status == SIMILE_E_NOT_FOUND) && !folder_is_writable(c)) {
         if (has_log(c))
             return err_set(
                 err, SIMILE_E_IO,
                 "cannot read the catalogue '%s': it has an unfinished log and its folder cannot be written to",
                 c->path);
-        close_database(c);
+        store_disconnect(c);
         return connect_immutable(c, err);
     }
     if (status && err) *err = why;
@@ -274,7 +280,7 @@ static simile_status connect_to_read(catalog *c, simile_error *err)
 
 static simile_status connect_to_write(catalog *c, const char *name, simile_error *err)
 {
-    RETURN_IF_ERROR(connect(c, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+    RETURN_IF_ERROR(store_connect(c, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
     if (sqlite3_db_readonly(c->db, "main"))
         return err_set(err, SIMILE_E_IO, "cannot write the catalogue '%s': it is read-only", c->path);
     return SIMILE_OK;
@@ -289,12 +295,12 @@ static simile_status identify(catalog *c, int64_t *version, simile_error *err)
     RETURN_IF_ERROR(store_number(c, "SELECT count(*) FROM sqlite_schema", &tables, err));
     RETURN_IF_ERROR(store_number(c, "SELECT encoding = 'UTF-8' FROM pragma_encoding()", &utf8, err));
     const bool empty = application == 0 && *version == 0 && tables == 0;
-    if (!utf8 || (empty && c->read_only) || (!empty && application != SCHEMA_APPLICATION_ID))
-        return err_set(err, SIMILE_E_FORMAT, "cannot open '%s': not a catalogue", c->path);
-    if (*version > CATALOG_SCHEMA)
+    if (!utf8 || (empty && c->read_only) || (!empty && application != c->schema->application_id))
+        return err_set(err, SIMILE_E_FORMAT, "cannot open '%s': not %s", c->path, c->schema->kind);
+    if (*version > c->schema->versions)
         return err_set(err, SIMILE_E_VERSION,
                        "cannot open '%s': its tables are of version %lld, newer than the %d that this simile knows",
-                       c->path, (long long)*version, CATALOG_SCHEMA);
+                       c->path, (long long)*version, (int)c->schema->versions);
     if (!empty && *version < 1)
         return err_set(err, SIMILE_E_CORRUPT, "cannot open '%s': its tables have no version", c->path);
     return SIMILE_OK;
@@ -313,7 +319,7 @@ static simile_status make_tables(catalog *c, const char *name, simile_error *err
 {
     simile_status status = connect_to_write(c, name, err);
     if (!status) status = prepare_to_write(c, 0, err);
-    close_database(c);
+    store_disconnect(c);
     return status;
 }
 
@@ -338,7 +344,7 @@ static simile_status create(catalog *c, simile_error *err)
 }
 
 /* In one transaction: a writer that migrates meanwhile must not change the tables between the two looks. */
-static simile_status check_tables(catalog *c, int64_t *version, simile_error *err)
+simile_status store_check_tables(catalog *c, int64_t *version, simile_error *err)
 {
     RETURN_IF_ERROR(store_execute(c, "BEGIN DEFERRED", err));
     simile_status status = identify(c, version, err);
@@ -351,7 +357,7 @@ static simile_status check_tables(catalog *c, int64_t *version, simile_error *er
 static simile_status check_opened(catalog *c, simile_error *err)
 {
     int64_t version = 0;
-    RETURN_IF_ERROR(check_tables(c, &version, err));
+    RETURN_IF_ERROR(store_check_tables(c, &version, err));
     if (c->read_only) return SIMILE_OK;
     RETURN_IF_ERROR(prepare_to_write(c, version, err));
     if (version == CATALOG_SCHEMA) return SIMILE_OK;
@@ -379,6 +385,7 @@ simile_status catalog_open(const char *path, bool read_only, catalog **out, simi
     if (!c) return err_nomem(err);
     c->lock = -1;
     c->read_only = read_only;
+    c->schema = &schema_of_catalogs;
     buf_init(&c->strings, 4 * (size_t)MAX_VALUE_BYTES);
     c->path = path_absolute(path);
     const simile_status status = c->path ? open_at(c, err) : err_nomem(err);

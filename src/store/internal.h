@@ -44,11 +44,25 @@ typedef enum {
     SQL_COUNT,
     SQL_PAGES,
     SQL_CHECK_ITEMS,
+    SQL_THUMB_GET,
+    SQL_THUMB_EACH,
+    SQL_THUMB_PUT,
+    SQL_THUMB_DELETE,
     SQL_STATEMENTS
 } sql_id;
 
+/* What tables a file of ours has, and how they came to be: lists of statements, one a version, which end with NULL. */
+typedef struct {
+    const char *name, *kind; /* "the catalogue", "a catalogue" */
+    int32_t application_id;
+    int32_t versions;
+    const char *const *const *migrations;
+} schema;
+extern const schema schema_of_catalogs;
+
 struct catalog {
     sqlite3 *db;
+    const schema *schema;
     char *path;                               /* absolute */
     sqlite3_stmt *statements[SQL_STATEMENTS]; /* prepared at first use */
     buf strings;                              /* of the item that was found last */
@@ -77,11 +91,16 @@ simile_status store_execute(catalog *c, const char *sql, simile_error *err);
 /* A single whole number. */
 simile_status store_number(catalog *c, const char *sql, int64_t *out, simile_error *err);
 
+/* catalog.c: connects, trusting nothing that the file declares; closes what was connected. */
+simile_status store_connect(catalog *c, const char *name, int flags, simile_error *err);
+void store_disconnect(catalog *c);
+/* catalog.c: is the file ours and its tables right? *version: of the tables, 0 when there are none yet. */
+simile_status store_check_tables(catalog *c, int64_t *version, simile_error *err);
+
 /* schema.c: brings the tables from one version (0: nothing is there yet) up to another. */
 simile_status schema_migrate(catalog *c, int64_t version, int64_t wanted, simile_error *err);
 /* schema.c: are the tables exactly those that the migrations up to the connection's version make? */
 simile_status schema_check(catalog *c, simile_error *err);
-enum { SCHEMA_APPLICATION_ID = 0x53494d4c }; /* "SIML" */
 
 /* item.c: fills *out from a row that starts with ITEM_COLUMNS; strings are borrowed from the statement. Returns what
  * is wrong with the row, or NULL. */

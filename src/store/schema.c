@@ -65,12 +65,19 @@ static const char *const version_2[] = {
 
 static const char *const *const migrations[CATALOG_SCHEMA] = {version_1, version_2};
 
+const schema schema_of_catalogs = {.name = "the catalogue",
+                                   .kind = "a catalogue",
+                                   .application_id = 0x53494d4c, /* "SIML" */
+                                   .versions = CATALOG_SCHEMA,
+                                   .migrations = migrations};
+
 static simile_status migrate_one(catalog *c, int64_t version, simile_error *err)
 {
-    for (const char *const *sql = migrations[version]; *sql; sql++) RETURN_IF_ERROR(store_execute(c, *sql, err));
+    for (const char *const *sql = c->schema->migrations[version]; *sql; sql++)
+        RETURN_IF_ERROR(store_execute(c, *sql, err));
     char pragmas[96];
     sqlite3_snprintf(sizeof pragmas, pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                     SCHEMA_APPLICATION_ID, (int)version + 1);
+                     (int)c->schema->application_id, (int)version + 1);
     return store_execute(c, pragmas, err);
 }
 
@@ -94,7 +101,7 @@ enum { SCHEMA_TEXT_MAX = 1 << 16 };
 
 static simile_status foreign_tables(const catalog *c, simile_error *err)
 {
-    return err_set(err, SIMILE_E_CORRUPT, "cannot open '%s': its tables are not those of a catalogue", c->path);
+    return err_set(err, SIMILE_E_CORRUPT, "cannot open '%s': its tables are not those of %s", c->path, c->schema->kind);
 }
 
 /* Everything that the database declares, as one text. */
@@ -124,7 +131,7 @@ static simile_status describe(catalog *c, buf *out, simile_error *err)
 /* The same text for a database that the migrations up to this one's version have just made. */
 static simile_status describe_expected(const catalog *c, buf *out, simile_error *err)
 {
-    catalog fresh = {.path = c->path, .lock = -1};
+    catalog fresh = {.schema = c->schema, .path = c->path, .lock = -1};
     const int code =
         sqlite3_open_v2(":memory:", &fresh.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     simile_status status = code ? store_error(&fresh, code, "open", err) : SIMILE_OK;

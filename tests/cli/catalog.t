@@ -205,3 +205,17 @@ $ mkdir pics; i=0; while [ $i -lt 60 ]; do pattern pics/$i.ppm $i 64; i=$((i + 1
 > simile --catalog c.simile verify
 items, 0 problems
 60 items, 0 problems
+
+== a period, the newest first, thumbnails beside the catalogue
+$ mkdir pics; for i in 1 2 3; do pattern pics/$i.ppm $i; touch -d 202$i-05-17T12:00Z pics/$i.ppm; done
+> simile --catalog c.simile --model "$MODELS/tiny-quick" add --after 2022 --newest-first --no-thumbnails pics | sed 's/ in .*//'
+pictures: 2 added
+$ simile --catalog c.simile info --items | sed 's/ .*pics/ pics/'; ls c.simile-thumbs 2>&1 | sed 's/.*: //'
+* pics/3.ppm (glob)
+* pics/2.ppm (glob)
+No such file or directory
+$ simile --catalog c.simile --model "$MODELS/tiny-quick" add --before 2022-05 pics | sed 's/ in .*//'; ls c.simile-thumbs
+pictures: 1 added
+c.simile-thumbs
+$ simile --catalog c.simile --model "$MODELS/tiny-quick" add --after soon pics 2>&1 | head -n 1
+simile: 'soon' is no value for --after: 2023, 2023-05 or 2023-05-17 is needed

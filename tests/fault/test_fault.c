@@ -86,8 +86,8 @@ static void reset_catalog(bool from_filled)
 {
     char *bytes;
     size_t len;
-    static const char *const endings[] = {"", "-wal", "-shm", "-lock"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const endings[] = {"", "-wal", "-shm", "-lock", "-thumbs", "-thumbs-journal"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         char path[96];
         snprintf(path, sizeof path, "%s%s", catalog_path, endings[i]);
         unlink(path);
@@ -490,7 +490,8 @@ static simile_status add(void)
 static simile_status add_newest(void)
 {
     const char *path = pictures;
-    const simile_add_options options = {.struct_size = sizeof options, .newest_first = 1, .has_after = 1};
+    const simile_add_options options = {
+        .struct_size = sizeof options, .newest_first = 1, .has_after = 1, .no_thumbnails = 1};
     return simile_library_add(library, encoder, &path, 1, &options, NULL, &err);
 }
 
@@ -608,6 +609,26 @@ static simile_status folders(void)
 static simile_status get_vector(void)
 {
     return simile_library_get_vector(library, 1, vectors, simile_model_get_info(model)->dim, &err);
+}
+
+static int look_at_group(void *user, const simile_group *group)
+{
+    return 0;
+}
+
+static simile_status duplicates(void)
+{
+    const simile_duplicates_options options = {.struct_size = sizeof options, .folder = pictures, .similarity = 1};
+    return simile_library_duplicates(library, &options, look_at_group, NULL, &err);
+}
+
+static simile_status get_thumbnail(void)
+{
+    void *bytes;
+    size_t len;
+    const simile_status status = simile_library_thumbnail(library, 1, &bytes, &len, &err);
+    simile_free(bytes);
+    return status;
 }
 
 static simile_status remove_id(void)
@@ -837,6 +858,8 @@ static const call calls[] = {
     {"library_periods", need_filled, periods, release_all, true},
     {"library_folders", need_filled, folders, release_all, true},
     {"library_get_vector", need_filled, get_vector, release_all, true},
+    {"library_duplicates", need_filled, duplicates, release_all, true},
+    {"library_thumbnail", need_filled, get_thumbnail, release_all, true},
     {"library_remove_id", need_filled, remove_id, release_all, true},
     {"library_verify", need_filled, verify, release_all, true},
     {"search", need_filled, search, release_all, true},

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * thumbnail.c - a decoded picture as a small WebP.
+ *
+ * Pillow's resize with the Hamming window, which for shrinking looks like bicubic and costs half; then libvips' WebP
+ * writer. Where the first quality leaves too many bytes (noise, foliage) a lower one is taken: about 10 kB is what a
+ * page with a hundred of them can bear, and the bound holds for every picture.
+ *
+ * Threads: any; libvips works on threads of its own meanwhile. */
+#include <vips/vips.h> /* before mem.h, which poisons names that GLib's headers use */
+
+#include "base/mem.h"
+#include "image/parts.h"
+
+enum { ROOM = 20 << 10 }; /* bytes; more, and the next quality is tried */
+static const int qualities[] = {80, 55, 30};
+
+/* rgb: [height, width, 3]. *bytes: for g_free. */
+static bool encode_webp(const uint8_t *rgb, int32_t width, int32_t height, int quality, void **bytes, size_t *len)
+{
+    const size_t n = (size_t)width * (size_t)height * 3;
+    VipsImage *raw = vips_image_new_from_memory(rgb, n, width, height, 3, VIPS_FORMAT_UCHAR), *named = NULL;
+    bool ok = raw && !vips_copy(raw, &named, "interpretation", VIPS_INTERPRETATION_sRGB, (const char *)NULL);
+    if (ok) ok = !vips_webpsave_buffer(named, bytes, len, "Q", quality, "effort", 3, "strip", TRUE, (const char *)NULL);
+    if (named) g_object_unref(named);
+    if (raw) g_object_unref(raw);
+    return ok;
+}
+
+static simile_status encode(const uint8_t *rgb, int32_t width, int32_t height, void **bytes, size_t *len,
+                            simile_error *err)
+{
+    void *made = NULL;
+    bool ok = true;
+    *len = 0;
+    for (size_t i = 0; i < sizeof qualities / sizeof *qualities && ok && (!made || *len > ROOM); i++) {
+        g_free(made);
+        made = NULL;
+        ok = encode_webp(rgb, width, height, qualities[i], &made, len);
+    }
+    if (ok) *bytes = mem_alloc(*len);
+    if (ok && *bytes) memcpy(*bytes, made, *len);
+    g_free(made);
+    if (!ok) vips_error_clear();
+    vips_thread_shutdown(); /* frees what libvips keeps for this thread */
+    if (!ok) return err_set(err, SIMILE_E_UNSUPPORTED, "cannot make a thumbnail: this libvips does not write WebP");
+    return *bytes ? SIMILE_OK : err_nomem(err);
+}
+
+static int32_t shrunk(int32_t length, int32_t longest, int32_t side)
+{
+    if (longest <= side) return length;
+    const int64_t wanted = ((int64_t)length * side + longest / 2) / longest;
+    return wanted > 0 ? (int32_t)wanted : 1;
+}
+
+simile_status image_thumbnail(const image *img, int32_t side, void **bytes, size_t *len, simile_error *err)
+{
+    const int32_t longest = img->width > img->height ? img->width : img->height;
+    const int32_t width = shrunk(img->width, longest, side), height = shrunk(img->height, longest, side);
+    *bytes = NULL;
+    RETURN_IF_ERROR(image_init(err));
+    if (longest <= side) return encode(img->rgb, width, height, bytes, len, err);
+    uint8_t *small = mem_array((size_t)width * (size_t)height, 3);
+    if (!small) return err_nomem(err);
+    simile_status status =
+        image_resize(img->rgb, img->width, img->height, IMAGE_FILTER_HAMMING, width, height, small, err);
+    if (!status) status = encode(small, width, height, bytes, len, err);
+    mem_free(small);
+    return status;
+}
