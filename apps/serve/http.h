@@ -31,7 +31,8 @@ const char *request_query_key(const request *q, size_t i); /* of the i-th pair, 
 /* Whole number of the query string: absent: *out stays. False: it is none or out of range. */
 bool request_query_int(const request *q, const char *key, int64_t min, int64_t max, int64_t *out);
 bool request_star_int(const request *q, int star, int64_t *out); /* "17", from 1 on */
-/* The body as JSON whatever its Content-Type, its root an object: nested at most LIMIT_JSON_DEPTH deep. */
+/* The body as JSON whatever its Content-Type, its root an object: nested at most LIMIT_JSON_DEPTH deep, of at most
+ * LIMIT_JSON_VALUES values (LIMIT). */
 simile_status request_json(const request *q, json_t **out, simile_error *err);
 /* The same of any text that a client sent. */
 simile_status json_body(const char *text, size_t len, json_t **out, simile_error *err);

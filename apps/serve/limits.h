@@ -13,6 +13,7 @@ enum {
     LIMIT_UPLOAD_BYTES = 128 * 1024 * 1024, /* of a body with pictures */
     LIMIT_BODIES_BYTES = 512 * 1024 * 1024, /* of all bodies that are held at once */
     LIMIT_JSON_DEPTH = 32,
+    LIMIT_JSON_VALUES = 200 * 1000,   /* of one body: each takes far more memory than bytes */
     LIMIT_PARTS = 64,                 /* of a multipart body */
     LIMIT_PIXELS = 100 * 1000 * 1000, /* of a picture */
     LIMIT_TEXT_BYTES = 128 * 1024,    /* of one text */

@@ -98,36 +98,35 @@ bool request_star_int(const request *q, int star, int64_t *out)
 
 /* ---- bodies ---- */
 
-/* jansson calls itself for each level: what is nested too deep never gets there. */
-static bool is_too_deep(const char *text, size_t len)
+/* jansson calls itself for each level, and takes 250 bytes for an empty object: what is nested too deep, or has too
+ * many values, never gets there. */
+static simile_status check_shape(const char *text, size_t len, simile_error *err)
 {
-    int depth = 0;
+    int depth = 0, values = 1;
     bool quoted = false;
     for (size_t at = 0; at < len; at++) {
         const char c = text[at];
+        if (c == '"') quoted = !quoted;
         if (quoted) {
-            if (c == '\\')
-                at++;
-            else if (c == '"')
-                quoted = false;
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > LIMIT_JSON_DEPTH) return true;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
+            at += c == '\\';
+            continue;
         }
+        depth += (c == '{' || c == '[') - ((c == '}' || c == ']') && depth > 0);
+        values += c == '{' || c == '[' || c == ',';
+        if (depth > LIMIT_JSON_DEPTH)
+            return err_set(err, SIMILE_E_FORMAT, "cannot read the body: JSON that is nested more than %d deep",
+                           LIMIT_JSON_DEPTH);
+        if (values > LIMIT_JSON_VALUES)
+            return err_set(err, SIMILE_E_LIMIT, "cannot read the body: JSON of more than %d values", LIMIT_JSON_VALUES);
     }
-    return false;
+    return SIMILE_OK;
 }
 
 simile_status json_body(const char *text, size_t len, json_t **out, simile_error *err)
 {
     *out = NULL;
     if (!len) return err_set(err, SIMILE_E_FORMAT, "cannot read the body: it is empty, and should be a JSON object");
-    if (is_too_deep(text, len))
-        return err_set(err, SIMILE_E_FORMAT, "cannot read the body: JSON that is nested more than %d deep",
-                       LIMIT_JSON_DEPTH);
+    RETURN_IF_ERROR(check_shape(text, len, err));
     return json_parse_object(text, len, "body", out, err);
 }
 

@@ -233,6 +233,13 @@ static void counts_are_bounded(void **state)
 {
     buf body;
     buf_init(&body, 1 << 20);
+    buf_text(&body, "{\"input\":[{}");
+    for (int i = 0; i < LIMIT_JSON_VALUES / 2; i++) buf_text(&body, ",{}");
+    buf_text(&body, "]}");
+    json_t *root = post("/v1/embeddings", body.data, 413);
+    assert_non_null(strstr(json_string_value(json_object_get(root, "detail")), "values"));
+    json_decref(root);
+    buf_clear(&body);
     buf_text(&body, "{\"input\":[\"a\"");
     for (int i = 0; i < LIMIT_TEXTS; i++) buf_text(&body, ",\"a\"");
     buf_text(&body, "]}");
