@@ -13,17 +13,8 @@
 #include "base/mem.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
-const char *const full_pictures[FULL_PICTURES] = {
-    "a-red-car-on-the-road-1.jpg", "a-blue-boat-on-the-sea-at-night-1.jpg", "a-forest-1.jpg",
-    "a-red-bus-in-london-1.jpg",   "a-brown-dog-in-a-room-1.jpg",           "a-city-at-night-1.jpg",
-    "a-rainbow-on-the-sea-1.jpg",  "a-blue-truck-on-the-road-1.jpg",
-};
-const char *const full_texts[FULL_TEXTS] = {"a red car on the road", "a forest"};
-
+full_library full;
 static simile_error err;
 
 static void check(simile_status status)
@@ -35,55 +26,65 @@ static void check(simile_status status)
 
 static char *path_of(const char *picture)
 {
-    char *path = path_join(SIMILE_GALLERY, picture);
+    char *path = *picture == '/' ? mem_strdup(picture) : path_join(SIMILE_GALLERY, picture);
     assert_non_null(path);
     return path;
 }
 
-static void open_models(full_server *f)
+static simile_status open_models(void)
 {
     const simile_model_options one = {.struct_size = sizeof one, .search_path = SIMILE_MODELS_FOLDER};
     simile_model_options two = one;
     two.text_model = "simile-languages";
-    check(simile_model_open("simile-scenes", &one, &f->model, &err));
-    check(simile_model_open("simile-scenes", &two, &f->pair, &err));
-    check(simile_encoder_new(f->model, NULL, &f->encoder, &err));
-    check(simile_encoder_new(f->pair, NULL, &f->pair_encoder, &err));
-    f->dim = simile_model_get_info(f->model)->dim;
+    RETURN_IF_ERROR(simile_model_open("simile-scenes", &one, &full.model, &err));
+    RETURN_IF_ERROR(simile_model_open("simile-scenes", &two, &full.pair, &err));
+    RETURN_IF_ERROR(simile_encoder_new(full.model, NULL, &full.encoder, &err));
+    RETURN_IF_ERROR(simile_encoder_new(full.pair, NULL, &full.pair_encoder, &err));
+    full.dim = simile_model_get_info(full.model)->dim;
+    full.expected = mem_array((size_t)full.dim, sizeof *full.expected);
+    full.other = mem_array((size_t)full.dim, sizeof *full.other);
+    return full.expected && full.other ? SIMILE_OK : err_nomem(&err);
 }
 
-static void fill_library(full_server *f)
+int full_set_up(void **state)
 {
-    char *catalogue = path_join(f->folder, "catalogue"), *paths[FULL_PICTURES];
-    assert_non_null(catalogue);
-    for (size_t i = 0; i < FULL_PICTURES; i++) paths[i] = path_of(full_pictures[i]);
-    check(simile_library_open(catalogue, f->model, NULL, &f->s.library, &err));
-    check(simile_library_add(f->s.library, f->encoder, (const char *const *)paths, FULL_PICTURES, NULL, NULL, &err));
-    check(simile_library_add_texts(f->s.library, f->encoder, full_texts, FULL_TEXTS, NULL, NULL, &err));
-    for (size_t i = 0; i < FULL_PICTURES; i++) mem_free(paths[i]);
-    mem_free(catalogue);
+    if (whole_set_up(state)) return 1;
+    if (!open_models()) return 0;
+    print_error("no models: %s\n", err.message);
+    return 1;
 }
 
-void full_text(const full_server *f, const char *text, bool raw, float *out)
+int full_tear_down(void **state)
 {
-    check(simile_encode_texts(f->encoder, &text, 1, out, NULL, &err));
-    if (!raw) simile_normalize(out, f->dim);
+    simile_encoder_free(full.encoder);
+    simile_encoder_free(full.pair_encoder);
+    simile_model_close(full.model);
+    simile_model_close(full.pair);
+    mem_free(full.expected);
+    mem_free(full.other);
+    return whole_tear_down(state);
 }
 
-void full_pair_text(const full_server *f, const char *text, float *out)
+void full_text(const char *text, bool raw, float *out)
 {
-    check(simile_encode_texts(f->pair_encoder, &text, 1, out, NULL, &err));
-    simile_normalize(out, f->dim);
+    check(simile_encode_texts(full.encoder, &text, 1, out, NULL, &err));
+    if (!raw) simile_normalize(out, full.dim);
 }
 
-void full_picture(const full_server *f, const char *picture, bool raw, float *out)
+void full_pair_text(const char *text, float *out)
+{
+    check(simile_encode_texts(full.pair_encoder, &text, 1, out, NULL, &err));
+    simile_normalize(out, full.dim);
+}
+
+void full_picture(const char *picture, bool raw, float *out)
 {
     const simile_image_options o = {.struct_size = sizeof o, .ignore_orientation = 1};
     simile_image *image;
     char *path = path_of(picture);
     check(simile_image_open(path, &o, &image, &err));
-    check(simile_encode_images(f->encoder, (const simile_image *const *)&image, 1, out, &err));
-    if (!raw) simile_normalize(out, f->dim);
+    check(simile_encode_images(full.encoder, (const simile_image *const *)&image, 1, out, &err));
+    if (!raw) simile_normalize(out, full.dim);
     simile_image_free(image);
     mem_free(path);
 }
@@ -118,56 +119,4 @@ void full_same(const json_t *array, const float *expected, size_t n)
         const double got = json_number_value(json_array_get(array, i));
         if (!(fabs(got - (double)expected[i]) <= 1e-6)) fail_msg("number %zu: %g, not %g", i, got, (double)expected[i]);
     }
-}
-
-/* ---- the server ---- */
-
-void full_start(full_server *f, const serve_options *options)
-{
-    static const char *const aliases[] = {"ViT-B-32__openai=simile-scenes",
-                                          "XLM-Roberta-Large-Vit-B-32=simile-scenes+simile-languages"};
-    const towers_options o = {.search_path = SIMILE_MODELS_FOLDER,
-                              .model = "simile-scenes",
-                              .aliases = aliases,
-                              .n_aliases = 2,
-                              .threads = 1,
-                              .any_installed = true};
-    *f = (full_server){.s.options = options ? *options : (serve_options){.workers = 2, .threads = 1}};
-    f->s.started = time(NULL);
-    snprintf(f->folder, sizeof f->folder, "/tmp/simile-full.XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    open_models(f);
-    fill_library(f);
-    check(events_new(&f->s.events, &err));
-    check(metrics_new(&f->s.metrics, &err));
-    check(towers_new(&o, f->s.metrics, &f->s.towers, &err));
-    check(http_start(&f->s, NULL, &f->http, &err));
-    f->port = http_port(f->http);
-}
-
-static void remove_file(const char *folder, const char *name)
-{
-    char *path = path_join(folder, name);
-    if (path) unlink(path);
-    mem_free(path);
-}
-
-void full_stop(full_server *f)
-{
-    http_stop(f->http);
-    towers_free(f->s.towers);
-    simile_library_close(f->s.library);
-    metrics_free(f->s.metrics);
-    events_free(f->s.events);
-    simile_encoder_free(f->encoder);
-    simile_encoder_free(f->pair_encoder);
-    simile_model_close(f->model);
-    simile_model_close(f->pair);
-    static const char *const endings[] = {"", "-wal", "-shm", "-thumbs", "-thumbs-wal", "-thumbs-shm"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "catalogue%s", endings[i]);
-        remove_file(f->folder, name);
-    }
-    rmdir(f->folder);
 }

@@ -1,42 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
- * full.h - for the tests of the server: one with the bundled model and a catalogue, and the library beside it, which
- * says what vectors have to come out. */
+ * full.h - for the tests of the protocols: the server of whole.h, and the library beside it, which says what vectors
+ * have to come out. */
 #ifndef SIMILE_TEST_FULL_H
 #define SIMILE_TEST_FULL_H
 
-#include "client.h"
+#include "whole.h"
 
 #include "serve/towers.h"
 
-enum { FULL_PICTURES = 8, FULL_TEXTS = 2 };
-
 typedef struct {
-    server s;
-    http *http;
-    int port;
     int32_t dim;
     simile_model *model, *pair;
     simile_encoder *encoder, *pair_encoder;
-    char folder[64];
-} full_server;
+    float *expected, *other; /* [dim] each: room for the test */
+} full_library;
 
-/* The pictures of the gallery that it has, and the texts. */
-extern const char *const full_pictures[FULL_PICTURES], *const full_texts[FULL_TEXTS];
+extern full_library full;
 
-/* "ViT-B-32__openai" is an alias of the bundled model, "XLM-Roberta-Large-Vit-B-32" one of the pair of it and the
- * bundled text tower for many languages. */
-void full_start(full_server *f, const serve_options *options);
-void full_stop(full_server *f);
+/* For cmocka's groups: whole_set_up and whole_tear_down along with it. */
+int full_set_up(void **state);
+int full_tear_down(void **state);
 
-/* What the library makes of it: unit unless `raw`. out: [dim]. picture: a name in the gallery. */
-void full_text(const full_server *f, const char *text, bool raw, float *out);
-void full_pair_text(const full_server *f, const char *text, float *out);
-void full_picture(const full_server *f, const char *picture, bool raw, float *out);
+/* What the library makes of it: unit unless `raw`. out: [dim]. picture: a name in the gallery, or an absolute path. */
+void full_text(const char *text, bool raw, float *out);
+void full_pair_text(const char *text, float *out);
+void full_picture(const char *picture, bool raw, float *out);
 /* The bytes of a picture, for mem_free; as base64 behind `prefix`. */
 char *full_bytes(const char *picture, size_t *len);
 char *full_base64(const char *picture, const char *prefix);
 
-/* Fails the test unless a JSON array has these numbers, each within 1e-6. */
+/* Fails the test unless a JSON array has the first n of these numbers, each within 1e-6. */
 void full_same(const json_t *array, const float *expected, size_t n);
 
 #endif

@@ -10,43 +10,21 @@
 
 #include "full.h"
 
-#include "base/file.h"
 #include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define RED_CAR "a-red-car-on-the-road-1.jpg"
+#define RED_BUS "a-red-bus-in-london-1.jpg" /* city/red-bus.jpg of the catalogue */
 
-static full_server f;
-static float *expected, *other;
-
-static int start(void **state)
-{
-    full_start(&f, NULL);
-    expected = mem_array((size_t)f.dim, sizeof *expected);
-    other = mem_array((size_t)f.dim, sizeof *other);
-    return !expected || !other;
-}
-
-static int stop(void **state)
-{
-    full_stop(&f);
-    mem_free(expected);
-    mem_free(other);
-    return 0;
-}
+enum { PICTURES = 7, DIFFERENT = 6, TEXTS = 2 }; /* of the catalogue; one picture is there twice */
 
 /* Without a Content-Type, as ClipClient sends its bodies. */
 static json_t *post(const char *target, const char *json, int status)
 {
-    answer a;
-    client_ask(f.port, "POST", target, "User-Agent: python-requests/2.34.2\r\nAccept: */*\r\n", json, strlen(json), &a);
-    if (a.status != status) fail_msg("%s %.300s: %d %.300s", target, json, a.status, a.body);
-    json_t *root = answer_json(&a);
-    answer_free(&a);
-    return root;
+    static const char headers[] = "User-Agent: python-requests/2.34.2\r\nAccept: */*\r\n";
+    return whole_ask(status, "POST", target, headers, json, strlen(json));
 }
 
 static const char *word(const json_t *object, const char *key)
@@ -74,7 +52,7 @@ static const char images[] = "\"modality\": \"image\", \"num_images\": 40, \"num
 static void indices_are_listed(void **state)
 {
     answer a;
-    client_get(f.port, "/indices-list", &a);
+    client_get(whole.port, "/indices-list", &a);
     assert_int_equal(a.status, 200);
     assert_string_equal(a.body, "[\"simile\"]");
     answer_free(&a);
@@ -88,17 +66,17 @@ static void ends_in(const char *text, const char *end)
 
 static void a_text_finds_pictures(void **state)
 {
-    json_t *root = knn("\"text\": \"a red car on the road\", \"image\": null, \"image_url\": null, "
+    json_t *root = knn("\"text\": \"a red bus in london\", \"image\": null, \"image_url\": null, "
                        "\"embedding_input\": null",
                        images, 200);
     const json_t *first = json_array_get(root, 0);
     assert_true(json_array_size(root) > 2);
-    ends_in(word(first, "image_path"), RED_CAR);
+    ends_in(word(first, "image_path"), "/city/red-bus.jpg");
     assert_memory_equal(word(first, "image"), "UklGR", 5); /* base64 of "RIFF": a WebP */
-    full_text(&f, "a red car on the road", false, expected);
-    full_picture(&f, RED_CAR, false, other);
+    full_text("a red bus in london", false, full.expected);
+    full_picture(RED_BUS, false, full.other);
     assert_true(fabs(json_number_value(json_object_get(first, "similarity")) -
-                     (double)simile_similarity(expected, other, f.dim) / 100) <= 1e-5);
+                     (double)simile_similarity(full.expected, full.other, full.dim) / 100) <= 1e-5);
     for (size_t i = 1; i < json_array_size(root); i++)
         assert_true(json_number_value(json_object_get(json_array_get(root, i), "similarity")) <=
                     json_number_value(json_object_get(json_array_get(root, i - 1), "similarity")));
@@ -107,13 +85,13 @@ static void a_text_finds_pictures(void **state)
 
 static void a_picture_finds_itself(void **state)
 {
-    char *image = full_base64(RED_CAR, "");
+    char *image = full_base64(RED_BUS, "");
     char *query =
         mem_printf("\"text\": null, \"image\": \"%s\", \"image_url\": null, \"embedding_input\": null", image);
     json_t *root = knn(query, "\"modality\": \"image\", \"num_images\": 1, \"num_result_ids\": 3", 200);
     const json_t *first = json_array_get(root, 0), *second = json_array_get(root, 1);
     assert_int_equal(json_array_size(root), 3);
-    ends_in(word(first, "image_path"), RED_CAR);
+    ends_in(word(first, "image_path"), "/city/red-bus.jpg");
     assert_true(json_number_value(json_object_get(first, "similarity")) > 0.999);
     /* Behind num_images there is nothing but id and similarity. */
     assert_int_equal(json_object_size(second), 2);
@@ -135,35 +113,23 @@ static size_t count_found(bool deduplicate)
     return n;
 }
 
-/* The same pixels in another file. */
 static void likes_are_one_result(void **state)
 {
-    size_t len;
-    char *bytes = full_bytes(RED_CAR, &len), *path = path_join(f.folder, "copy.jpg");
-    assert_int_equal(count_found(true), FULL_PICTURES);
-    bytes[len] = ' '; /* in the place of the NUL behind them */
-    assert_int_equal(file_replace(path, bytes, len + 1, NULL), SIMILE_OK);
-    assert_int_equal(simile_library_add(f.s.library, f.encoder, (const char *const *)&path, 1, NULL, NULL, NULL),
-                     SIMILE_OK);
-    assert_int_equal(count_found(false), FULL_PICTURES + 1);
-    assert_int_equal(count_found(true), FULL_PICTURES);
-    assert_int_equal(simile_library_remove(f.s.library, path, NULL, NULL), SIMILE_OK);
-    unlink(path);
-    mem_free(path);
-    mem_free(bytes);
+    assert_int_equal(count_found(false), PICTURES);
+    assert_int_equal(count_found(true), DIFFERENT);
 }
 
 static void vectors_and_texts_are_found(void **state)
 {
     buf query;
     buf_init(&query, 1 << 16);
-    full_text(&f, "a forest", true, expected);
+    full_text("a red boat", true, full.expected);
     buf_text(&query, "\"embedding_input\": [");
-    for (int32_t i = 0; i < f.dim; i++) buf_printf(&query, "%s%.9g", i ? "," : "", (double)expected[i]);
+    for (int32_t i = 0; i < full.dim; i++) buf_printf(&query, "%s%.9g", i ? "," : "", (double)full.expected[i]);
     buf_text(&query, "]");
     json_t *root = knn(query.data, "\"modality\": \"text\", \"num_images\": 5", 200);
-    assert_int_equal(json_array_size(root), FULL_TEXTS);
-    assert_string_equal(word(json_array_get(root, 0), "caption"), "a forest");
+    assert_int_equal(json_array_size(root), TEXTS);
+    assert_string_equal(word(json_array_get(root, 0), "caption"), "a red boat");
     json_decref(root);
     buf_release(&query);
 }
@@ -172,18 +138,16 @@ static void the_multilingual_tower_is_asked_for(void **state)
 {
     json_t *root =
         post("/knn-service",
-             "{\"text\": \"ein rotes Auto\", \"modality\": \"image\", \"num_images\": 8, \"indice_name\": null, "
+             "{\"text\": \"ein roter Bus\", \"modality\": \"image\", \"num_images\": 8, \"indice_name\": null, "
              "\"use_mclip\": true}",
              200);
-    assert_int_equal(json_array_size(root), FULL_PICTURES);
-    full_pair_text(&f, "ein rotes Auto", expected);
-    for (size_t i = 0; i < FULL_PICTURES; i++) {
+    assert_int_equal(json_array_size(root), PICTURES);
+    full_pair_text("ein roter Bus", full.expected);
+    for (size_t i = 0; i < PICTURES; i++) {
         const json_t *one = json_array_get(root, i);
-        const char *path = strrchr(word(one, "image_path"), '/');
-        assert_non_null(path);
-        full_picture(&f, path + 1, false, other);
+        full_picture(word(one, "image_path"), false, full.other);
         assert_true(fabs(json_number_value(json_object_get(one, "similarity")) -
-                         (double)simile_similarity(expected, other, f.dim) / 100) <= 1e-3);
+                         (double)simile_similarity(full.expected, full.other, full.dim) / 100) <= 1e-3);
     }
     json_decref(root);
 }
@@ -250,11 +214,11 @@ static void documents_are_encoded(void **state)
                             "{\"id\": \"e\"}]}",
                             blob, uri);
     json_t *root = post("/post", body, 200);
-    full_text(&f, "a red car", true, expected); /* not normalised */
-    full_same(json_object_get(document(root, 0), "embedding"), expected, (size_t)f.dim);
-    full_picture(&f, RED_CAR, true, expected);
-    full_same(json_object_get(document(root, 1), "embedding"), expected, (size_t)f.dim);
-    full_same(json_object_get(document(root, 2), "embedding"), expected, (size_t)f.dim);
+    full_text("a red car", true, full.expected); /* not normalised */
+    full_same(json_object_get(document(root, 0), "embedding"), full.expected, (size_t)full.dim);
+    full_picture(RED_CAR, true, full.expected);
+    full_same(json_object_get(document(root, 1), "embedding"), full.expected, (size_t)full.dim);
+    full_same(json_object_get(document(root, 2), "embedding"), full.expected, (size_t)full.dim);
     assert_string_equal(word(document(root, 0), "id"), "a");
     assert_string_equal(word(document(root, 0), "text"), "a red car");
     assert_null(json_object_get(document(root, 1), "blob"));
@@ -277,13 +241,13 @@ static void documents_are_encoded(void **state)
 static void models_are_named_in_the_endpoint(void **state)
 {
     static const char *const good[] = {"/", "", "encode", "/encode/ViT-B-32::openai", "/encode/simile-scenes"};
-    full_text(&f, "a forest", true, expected);
+    full_text("a forest", true, full.expected);
     for (size_t i = 0; i < 5; i++) {
         char body[256];
         snprintf(body, sizeof body, "{\"data\": {\"docs\": [{\"text\": \"a forest\"}]}, \"execEndpoint\": \"%s\"}",
                  good[i]);
         json_t *root = post("/post", body, 200);
-        full_same(json_object_get(document(root, 0), "embedding"), expected, (size_t)f.dim);
+        full_same(json_object_get(document(root, 0), "embedding"), full.expected, (size_t)full.dim);
         json_decref(root);
     }
 }
@@ -302,20 +266,20 @@ static void matches_are_ranked(void **state)
     double sum = 0, before = 2;
     assert_int_equal(json_array_size(matches), 3);
     assert_string_equal(word(json_array_get(matches, 0), "id"), "2");
-    full_picture(&f, RED_CAR, true, other);
+    full_picture(RED_CAR, true, full.other);
     for (size_t i = 0; i < 3; i++) {
         const json_t *one = json_array_get(matches, i), *scores = json_object_get(one, "scores");
         const double share = json_number_value(json_object_get(json_object_get(scores, "clip_score"), "value"));
         const double cosine = json_number_value(json_object_get(json_object_get(scores, "clip_score_cosine"), "value"));
-        full_text(&f, word(one, "text"), true, expected);
-        assert_true(fabs(cosine - (double)simile_similarity(expected, other, f.dim) / 100) <= 1e-6);
+        full_text(word(one, "text"), true, full.expected);
+        assert_true(fabs(cosine - (double)simile_similarity(full.expected, full.other, full.dim) / 100) <= 1e-6);
         assert_null(json_object_get(one, "embedding"));
         assert_true(share <= before);
         before = share;
         sum += share;
     }
     assert_true(fabs(sum - 1) < 1e-5);
-    full_same(json_object_get(document(root, 0), "embedding"), other, (size_t)f.dim);
+    full_same(json_object_get(document(root, 0), "embedding"), full.other, (size_t)full.dim);
     assert_int_equal(json_array_size(json_object_get(document(root, 1), "matches")), 0);
     json_decref(root);
     mem_free(body);
@@ -361,5 +325,5 @@ int main(void)
         cmocka_unit_test(documents_are_encoded),       cmocka_unit_test(models_are_named_in_the_endpoint),
         cmocka_unit_test(matches_are_ranked),          cmocka_unit_test(wrong_documents_are_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, full_set_up, full_tear_down);
 }

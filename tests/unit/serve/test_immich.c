@@ -19,23 +19,6 @@
 #define BOUNDARY "----formdata-undici-079988138981"
 #define RED_CAR  "a-red-car-on-the-road-1.jpg"
 
-static full_server f;
-static float *expected;
-
-static int start(void **state)
-{
-    full_start(&f, NULL);
-    expected = mem_array((size_t)f.dim, sizeof *expected);
-    return expected == NULL;
-}
-
-static int stop(void **state)
-{
-    full_stop(&f);
-    mem_free(expected);
-    return 0;
-}
-
 /* ---- requests ---- */
 
 static void field(buf *body, const char *name, const char *value)
@@ -65,9 +48,9 @@ static void post(buf *body, answer *a)
                "content-type: multipart/form-data; boundary=" BOUNDARY "\r\naccept: */*\r\naccept-language: *\r\n"
                "sec-fetch-mode: cors\r\nuser-agent: node\r\naccept-encoding: gzip, deflate\r\n"
                "content-length: %zu\r\n\r\n",
-               f.port, body->len);
+               whole.port, body->len);
     buf_append(&sent, body->data, body->len);
-    const int fd = client_connect(f.port);
+    const int fd = client_connect(whole.port);
     client_send(fd, sent.data, sent.len);
     client_read(fd, false, a);
     close(fd);
@@ -105,7 +88,7 @@ static void check_vector(const json_t *root)
     assert_non_null(text);
     json_t *vector = json_loads(text, 0, NULL);
     assert_non_null(vector);
-    full_same(vector, expected, (size_t)f.dim);
+    full_same(vector, full.expected, (size_t)full.dim);
     json_decref(vector);
 }
 
@@ -119,8 +102,8 @@ static void ping_is_answered(void **state)
         text, sizeof text,
         "GET /ping HTTP/1.1\r\nhost: 127.0.0.1:%d\r\nconnection: keep-alive\r\naccept: */*\r\naccept-language: *\r\n"
         "sec-fetch-mode: cors\r\nuser-agent: node\r\naccept-encoding: gzip, deflate\r\n\r\n",
-        f.port);
-    client_raw(f.port, text, &a);
+        whole.port);
+    client_raw(whole.port, text, &a);
     assert_int_equal(a.status, 200);
     assert_string_equal(a.body, "pong");
     assert_true(answer_header(&a, "Content-Type", type, sizeof type));
@@ -137,7 +120,7 @@ static void texts_are_embedded(void **state)
         "{\"clip\":{\"textual\":{\"modelName\":\"simile-scenes\",\"options\":null}}}",
         "{\"clip\":{\"textual\":{\"modelName\":\"openai/clip-vit-base-patch32\"}}}",
     };
-    full_text(&f, "a red car", false, expected);
+    full_text("a red car", false, full.expected);
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         answer a;
         ask(entries[i], "a red car", NULL, &a);
@@ -154,7 +137,7 @@ static void texts_are_embedded(void **state)
 static void pictures_are_embedded(void **state)
 {
     answer a;
-    full_picture(&f, RED_CAR, false, expected);
+    full_picture(RED_CAR, false, full.expected);
     ask("{\"clip\":{\"visual\":{\"modelName\":\"ViT-B-32__openai\"}}}", "a forest", RED_CAR, &a);
     assert_int_equal(a.status, 200);
     json_t *root = answer_json(&a);
@@ -169,14 +152,14 @@ static void pictures_are_embedded(void **state)
 static void another_tower_may_read(void **state)
 {
     answer a;
-    full_pair_text(&f, "ein rotes Auto", expected);
+    full_pair_text("ein rotes Auto", full.expected);
     ask("{\"clip\":{\"textual\":{\"modelName\":\"XLM-Roberta-Large-Vit-B-32\",\"options\":{\"language\":\"de\"}}}}",
         "ein rotes Auto", NULL, &a);
     json_t *root = answer_json(&a);
     check_vector(root);
     json_decref(root);
     answer_free(&a);
-    full_picture(&f, RED_CAR, false, expected);
+    full_picture(RED_CAR, false, full.expected);
     ask("{\"clip\":{\"visual\":{\"modelName\":\"XLM-Roberta-Large-Vit-B-32\"}}}", NULL, RED_CAR, &a);
     root = answer_json(&a);
     check_vector(root);
@@ -196,8 +179,8 @@ static void older_servers_are_understood(void **state)
     post(&body, &a);
     assert_int_equal(a.status, 200);
     json_t *vector = answer_json(&a);
-    full_text(&f, "a red car", false, expected);
-    full_same(vector, expected, (size_t)f.dim);
+    full_text("a red car", false, full.expected);
+    full_same(vector, full.expected, (size_t)full.dim);
     json_decref(vector);
     answer_free(&a);
     buf_init(&body, 1 << 24);
@@ -247,7 +230,7 @@ static void a_damaged_picture_is_refused(void **state)
     assert_int_equal(a.status, 400);
     assert_non_null(strstr(a.body, "\"detail\""));
     answer_free(&a);
-    client_post_json(f.port, "/predict", "{}", &a);
+    client_post_json(whole.port, "/predict", "{}", &a);
     assert_int_equal(a.status, 422);
     answer_free(&a);
 }
@@ -272,13 +255,14 @@ static void names_are_cleaned(void **state)
     memset(huge, 'a', sizeof huge - 1);
     huge[sizeof huge - 1] = 0;
     assert_false(name_clean(huge, out));
-    assert_null(name_find(f.s.towers, huge));
-    assert_null(name_find(f.s.towers, " "));
-    assert_ptr_equal(name_find(f.s.towers, "ViT-B/32"), towers_main(f.s.towers));
-    assert_ptr_equal(name_find(f.s.towers, "clip-ViT-B-32"), towers_main(f.s.towers));
-    assert_null(name_find(f.s.towers, "ViT-B-16__openai"));
-    assert_ptr_equal(name_find_seeing(f.s.towers, "M-CLIP/XLM-Roberta-Large-Vit-B-32"), towers_main(f.s.towers));
-    assert_null(name_find_seeing(f.s.towers, "LABSE-Vit-L-14"));
+    assert_null(name_find(whole.s.towers, huge));
+    assert_null(name_find(whole.s.towers, " "));
+    assert_ptr_equal(name_find(whole.s.towers, "ViT-B/32"), towers_main(whole.s.towers));
+    assert_ptr_equal(name_find(whole.s.towers, "clip-ViT-B-32"), towers_main(whole.s.towers));
+    assert_null(name_find(whole.s.towers, "ViT-B-16__openai"));
+    assert_ptr_equal(name_find_seeing(whole.s.towers, "M-CLIP/XLM-Roberta-Large-Vit-B-32"),
+                     towers_main(whole.s.towers));
+    assert_null(name_find_seeing(whole.s.towers, "LABSE-Vit-L-14"));
 }
 
 int main(void)
@@ -294,5 +278,5 @@ int main(void)
         cmocka_unit_test(a_damaged_picture_is_refused),
         cmocka_unit_test(names_are_cleaned),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, full_set_up, full_tear_down);
 }

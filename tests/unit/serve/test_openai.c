@@ -17,33 +17,11 @@
 
 #define RED_CAR "a-red-car-on-the-road-1.jpg"
 
-static full_server f;
-static float *expected;
-
-static int start(void **state)
-{
-    full_start(&f, NULL);
-    expected = mem_array((size_t)f.dim, sizeof *expected);
-    return expected == NULL;
-}
-
-static int stop(void **state)
-{
-    full_stop(&f);
-    mem_free(expected);
-    return 0;
-}
-
 /* ---- asking ---- */
 
 static json_t *post(const char *target, const char *json, int status)
 {
-    answer a;
-    client_post_json(f.port, target, json, &a);
-    if (a.status != status) fail_msg("%s %.200s: %d %.300s", target, json, a.status, a.body);
-    json_t *root = answer_json(&a);
-    answer_free(&a);
-    return root;
+    return whole_post(status, target, json);
 }
 
 static const json_t *embedding(const json_t *root, size_t i)
@@ -97,16 +75,16 @@ static void the_client_of_openai_is_served(void **state)
              "content-type: application/json\r\nuser-agent: OpenAI/Python 3.54.0\r\nx-stainless-lang: python\r\n"
              "x-stainless-async: false\r\nx-stainless-retry-count: 0\r\nx-stainless-read-timeout: 600\r\n"
              "Content-Length: %zu\r\n\r\n%s",
-             f.port, sizeof body - 1, body);
-    client_raw(f.port, sent, &a);
+             whole.port, sizeof body - 1, body);
+    client_raw(whole.port, sent, &a);
     if (a.status != 200) fail_msg("%d %s", a.status, a.body);
     json_t *root = answer_json(&a);
     assert_string_equal(json_string_value(json_object_get(root, "object")), "list");
     assert_string_equal(json_string_value(json_object_get(root, "model")), "simile-scenes");
-    full_text(&f, "a dog", false, expected);
-    same_base64(embedding(root, 0), expected, (size_t)f.dim);
-    full_text(&f, "caf\xc3\xa9", false, expected);
-    same_base64(embedding(root, 1), expected, (size_t)f.dim);
+    full_text("a dog", false, full.expected);
+    same_base64(embedding(root, 0), full.expected, (size_t)full.dim);
+    full_text("caf\xc3\xa9", false, full.expected);
+    same_base64(embedding(root, 1), full.expected, (size_t)full.dim);
     const json_t *usage = json_object_get(root, "usage");
     assert_true(json_integer_value(json_object_get(usage, "prompt_tokens")) >= 6);
     assert_true(json_is_integer(json_object_get(usage, "total_tokens")));
@@ -117,10 +95,10 @@ static void the_client_of_openai_is_served(void **state)
 static void every_spelling_of_the_path_answers(void **state)
 {
     static const char *const paths[] = {"/v1/embeddings", "/embeddings"};
-    full_text(&f, "a red car", false, expected);
+    full_text("a red car", false, full.expected);
     for (size_t i = 0; i < 2; i++) {
         json_t *root = post(paths[i], "{\"input\": \"  a red car\\n\"}", 200);
-        full_same(embedding(root, 0), expected, (size_t)f.dim);
+        full_same(embedding(root, 0), full.expected, (size_t)full.dim);
         assert_string_equal(json_string_value(json_object_get(root, "model")), "simile-scenes");
         json_decref(root);
     }
@@ -133,11 +111,11 @@ static void pictures_are_embedded(void **state)
         const char *path, *more;
     } ways[] = {{"/v1/embeddings", ",\"modality\":\"image\""}, {"/v1/embeddings", ""}, {"/embeddings_image", ""}};
     char *uri = full_base64(RED_CAR, "data:image/jpeg;base64,");
-    full_picture(&f, RED_CAR, false, expected);
+    full_picture(RED_CAR, false, full.expected);
     for (size_t i = 0; i < 3; i++) {
         char *body = mem_printf("{\"model\":\"ViT-B-32__openai\",\"input\":[\"%s\"]%s}", uri, ways[i].more);
         json_t *root = post(ways[i].path, body, 200);
-        full_same(embedding(root, 0), expected, (size_t)f.dim);
+        full_same(embedding(root, 0), full.expected, (size_t)full.dim);
         json_decref(root);
         mem_free(body);
     }
@@ -150,20 +128,20 @@ static void texts_and_pictures_may_be_mixed(void **state)
     char *uri = full_base64(RED_CAR, "data:image/jpeg;base64,");
     char *body = mem_printf("{\"input\":[\"%s\",\"a forest\",\"%s\",\"a red car\"]}", uri, uri);
     json_t *root = post("/v1/embeddings", body, 200);
-    full_picture(&f, RED_CAR, false, expected);
-    full_same(embedding(root, 0), expected, (size_t)f.dim);
-    full_same(embedding(root, 2), expected, (size_t)f.dim);
-    full_text(&f, "a forest", false, expected);
-    full_same(embedding(root, 1), expected, (size_t)f.dim);
-    full_text(&f, "a red car", false, expected);
-    full_same(embedding(root, 3), expected, (size_t)f.dim);
+    full_picture(RED_CAR, false, full.expected);
+    full_same(embedding(root, 0), full.expected, (size_t)full.dim);
+    full_same(embedding(root, 2), full.expected, (size_t)full.dim);
+    full_text("a forest", false, full.expected);
+    full_same(embedding(root, 1), full.expected, (size_t)full.dim);
+    full_text("a red car", false, full.expected);
+    full_same(embedding(root, 3), full.expected, (size_t)full.dim);
     json_decref(root);
     mem_free(body);
     /* With a modality a data: URI is a text like any other. */
     body = mem_printf("{\"input\":\"data:image/png;base64,AAAA\",\"modality\":\"text\"}");
     root = post("/v1/embeddings", body, 200);
-    full_text(&f, "data:image/png;base64,AAAA", false, expected);
-    full_same(embedding(root, 0), expected, (size_t)f.dim);
+    full_text("data:image/png;base64,AAAA", false, full.expected);
+    full_same(embedding(root, 0), full.expected, (size_t)full.dim);
     json_decref(root);
     mem_free(body);
     mem_free(uri);
@@ -172,18 +150,18 @@ static void texts_and_pictures_may_be_mixed(void **state)
 static void dimensions_cut(void **state)
 {
     char body[128];
-    full_text(&f, "a red car", false, expected);
+    full_text("a red car", false, full.expected);
     json_t *root = post("/v1/embeddings", "{\"input\":\"a red car\",\"dimensions\":7}", 200);
-    full_same(embedding(root, 0), expected, 7);
+    full_same(embedding(root, 0), full.expected, 7);
     json_decref(root);
     root = post("/v1/embeddings", "{\"input\":\"a red car\",\"dimensions\":3,\"encoding_format\":\"base64\"}", 200);
-    same_base64(embedding(root, 0), expected, 3);
+    same_base64(embedding(root, 0), full.expected, 3);
     json_decref(root);
     root = post("/v1/embeddings", "{\"input\":\"a red car\",\"dimensions\":0}", 200);
-    full_same(embedding(root, 0), expected, (size_t)f.dim);
+    full_same(embedding(root, 0), full.expected, (size_t)full.dim);
     json_decref(root);
     refused("/v1/embeddings", "{\"input\":\"x\",\"dimensions\":-1}", 400, "dimensions");
-    snprintf(body, sizeof body, "{\"input\":\"x\",\"dimensions\":%d}", f.dim + 1);
+    snprintf(body, sizeof body, "{\"input\":\"x\",\"dimensions\":%d}", full.dim + 1);
     refused("/v1/embeddings", body, 400, "dimensions");
 }
 
@@ -220,13 +198,13 @@ static void bad_requests_are_refused(void **state)
 static void urls_of_private_places_are_refused(void **state)
 {
     char body[128];
-    f.s.options.remote_images = true;
-    snprintf(body, sizeof body, "{\"input\":\"http://127.0.0.1:%d/health\",\"modality\":\"image\"}", f.port);
+    whole.s.options.remote_images = true;
+    snprintf(body, sizeof body, "{\"input\":\"http://127.0.0.1:%d/health\",\"modality\":\"image\"}", whole.port);
     refused("/v1/embeddings", body, 400, "none of 80 and 443");
     refused("/v1/embeddings", "{\"input\":\"http://localhost/x.png\",\"modality\":\"image\"}", 400, "not a public one");
     refused("/embeddings_image", "{\"input\":[\"http://[::1]/x.png\"]}", 400, "not a public one");
     refused("/v1/embeddings", "{\"input\":\"https://u:p@192.0.2.1/\",\"modality\":\"image\"}", 400, "no http or https");
-    f.s.options.remote_images = false;
+    whole.s.options.remote_images = false;
 }
 
 static void counts_are_bounded(void **state)
@@ -262,7 +240,7 @@ static void models_are_listed(void **state)
     static const char *const paths[] = {"/v1/models", "/models"};
     for (size_t p = 0; p < 2; p++) {
         answer a;
-        client_get(f.port, paths[p], &a);
+        client_get(whole.port, paths[p], &a);
         assert_int_equal(a.status, 200);
         json_t *root = answer_json(&a);
         const json_t *data = json_object_get(root, "data"), *first = json_array_get(data, 0);
@@ -280,13 +258,13 @@ static void models_are_listed(void **state)
 static void one_model_is_told(void **state)
 {
     answer a;
-    client_get(f.port, "/v1/models/simile-scenes", &a);
+    client_get(whole.port, "/v1/models/simile-scenes", &a);
     assert_int_equal(a.status, 200);
     json_t *root = answer_json(&a);
     assert_string_equal(json_string_value(json_object_get(root, "id")), "simile-scenes");
     json_decref(root);
     answer_free(&a);
-    client_get(f.port, "/v1/models/nobody", &a);
+    client_get(whole.port, "/v1/models/nobody", &a);
     assert_int_equal(a.status, 404);
     answer_free(&a);
 }
@@ -294,7 +272,7 @@ static void one_model_is_told(void **state)
 static void health_is_told(void **state)
 {
     answer a;
-    client_get(f.port, "/health", &a);
+    client_get(whole.port, "/health", &a);
     assert_int_equal(a.status, 200);
     json_t *root = answer_json(&a);
     assert_true(json_real_value(json_object_get(root, "unix")) > 1e9);
@@ -317,5 +295,5 @@ int main(void)
         cmocka_unit_test(one_model_is_told),
         cmocka_unit_test(health_is_told),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, full_set_up, full_tear_down);
 }

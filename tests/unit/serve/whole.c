@@ -117,7 +117,14 @@ static simile_status start(const serve_options *options, simile_error *err)
 {
     static char pictures[96];
     const char *roots[] = {pictures};
-    const towers_options models = {.search_path = SIMILE_MODELS_FOLDER, .model = "simile-scenes", .threads = 1};
+    static const char *const aliases[] = {"ViT-B-32__openai=simile-scenes",
+                                          "XLM-Roberta-Large-Vit-B-32=simile-scenes+simile-languages"};
+    const towers_options models = {.search_path = SIMILE_MODELS_FOLDER,
+                                   .model = "simile-scenes",
+                                   .aliases = aliases,
+                                   .n_aliases = 2,
+                                   .threads = 1,
+                                   .any_installed = true};
     server *s = &whole.s;
     in_pictures(pictures, sizeof pictures, "");
     *s = (server){.started = time(NULL)};

@@ -8,7 +8,10 @@
  *       winter/              blue-bird, red-house, white-rabbit: in the snow, of 2023-01-15
  *       city/                green-bus, red-bus, of 2024-05-17 12:00
  *       new/                 boat.jpg, of 2020-02-29, which is not in the catalogue
- *     the texts "a red boat" and "two dogs in the snow" */
+ *     the texts "a red boat" and "two dogs in the snow"
+ *
+ * Clients may name any bundled model, "ViT-B-32__openai", which is simile-scenes, and "XLM-Roberta-Large-Vit-B-32", the
+ * pair of it and simile-languages. */
 #ifndef SIMILE_TEST_WHOLE_H
 #define SIMILE_TEST_WHOLE_H
 
