@@ -9,7 +9,9 @@
 Needs torch and transformers; nothing of this is needed to build or test simile. Both sides run on the same processors
 in one go, round by round one after the other, and the median of the rounds' ratios is quoted: on a machine that others
 use too, a ratio of two neighbours is worth more than two numbers an hour apart. Processor seconds stand beside wall
-seconds; of the two, those suffer less from company. The answers are compared as well.
+seconds; of the two, those suffer less from company. The answers are compared as well. Where other programs keep the
+processors busy, run it with OMP_WAIT_POLICY=passive: threads of either side that spin until their neighbour, which waits
+for a processor, has done its part take that processor from it.
 """
 import argparse
 import os
