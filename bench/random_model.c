@@ -102,7 +102,7 @@ static void tensor(walk *w, const char *name, int rank, const int64_t *dim, floa
 
 static void matrix(walk *w, const char *prefix, const char *name, int64_t rows, int64_t cols)
 {
-    char whole[160];
+    char whole[256];
     const int64_t dim[2] = {rows, cols};
     float spread = 1;
     while (spread * spread * (float)cols > 3) spread /= 2; /* variance of uniform(-s, s) is s^2/3 */
@@ -112,7 +112,7 @@ static void matrix(walk *w, const char *prefix, const char *name, int64_t rows, 
 
 static void vector(walk *w, const char *prefix, const char *name, int64_t n, float centre)
 {
-    char whole[160];
+    char whole[256];
     snprintf(whole, sizeof whole, "%s%s", prefix, name);
     tensor(w, whole, 1, &n, centre, 0.1f);
 }
