@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "ingest.h"
 #include "query.h"
+#include "sentences.h"
 #include "term.h"
 
 #include <stdio.h>
@@ -141,21 +142,90 @@ static simile_status find_picture(demo *d, simile_error *err)
     return status;
 }
 
+static int search_each(demo *d, const char *title, const char *const sentences[][6])
+{
+    int status = EXIT_OK;
+    headline(d->a, title);
+    for (size_t i = 0; !status && i < 3; i++) status = step(d, &command_search, sentences[i]);
+    return status;
+}
+
 static int ask(demo *d)
 {
-    static const char *const sentences[][4] = {
+    static const char *const english[3][6] = {
         {first_sentence, "-k", "3", NULL}, {"a cat on a table", "-k", "3", NULL}, {"London at night", "-k", "3", NULL}};
+    static const char *const translated[3][6] = {{"在雪地里有两条狗", "--via", "translate", "-k", "3", NULL},
+                                                 {"一只猫在桌子上", "--via", "translate", "-k", "3", NULL},
+                                                 {"夜晚的伦敦", "--via", "translate", "-k", "3", NULL}};
+    static const char *const as_it_is[3][6] = {{"在雪地里有两条狗", "--via", "multilingual", "-k", "3", NULL},
+                                               {"一只猫在桌子上", "--via", "multilingual", "-k", "3", NULL},
+                                               {"夜晚的伦敦", "--via", "multilingual", "-k", "3", NULL}};
+    int status = search_each(d, "Pictures by words", english);
+    if (!status)
+        status = search_each(d, "In Chinese: cut into words, translated, and the best candidate read", translated);
+    if (!status) status = search_each(d, "In Chinese, read as it is by a text tower for many languages", as_it_is);
+    return status;
+}
+
+static const char *name_of_language(const char *code)
+{
+    const simile_language *language;
+    for (size_t i = 0; (language = simile_language_at(i)) != NULL; i++)
+        if (strcmp(language->code, code) == 0) return language->name;
+    return code;
+}
+
+/* One line of the best picture, or a search's JSON. */
+static simile_status ask_in(const demo *d, query *q, const demo_sentence *sentence, simile_error *err)
+{
+    simile_results *results;
+    buf out;
+    query_clear(q);
+    RETURN_IF_ERROR(query_text(q, sentence->text, 1, err));
+    RETURN_IF_ERROR(query_run(q, &results, err));
+    const simile_hit *hit = simile_results_at(results, 0);
+    buf_init(&out, OUTPUT_MAX);
+    if (d->a->json) {
+        query_print_json(q, results, &out);
+    } else if (hit) {
+        const char *name = strrchr(hit->path, '/');
+        buf_printf(&out, "%-22s %6.2f%%  ", name_of_language(sentence->code), (double)hit->similarity);
+        term_text(&out, name ? name + 1 : hit->path);
+        buf_text(&out, "  ");
+        term_text(&out, sentence->text);
+        buf_byte(&out, '\n');
+    }
+    app_write(&out);
+    buf_release(&out);
+    simile_results_free(results);
+    return SIMILE_OK;
+}
+
+static int ask_in_all_languages(demo *d)
+{
+    simile_error err;
+    simile_status status = SIMILE_OK;
+    query q;
+    query_init(&q, d->a);
+    q.options.limit = 1;
+    q.how.options.via = SIMILE_VIA_MULTILINGUAL;
+    headline(d->a, "The same sentence in forty languages, in the same catalogue");
+    if (!d->a->json) printf("$ simile search \"...\" --via multilingual -k 1\n");
+    for (size_t i = 0; demo_sentences[i].text && !status; i++) status = ask_in(d, &q, &demo_sentences[i], &err);
+    query_release(&q);
+    return status ? app_fail(&err) : EXIT_OK;
+}
+
+static int show_more(demo *d)
+{
     const char *const like[] = {"--image", d->picture, "--others", "-k", "3", NULL};
     const char *const mixed[] = {"--image", d->picture, "a beach", "--weight", "1.5", "--not",
                                  "snow",    "--others", "-k",      "3",        NULL};
     const char *const labels[] = {d->picture,       "--label", "two dogs", "--label", "a cat",     "--label",
                                   "three cups",     "--label", "a house",  "--label", "a snowman", "--template",
                                   "{} in the snow", "--top",   "3",        NULL};
-    int status = EXIT_OK;
-    headline(d->a, "Pictures by words");
-    for (size_t i = 0; !status && i < 3; i++) status = step(d, &command_search, sentences[i]);
-    if (!status) headline(d->a, "Pictures like a picture");
-    if (!status) status = step(d, &command_search, like);
+    headline(d->a, "Pictures like a picture");
+    int status = step(d, &command_search, like);
     if (!status) headline(d->a, "Words and pictures together, and something to stay away from");
     if (!status) status = step(d, &command_search, mixed);
     if (!status) headline(d->a, "Which of these labels fits the picture?");
@@ -185,7 +255,9 @@ static int tour(demo *d)
     if (d->catalog) d->a->catalog = d->catalog;
     headline(d->a, "Indexing the bundled pictures");
     if (index_gallery(d, &err) || find_picture(d, &err)) return app_fail(&err);
-    const int status = ask(d);
+    int status = ask(d);
+    if (!status) status = ask_in_all_languages(d);
+    if (!status) status = show_more(d);
     if (!status) tell_more(d->a);
     return status;
 }
@@ -215,6 +287,8 @@ static int run(app *a, int argc, char **argv)
     return status;
 }
 
-const command command_demo = {
-    "demo", "", "a tour with the bundled pictures",
-    "Indexes the bundled gallery into a temporary catalogue and asks it things, showing each command line.\n", run};
+const command command_demo = {"demo", "", "a tour with the bundled pictures",
+                              "Indexes the bundled gallery into a temporary catalogue and asks it things in English, "
+                              "Chinese and forty languages,\n"
+                              "showing each command line.\n",
+                              run};

@@ -7,7 +7,8 @@
  * at k is the share of queries whose rank is at most k; the median rank of an even number of queries is the mean of the
  * two in the middle.
  *
- * What turns texts into vectors stands in one function, encode_captions().
+ * Captions are read as `simile search` reads texts: any language, any way, several vectors where candidates of a
+ * translation count each for itself.
  *
  * Threads: the pictures of a batch are decoded by a pool; all else happens in one thread. */
 #include "app.h"
@@ -16,12 +17,14 @@
 #include "pairs.h"
 #include "progress.h"
 #include "term.h"
+#include "via.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BATCH = 32, MAX_CUTOFFS = 8, IMAGE_TO_TEXT = 1, DIRECTIONS = 2 };
+enum { BATCH = 32, MAX_CUTOFFS = 8, IMAGE_TO_TEXT = 1, DIRECTIONS = 2, WAYS = 3 };
 static const char *const direction_keys[DIRECTIONS] = {"text_to_image", "image_to_text"};
+static const char *const way_keys[WAYS] = {"direct", "translate", "multilingual"};
 
 typedef struct {
     double recall[MAX_CUTOFFS], median;
@@ -29,11 +32,19 @@ typedef struct {
 
 typedef struct {
     size_t images, texts, truncated;
+    size_t ways[WAYS]; /* texts that were read so */
     score scores[DIRECTIONS];
 } result;
 
+/* How a caption was read. */
+typedef struct {
+    bool truncated;
+    int8_t way; /* index of way_keys */
+} reading_note;
+
 typedef struct {
     app *a;
+    via how;
     const char *baseline, *pictures;
     int32_t cutoffs[MAX_CUTOFFS];
     size_t n_cutoffs;
@@ -41,8 +52,9 @@ typedef struct {
     pairs data;
     size_t dim, baseline_row;
     pool *team;
-    float *images, *texts; /* [n_pictures, dim], [n_captions, dim] */
-    uint8_t *truncated;    /* [n_captions] */
+    float *images, *texts; /* [n_pictures, dim], [starts[n_captions], dim] */
+    int64_t *starts;       /* [n_captions + 1]: the first vector of each caption */
+    reading_note *notes;   /* [n_captions] */
     result *results;       /* [n_runs] */
     progress bar;
     /* the batch of pictures */
@@ -60,10 +72,26 @@ static simile_status step(evaluation *e, size_t done, size_t total, simile_error
     return SIMILE_OK;
 }
 
-static simile_status encode_captions(evaluation *e, const char *const *texts, size_t n, float *out, uint8_t *truncated,
-                                     simile_error *err)
+static simile_status keep_reading(evaluation *e, size_t caption, const simile_reading *r, simile_error *err)
 {
-    return simile_encode_texts(e->a->encoder, texts, n, out, truncated, err);
+    const size_t begin = (size_t)e->starts[caption], row = e->dim * sizeof *e->texts;
+    size_t bytes;
+    float *texts = mem_mul(begin + r->n_vectors, row, &bytes) ? mem_grow(e->texts, begin + r->n_vectors, row) : NULL;
+    if (!texts) return err_nomem(err);
+    e->texts = texts;
+    memcpy(texts + begin * e->dim, r->vectors, r->n_vectors * row);
+    e->starts[caption + 1] = e->starts[caption] + (int64_t)r->n_vectors;
+    e->notes[caption] = (reading_note){.truncated = r->truncated != 0, .way = (int8_t)(r->via - SIMILE_VIA_DIRECT)};
+    return SIMILE_OK;
+}
+
+static simile_status encode_captions(evaluation *e, size_t first, size_t n, simile_error *err)
+{
+    simile_readings *readings;
+    simile_status status = via_read(&e->how, e->data.captions + first, n, &readings, err);
+    for (size_t i = 0; i < n && !status; i++) status = keep_reading(e, first + i, simile_readings_at(readings, i), err);
+    simile_readings_free(readings);
+    return status;
 }
 
 static simile_status encode_texts(evaluation *e, simile_error *err)
@@ -73,7 +101,7 @@ static simile_status encode_texts(evaluation *e, simile_error *err)
     progress_begin(&e->bar, "captions", e->a->quiet);
     for (size_t at = 0; at < total && !status; at += BATCH) {
         const size_t n = total - at < BATCH ? total - at : BATCH;
-        status = encode_captions(e, e->data.captions + at, n, e->texts + at * e->dim, e->truncated + at, err);
+        status = encode_captions(e, at, n, err);
         if (!status) status = step(e, at + n, total, err);
     }
     progress_end(&e->bar);
@@ -126,27 +154,63 @@ static simile_status encode_images(evaluation *e, simile_error *err)
 /* The vectors of the entries that a run uses, and where each of them went. */
 typedef struct {
     int64_t *row;   /* of an entry; -1: not in this run */
-    float *vectors; /* [n, dim] */
+    float *vectors; /* [starts[n], dim] */
+    int64_t *starts;
     size_t n;
 } subset;
 
-static simile_status subset_new(subset *s, size_t entries, size_t at_most, size_t dim, simile_error *err)
+static void subset_release(subset *s)
+{
+    mem_free(s->row);
+    mem_free(s->vectors);
+    mem_free(s->starts);
+}
+
+static simile_status subset_new(subset *s, size_t entries, size_t at_most, size_t vectors, size_t dim,
+                                simile_error *err)
 {
     size_t numbers;
     s->row = mem_array(entries, sizeof *s->row);
-    s->vectors = mem_mul(at_most, dim, &numbers) ? mem_array(numbers, sizeof *s->vectors) : NULL;
-    if (!s->row || !s->vectors) return err_nomem(err);
+    s->vectors = mem_mul(vectors, dim, &numbers) ? mem_array(numbers, sizeof *s->vectors) : NULL;
+    s->starts = mem_array(at_most + 1, sizeof *s->starts);
+    if (!s->row || !s->vectors || !s->starts) return err_nomem(err);
     for (size_t i = 0; i < entries; i++) s->row[i] = -1;
+    s->starts[0] = 0;
     return SIMILE_OK;
 }
 
-static int64_t subset_take(subset *s, size_t entry, const float *all, size_t dim)
+/* vectors: the entry's, n of them. */
+static int64_t subset_take(subset *s, size_t entry, const float *vectors, size_t n, size_t dim)
 {
     if (s->row[entry] < 0) {
-        memcpy(s->vectors + s->n * dim, all + entry * dim, dim * sizeof *all);
+        memcpy(s->vectors + (size_t)s->starts[s->n] * dim, vectors, n * dim * sizeof *vectors);
+        s->starts[s->n + 1] = s->starts[s->n] + (int64_t)n;
         s->row[entry] = (int64_t)s->n++;
     }
     return s->row[entry];
+}
+
+/* The row of a pair's caption in its run, and what is to be counted about it. */
+static int64_t take_caption(const evaluation *e, subset *texts, size_t caption, result *out)
+{
+    const int64_t begin = e->starts[caption];
+    if (texts->row[caption] < 0) {
+        out->truncated += e->notes[caption].truncated;
+        out->ways[e->notes[caption].way]++;
+    }
+    return subset_take(texts, caption, e->texts + (size_t)begin * e->dim, (size_t)(e->starts[caption + 1] - begin),
+                       e->dim);
+}
+
+/* How many vectors the captions of a run have, a caption that comes twice counted twice. */
+static size_t run_vectors(const evaluation *e, const pair_run *run)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < run->n; i++) {
+        const size_t caption = e->data.items[run->first + i].caption;
+        n += e->starts[caption + 1] - e->starts[caption];
+    }
+    return (size_t)n;
 }
 
 static int by_number(const void *a, const void *b)
@@ -186,7 +250,9 @@ static simile_status score_both(evaluation *e, const subset *texts, const subset
                                         .dim = (int32_t)e->dim,
                                         .threads = e->a->threads,
                                         .progress = progress_step,
-                                        .user = &e->bar};
+                                        .user = &e->bar,
+                                        .query_starts = from->starts,
+                                        .candidate_starts = to->starts};
         status = simile_evaluate(&what, ranks, err);
         if (!status) out->scores[d] = score_of(e, ranks, from->n);
         for (size_t i = 0; i < n_matches; i++)
@@ -204,20 +270,19 @@ static simile_status run_one(evaluation *e, size_t r, simile_error *err)
     result *out = &e->results[r];
     simile_match *matches = mem_array(run->n, sizeof *matches);
     simile_status status = matches ? SIMILE_OK : err_nomem(err);
-    if (!status) status = subset_new(&images, e->data.n_pictures, run->n, e->dim, err);
-    if (!status) status = subset_new(&texts, e->data.n_captions, run->n, e->dim, err);
+    if (!status) status = subset_new(&images, e->data.n_pictures, run->n, run->n, e->dim, err);
+    if (!status) status = subset_new(&texts, e->data.n_captions, run->n, run_vectors(e, run), e->dim, err);
     if (!status) {
-        for (size_t i = 0; i < run->n; i++) {
-            if (texts.row[items[i].caption] < 0) out->truncated += e->truncated[items[i].caption];
-            matches[i] = (simile_match){.query = subset_take(&texts, items[i].caption, e->texts, e->dim),
-                                        .candidate = subset_take(&images, items[i].picture, e->images, e->dim)};
-        }
+        for (size_t i = 0; i < run->n; i++)
+            matches[i] = (simile_match){
+                .query = take_caption(e, &texts, items[i].caption, out),
+                .candidate = subset_take(&images, items[i].picture, e->images + items[i].picture * e->dim, 1, e->dim)};
         out->images = images.n, out->texts = texts.n;
         status = score_both(e, &texts, &images, matches, run->n, out, err);
     }
     mem_free(matches);
-    mem_free(images.row), mem_free(images.vectors);
-    mem_free(texts.row), mem_free(texts.vectors);
+    subset_release(&images);
+    subset_release(&texts);
     return status;
 }
 
@@ -279,14 +344,17 @@ static void print_row(const evaluation *e, size_t r, int width, buf *out)
 static void print_table(const evaluation *e, buf *out)
 {
     int width = 4;
-    size_t truncated = 0;
+    size_t truncated = 0, ways[WAYS] = {0};
     for (size_t r = 0; r < e->data.n_runs; r++) {
         const int len = (int)strlen(e->data.runs[r].name);
         if (len > width) width = len;
         truncated += e->results[r].truncated;
+        for (int i = 0; i < WAYS; i++) ways[i] += e->results[r].ways[i];
     }
     print_heading(e, width, out);
     for (size_t r = 0; r < e->data.n_runs; r++) print_row(e, r, width, out);
+    if (ways[1]) buf_printf(out, "%zu captions were translated\n", ways[1]);
+    if (ways[2]) buf_printf(out, "%zu captions were read by a text tower for many languages\n", ways[2]);
     if (truncated) buf_printf(out, "%zu captions are longer than the model reads\n", truncated);
     if (e->data.n_runs < 2) return;
     const size_t worst = worst_row(e);
@@ -322,6 +390,9 @@ static void run_json(const evaluation *e, size_t r, json_writer *w)
     jw_key(w, "images"), jw_int(w, (int64_t)what->images);
     jw_key(w, "texts"), jw_int(w, (int64_t)what->texts);
     jw_key(w, "truncated"), jw_int(w, (int64_t)what->truncated);
+    jw_key(w, "via"), jw_object(w);
+    for (int i = 0; i < WAYS; i++) jw_key(w, way_keys[i]), jw_int(w, (int64_t)what->ways[i]);
+    jw_object_end(w);
     for (int d = 0; d < DIRECTIONS; d++) jw_key(w, direction_keys[d]), score_json(e, &what->scores[d], w);
     jw_object_end(w);
 }
@@ -383,10 +454,10 @@ static simile_status prepare(evaluation *e, simile_error *err)
     RETURN_IF_ERROR(app_encoder(e->a, err));
     e->dim = (size_t)simile_model_get_info(e->a->model)->dim;
     e->images = rows(e->data.n_pictures, e->dim);
-    e->texts = rows(e->data.n_captions, e->dim);
-    e->truncated = mem_zero_array(e->data.n_captions, 1);
+    e->starts = mem_zero_array(e->data.n_captions + 1, sizeof *e->starts);
+    e->notes = mem_zero_array(e->data.n_captions, sizeof *e->notes);
     e->results = mem_zero_array(e->data.n_runs, sizeof *e->results);
-    if (!e->images || !e->texts || !e->truncated || !e->results) return err_nomem(err);
+    if (!e->images || !e->starts || !e->notes || !e->results) return err_nomem(err);
     const int threads = e->a->threads ? e->a->threads : cpu_count();
     return pool_new(threads < 16 ? threads : 16, &e->team, err);
 }
@@ -419,7 +490,8 @@ static int run_eval(evaluation *e)
     pairs_release(&e->data);
     mem_free(e->images);
     mem_free(e->texts);
-    mem_free(e->truncated);
+    mem_free(e->starts);
+    mem_free(e->notes);
     mem_free(e->results);
     pool_free(e->team);
     return status ? app_fail(&err) : EXIT_OK;
@@ -447,6 +519,7 @@ static int run(app *a, int argc, char **argv)
 {
     evaluation e = {.a = a, .cutoffs = {1, 5, 10}, .n_cutoffs = 3};
     words rest = {0};
+    via_init(&e.how, a);
     const option options[] = {
         {'p', "pairs", "FILE",
          "lines of picture, tab, caption; or a folder of such .tsv files; may be given many times", OPTION_WORDS,
@@ -456,6 +529,7 @@ static int run(app *a, int argc, char **argv)
         {'k', "cutoffs", "LIST", "of recall (default 1,5,10)", OPTION_CALL, &e, .call = take_cutoffs},
         {0, "baseline", "NAME", "the run with which the worst is compared (default: the first)", OPTION_STRING,
          &e.baseline},
+        VIA_OPTIONS(&e.how, 'n'),
         IMAGE_SIZE_OPTION(a),
         {0},
     };
@@ -468,6 +542,7 @@ static int run(app *a, int argc, char **argv)
         status = app_usage(a, "nothing to evaluate: say --pairs FILE");
     else
         status = run_eval(&e);
+    via_release(&e.how);
     words_release(&rest);
     words_release(&e.files);
     return status;
@@ -480,5 +555,6 @@ const command command_eval = {
     "rank.\n"
     "With several files there is a row for each, and the worst one is named.\n\n"
     "  simile eval --pairs captions.tsv\n"
-    "  simile eval --pairs languages/ --pictures photos --text-model simile-languages --baseline en\n",
+    "  simile eval --pairs languages/ --pictures photos --text-model simile-languages --baseline en\n"
+    "  simile eval --pairs zh-cn.tsv --via translate --fuse weighted\n",
     run};

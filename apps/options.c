@@ -291,8 +291,9 @@ void options_help(const command *c, const option *options)
     bool help;
     const option global[] = GLOBAL_OPTIONS(&none, &help);
     if (c) {
+        const char first = c->summary[0];
         printf("usage: simile %s [options]%s%s\n\n%c%s.\n", c->name, *c->arguments ? " " : "", c->arguments,
-               c->summary[0] - 'a' + 'A', c->summary + 1);
+               first >= 'a' && first <= 'z' ? first - 'a' + 'A' : first, c->summary + 1);
         if (c->about) printf("\n%s", c->about);
     } else {
         app_overview(stdout);

@@ -16,15 +16,21 @@ void query_init(query *q, app *a)
     via_init(&q->how, a);
 }
 
-void query_release(query *q)
+void query_clear(query *q)
 {
     for (size_t i = 0; i < q->n_terms; i++) mem_free((void *)(uintptr_t)q->terms[i].text);
     mem_free(q->terms);
+    simile_readings_free(q->readings);
     q->terms = NULL;
     q->n_terms = 0;
-    simile_readings_free(q->readings);
-    via_release(&q->how);
+    q->last_is_word = false;
     q->readings = NULL;
+}
+
+void query_release(query *q)
+{
+    query_clear(q);
+    via_release(&q->how);
 }
 
 /* ---- terms ---- */

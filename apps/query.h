@@ -18,6 +18,7 @@ typedef struct {
 } query;
 
 void query_init(query *q, app *a);
+void query_clear(query *q); /* forgets the terms; options and what was opened stay */
 void query_release(query *q);
 
 /* weight: 1, or -1 for what is to be avoided */

@@ -102,7 +102,7 @@ static void tensor(walk *w, const char *name, int rank, const int64_t *dim, floa
 
 static void matrix(walk *w, const char *prefix, const char *name, int64_t rows, int64_t cols)
 {
-    char whole[160];
+    char whole[256];
     const int64_t dim[2] = {rows, cols};
     float spread = 1;
     while (spread * spread * (float)cols > 3) spread /= 2; /* variance of uniform(-s, s) is s^2/3 */
@@ -112,7 +112,7 @@ static void matrix(walk *w, const char *prefix, const char *name, int64_t rows, 
 
 static void vector(walk *w, const char *prefix, const char *name, int64_t n, float centre)
 {
-    char whole[160];
+    char whole[256];
     snprintf(whole, sizeof whole, "%s%s", prefix, name);
     tensor(w, whole, 1, &n, centre, 0.1f);
 }
@@ -202,8 +202,9 @@ static void vit_tensors(walk *w, const clip_config *c)
     matrix(w, "", "visual_projection.weight", c->dim, d);
 }
 
-static void all_tensors(walk *w, const clip_config *c)
+static void clip_tensors(walk *w, const void *config)
 {
+    const clip_config *c = config;
     if (c->convolutional)
         resnet_tensors(w, &c->resnet, c->dim);
     else
@@ -216,7 +217,41 @@ static void all_tensors(walk *w, const clip_config *c)
     tensor(w, "logit_scale", 0, NULL, 4.6f, 0);
 }
 
-static simile_status write_weights(const model_shape *shape, const char *path, simile_error *err)
+/* One side of a translator; parts of a layer: attention to itself, and in the decoder to the source. */
+static void marian_blocks(walk *w, const char *side, const tower_config *c, const char *const *parts, int n_parts)
+{
+    static const char *const names[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
+    for (int64_t i = 0; i < c->layers; i++) {
+        char prefix[48], name[40];
+        snprintf(prefix, sizeof prefix, "model.%s.layers.%lld.", side, (long long)i);
+        for (int p = 0; p < n_parts; p++) {
+            for (int k = 0; k < 4; k++) {
+                snprintf(name, sizeof name, "%s.%s", parts[p], names[k]);
+                linear_tensors(w, prefix, name, c->width, c->width);
+            }
+            snprintf(name, sizeof name, "%s_layer_norm", parts[p]);
+            norm_tensors(w, prefix, name, c->width);
+        }
+        linear_tensors(w, prefix, "fc1", c->mlp, c->width);
+        linear_tensors(w, prefix, "fc2", c->width, c->mlp);
+        norm_tensors(w, prefix, "final_layer_norm", c->width);
+    }
+}
+
+static void marian_tensors(walk *w, const void *config)
+{
+    static const char *const parts[] = {"self_attn", "encoder_attn"};
+    const marian_config *c = config;
+    const int64_t bias[2] = {1, c->vocab};
+    matrix(w, "model.", "shared.weight", c->vocab, c->encoder.width);
+    marian_blocks(w, "encoder", &c->encoder, parts, 1);
+    marian_blocks(w, "decoder", &c->decoder, parts, 2);
+    tensor(w, "final_logits_bias", 2, bias, 0, 0.1f);
+}
+
+typedef void (*tensors_fn)(walk *w, const void *config);
+
+static simile_status write_weights(tensors_fn tensors, const void *config, const char *path, simile_error *err)
 {
     buf header;
     json_writer writer;
@@ -224,7 +259,7 @@ static simile_status write_weights(const model_shape *shape, const char *path, s
     jw_init(&writer, &header);
     walk w = {.header = &writer, .random = 2463534242u};
     jw_object(&writer);
-    all_tensors(&w, &shape->config);
+    tensors(&w, config);
     jw_object_end(&writer);
     while (header.len % 8) buf_byte(&header, ' ');
     simile_status status = SIMILE_OK;
@@ -234,7 +269,7 @@ static simile_status write_weights(const model_shape *shape, const char *path, s
     } else {
         const uint64_t n = header.len; /* little-endian machines only, like the product */
         w.failed = fwrite(&n, sizeof n, 1, w.data) != 1 || fwrite(header.data, 1, header.len, w.data) != header.len;
-        all_tensors(&w, &shape->config);
+        tensors(&w, config);
         if (fclose(w.data) || w.failed) status = err_errno(err, "cannot write '%s'", path);
     }
     buf_release(&header);
@@ -313,6 +348,14 @@ static simile_status write_text(const char *directory, const char *name, const c
     return status;
 }
 
+static simile_status write_file(const char *directory, tensors_fn tensors, const void *config, simile_error *err)
+{
+    char *path = path_join(directory, "model.safetensors");
+    const simile_status status = path ? write_weights(tensors, config, path, err) : err_nomem(err);
+    mem_free(path);
+    return status;
+}
+
 simile_status random_model_write(const model_shape *shape, const char *directory, simile_error *err)
 {
     buf b;
@@ -332,10 +375,52 @@ simile_status random_model_write(const model_shape *shape, const char *directory
     if (!status) status = write_text(directory, "vocab.json", b.data, b.len, err);
     if (!status) status = write_text(directory, "merges.txt", "#version: 0.2\n", 14, err);
     buf_release(&b);
-    char *path = path_join(directory, "model.safetensors");
-    if (!status) status = path ? write_weights(shape, path, err) : err_nomem(err);
-    mem_free(path);
-    return status;
+    return status ? status : write_file(directory, clip_tensors, &shape->config, err);
+}
+
+static void number(json_writer *w, const char *key, int64_t value)
+{
+    jw_key(w, key);
+    jw_int(w, value);
+}
+
+static void marian_side_json(json_writer *w, const char *side, const tower_config *c)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s_layers", side);
+    number(w, key, c->layers);
+    snprintf(key, sizeof key, "%s_attention_heads", side);
+    number(w, key, c->heads);
+    snprintf(key, sizeof key, "%s_ffn_dim", side);
+    number(w, key, c->mlp);
+}
+
+simile_status random_translator_write(const marian_config *c, const char *directory, simile_error *err)
+{
+    buf b;
+    json_writer w;
+    buf_init(&b, 1 << 20);
+    jw_init(&w, &b);
+    jw_object(&w);
+    jw_key(&w, "model_type");
+    jw_string(&w, "marian");
+    jw_key(&w, "activation_function");
+    jw_string(&w, "swish");
+    jw_key(&w, "scale_embedding");
+    jw_bool(&w, c->scale_embedding);
+    number(&w, "vocab_size", c->vocab);
+    number(&w, "d_model", c->encoder.width);
+    number(&w, "max_position_embeddings", c->places);
+    marian_side_json(&w, "encoder", &c->encoder);
+    marian_side_json(&w, "decoder", &c->decoder);
+    number(&w, "pad_token_id", c->pad);
+    number(&w, "eos_token_id", c->eos);
+    number(&w, "num_beams", c->beams);
+    number(&w, "max_length", c->longest);
+    jw_object_end(&w);
+    const simile_status status = write_text(directory, "config.json", b.data, b.len, err);
+    buf_release(&b);
+    return status ? status : write_file(directory, marian_tensors, c, err);
 }
 
 void random_model_remove(const char *directory)

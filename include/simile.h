@@ -248,7 +248,9 @@ SIMILE_API simile_status simile_label_vectors(simile_encoder *encoder, const cha
  * The rank of the first right answer among all candidates, for each query, by cosine. A query may have several right
  * answers: the best of them counts, and the others stand in nobody's way. Ties count against: the rank is 1 + the
  * number of wrong candidates whose score is not smaller than that of the best right one. So a model that gives
- * everything the same vector ranks last everywhere. */
+ * everything the same vector ranks last everywhere.
+ * A query or a candidate may have several vectors (SIMILE_FUSE_MAX): the score of two is then the best of any of
+ * theirs. */
 
 typedef struct {
     int64_t query, candidate; /* rows */
@@ -256,7 +258,7 @@ typedef struct {
 
 typedef struct {
     size_t struct_size;
-    const float *queries, *candidates; /* [n_queries, dim] and [n_candidates, dim], raw or unit */
+    const float *queries, *candidates; /* [n_queries, dim] and [n_candidates, dim], raw or unit, but see *_starts */
     size_t n_queries, n_candidates;
     const simile_match *matches; /* what is right, in any order; one that is there twice counts once */
     size_t n_matches;
@@ -264,10 +266,13 @@ typedef struct {
     int32_t threads;             /* default as for encoders */
     simile_progress_fn progress; /* queries; may be NULL */
     void *user;
+    const int64_t *query_starts;     /* [n_queries + 1]: rows starts[i] to starts[i + 1] - 1 are those of i, at least */
+    const int64_t *candidate_starts; /* one, and starts[0] is 0; NULL: row i is that of i */
 } simile_evaluation;
 
 /* ranks: [n_queries], from 1; 0 for a query without a right answer. Scores are computed by blocks: memory grows with
- * the vectors, not with their pairs. Errors: ARG (a match beyond the rows), CANCELLED, NOMEM. */
+ * the vectors, not with their pairs. Errors: ARG (a match beyond the rows, starts that do not rise), CANCELLED, NOMEM.
+ */
 SIMILE_API simile_status simile_evaluate(const simile_evaluation *evaluation, int64_t *ranks, simile_error *err);
 
 /* ---- catalogues ---- */

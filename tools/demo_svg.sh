@@ -50,7 +50,7 @@ dogs=$("$program" --catalog "$scratch/c.simile" --model models/simile-scenes sea
 dogs=gallery/${dogs##*/}
 row_of $top '"two dogs in the snow"'
 row_of $((top + row)) '"a cat on a table"'
-row_of $((top + 2 * row)) '"London at night"'
+row_of $((top + 2 * row)) '夜晚的伦敦' --via multilingual
 row_of $((top + 3 * row)) --image "$dogs" --others
 row_of $((top + 4 * row)) --image "$dogs" '"a beach"' -w 1.5 --not snow
 echo '</svg>'

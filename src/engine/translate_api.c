@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/internal.h"
 #include "model/translator.h"
 
@@ -233,11 +234,23 @@ static simile_status keep_candidates(translations *from, simile_translation *out
     return SIMILE_OK;
 }
 
+/* Pieces may stand for white space too. */
+static bool is_blank(const char *text)
+{
+    const size_t len = strlen(text);
+    for (size_t at = 0, next = 0; at < len; at = next) {
+        utf8_next(text, len, &next);
+        if (!segment_is_blank(text + at, next - at)) return false;
+    }
+    return true;
+}
+
 static simile_status keep_tokens(const simile_translator *h, const char *text, simile_translation *out,
                                  translation_memory *m, simile_error *err)
 {
     const tokenizer *t = translator_words(h->t);
     const segmenter *s = tokenizer_segmenter(t);
+    if (is_blank(text)) return SIMILE_OK;
     RETURN_IF_ERROR(s ? word_tokens(s, text, m, &out->n_tokens, err)
                       : piece_tokens(t, text, (size_t)h->info.context, m, &out->n_tokens, err));
     out->tokens = m->tokens;

@@ -67,6 +67,23 @@ static void put_way(source_state *s, int32_t most, way w)
     s->ways[at] = w;
 }
 
+/* Could any of these logits make a way that is kept? What is taken off and added is the same for all of them, and
+ * rounding keeps their order: the largest decides. */
+enum { RUN = 64 };
+
+static bool run_matters(const source_state *s, int32_t most, const float *logits, float log_sum, float base)
+{
+    enum { LANES = 16 };
+    float lane[LANES], largest;
+    if (s->n_ways < most) return true;
+    memcpy(lane, logits, sizeof lane);
+    for (int i = LANES; i < RUN; i += LANES)
+        for (int k = 0; k < LANES; k++) lane[k] = logits[i + k] > lane[k] ? logits[i + k] : lane[k];
+    largest = lane[0];
+    for (int k = 1; k < LANES; k++) largest = lane[k] > largest ? lane[k] : largest;
+    return !(largest - log_sum + base < s->ways[most - 1].score);
+}
+
 /* All tokens that beam `from` may go on with, by their scores. length: tokens so far, the start token included. */
 static void rank_row(const search *q, source_state *s, int32_t from, const float *logits, float log_sum, int32_t length)
 {
@@ -80,6 +97,10 @@ static void rank_row(const search *q, source_state *s, int32_t from, const float
     if (c->bans_pad && c->renormalize) /* log(1 - p(pad)) less for all that is left */
         log_sum += log1pf(-expf(logits[c->pad] - log_sum));
     for (int32_t v = 0; v < c->vocab; v++) {
+        if (v % RUN == 0 && v + RUN <= c->vocab && !run_matters(s, most, logits + v, log_sum, base)) {
+            v += RUN - 1;
+            continue;
+        }
         const float score = logits[v] - log_sum + base;
         if (s->n_ways == most && score < s->ways[most - 1].score) continue;
         if (c->bans_pad && v == c->pad) continue;

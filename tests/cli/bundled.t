@@ -13,10 +13,12 @@ london-at-night-*.jpg (glob)
 == the demo runs from anywhere, leaves nothing behind, and needs no home
 $ env -u HOME simile demo --gallery "$GALLERY" >out; echo $?; grep -c '^\$ simile' out
 0
-7
+14
 $ ls "$TMPDIR"
-$ simile demo --gallery "$GALLERY" --json | wc -l
-7
+$ simile demo --gallery "$GALLERY" --json >json; wc -l <json
+53
+$ grep -c '%  two-[a-z]*-dogs-in-the-snow-[^ ]*  ' out
+40
 $ simile --catalog kept.simile demo --gallery "$GALLERY" >/dev/null; ls kept.simile
 kept.simile
 

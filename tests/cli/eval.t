@@ -10,7 +10,7 @@ one         2      0.0%  100.0%  100.0%       2     50.0%  100.0%  100.0%     1.
 two         2    100.0%  100.0%  100.0%       1    100.0%  100.0%  100.0%       1
 worst: one, text to image R@5 100.0%, 1.000 of one
 $ simile eval --model "$MODELS/tiny-quick" --pairs one.tsv -k 1,2 --json
-{"model":"tiny-quick","text_model":null,"k":[1,2],"runs":[{"name":"one","file":"one.tsv","pairs":2,"images":2,"texts":2,"truncated":0,"text_to_image":{"recall":[0,1],"median_rank":2},"image_to_text":{"recall":[0.5,1],"median_rank":1.5}}],"worst":{"name":"one","k":2,"recall":1,"baseline":"one","ratio":1}}
+{"model":"tiny-quick","text_model":null,"k":[1,2],"runs":[{"name":"one","file":"one.tsv","pairs":2,"images":2,"texts":2,"truncated":0,"via":{"direct":2,"translate":0,"multilingual":0},"text_to_image":{"recall":[0,1],"median_rank":2},"image_to_text":{"recall":[0.5,1],"median_rank":1.5}}],"worst":{"name":"one","k":2,"recall":1,"baseline":"one","ratio":1}}
 
 == a folder of files, pictures elsewhere, a baseline
 $ export SIMILE_MODEL=$MODELS/tiny-quick; mkdir p t; pattern p/a.ppm 1; cp p/a.ppm p/b.ppm
@@ -28,6 +28,19 @@ $ cd "$GALLERY"; simile eval --pairs "$SOURCE/tests/fixtures/pairs" --pictures .
 de          3    100.0%       1    100.0%       1
 en          3    100.0%       1    100.0%       1
 worst: de, text to image R@1 100.0%, 1.000 of en
+
+== Chinese captions by translation, each candidate for itself, and by the tower for many languages
+$ cut -f1 "$SOURCE/tests/fixtures/pairs/en.tsv" >names
+> printf '在雪地里有两条狗\n一只猫在桌子上\n夜晚的伦敦\n' | paste names - >zh.tsv
+> for how in "translate" "translate --fuse max" "multilingual"; do
+>     simile eval --pairs zh.tsv --pictures "$GALLERY" -k 1 --via $how | sed 1,2d
+> done
+zh          3    100.0%       1    100.0%       1
+3 captions were translated
+zh          3    100.0%       1    100.0%       1
+3 captions were translated
+zh          3    100.0%       1    100.0%       1
+3 captions were read by a text tower for many languages
 
 == one sentence for what is wrong, with the line
 $ pattern a.ppm 1; printf 'a.ppm\tx\na.ppm x\n' >bad.tsv; simile eval --pairs bad.tsv

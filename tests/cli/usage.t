@@ -26,6 +26,11 @@ $ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
 >     simile help $c | head -n 1 | grep -q "^usage: simile $c " || echo "$c"
 > done
 
+== help says what a command does in a sentence
+$ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+>     simile $c --help | sed -n 3p | grep -q '^[A-Z].*\.$' || echo "$c"
+> done
+
 == no line of help is wider than 120 columns
 $ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
 >     simile $c --help | awk -v c=$c 'length > 120 { print c ": " $0 }'

@@ -31,6 +31,22 @@ Probabilities: * (glob)
 
 Confidence of "在雪地里有两条狗" being similar to the image: * (glob)
 
+== the right sentence is first in English, in Chinese by translation, and by the tower for many languages
+$ p=$SOURCE/gallery/two-brown-dogs-in-the-snow-1.jpg; export SIMILE_MODEL=$SOURCE/models/simile-scenes
+> simile compare "$p" "There are two dogs in the snow" "A cat is on the table" "London at night" | grep Prob
+> for way in translate multilingual; do
+>     simile compare --via $way "$p" 在雪地里有两条狗 一只猫在桌子上 夜晚的伦敦 | grep Prob
+>     simile compare --via $way "$p" 两只狗在雪地里 一只猫在桌子上 夜晚的伦敦 | grep Prob
+>     simile compare --via $way "$p" 在雪地裡有兩條狗 一隻貓在桌子上 夜晚的倫敦 | grep Prob
+> done
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+Probabilities: [0.9* (glob)
+
 == each way says what it is
 $ m="$SOURCE/models/simile-scenes"; simile --model "$m" embed --text 夜晚的伦敦 -- "London at night" | sed 's/"embedding.*//'
 {"kind":"text","input":"夜晚的伦敦","script":"han","via":"translate","read_by":"simile-scenes","translator":"simile-zh-en",*"fuse":"first","candidate":0, (glob)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_translate.c - what a translator reads: foreign config.json, tokenizer_config.json, bpe.codes, dict.txt and
- * vocab.json with a NUL between them, and then a text. What opens must encode to ids of its vocabulary and decode them
- * again; a configuration that is taken must be within its own bounds. */
+ * vocab.json with a NUL between them, and then a text. What opens must encode to ids of its vocabulary, decode them
+ * again, and make UTF-8 of any ids; a configuration that is taken must be within its own bounds. */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "model/marian.h"
 #include "text/kind.h"
 
@@ -48,6 +49,19 @@ static void encode(const tokenizer *t, const text_file *text)
     mem_free(out.ids);
 }
 
+/* Whatever tokens a network says, in whatever order, become text. */
+static void decode_anything(const tokenizer *t)
+{
+    int32_t ids[128];
+    const size_t all = tokenizer_vocab_size(t), n = all < 128 ? all : 128;
+    for (int turn = 0; turn < 2; turn++) {
+        char *text = NULL;
+        for (size_t i = 0; i < n; i++) ids[i] = (int32_t)(turn ? all - 1 - i : i);
+        if (!tokenizer_decode(t, ids, n, &text, NULL) && (!text || !utf8_valid(text, strlen(text)))) abort();
+        mem_free(text);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tokenizer_files files = {.directory = "d",
@@ -65,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     simile_error err;
     if (tokenizer_from_files(&files, &t, &err) == SIMILE_OK) {
         encode(t, &text);
+        decode_anything(t);
         tokenizer_close(t);
     } else if (!err.message[0]) {
         abort();

@@ -13,10 +13,12 @@ wall-clock time; --start goes on from an earlier --out.
 """
 
 import argparse
+import collections
 import json
 import math
 import os
 import random
+import re
 import shutil
 import threading
 import time
@@ -33,20 +35,57 @@ from transformers import DistilBertModel
 import grammar
 
 WIDTH, LAYERS, HEADS, HIDDEN, CONTEXT = 192, 4, 6, 768, 128
-PIECES = 10000
+PIECES = 5000
 START, PAD, END, UNKNOWN = 0, 1, 2, 3  # as fairseq numbers them
 
 
 # ---- words ----
 
+# Scripts written without spaces: Han, kana, Thai. Left alone, a piece would be
+# half a sentence ("two dogs in the" as one), known in that order of words only.
+UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+MARKS = "\u0e30-\u0e3a\u0e45-\u0e4e\u30fc"  # stay with what they follow
+CUT = "\ue000"
+
+
+def cut_unspaced(text):
+    """Marks where no piece may cross: before and after each such character."""
+    text = re.sub(f"(?<=[{UNSPACED}])(?=[^\\s{MARKS}])", CUT, text)
+    return re.sub(f"(?<=[^\\s{UNSPACED}])(?=[{UNSPACED}])", CUT, text)
+
+
+def seeds(captions, path):
+    """Writes what may become a piece: words and their parts, by frequency.
+    SentencePiece alone counts each different word once, and so knows no word
+    that is part of no other."""
+    normalizer = sentencepiece.SentencePieceNormalizer(
+        rule_name="nmt_nfkc_cf", add_dummy_prefix=True, escape_whitespaces=True)
+    words = collections.Counter()
+    for text in captions:
+        text = normalizer.normalize(text).replace("\u2581", " \u2581")
+        words.update(part for word in text.split() for part in word.split(CUT))
+    parts = collections.Counter()
+    for word, count in words.items():
+        for begin in range(len(word)):
+            for end in range(begin + 2, min(len(word), begin + 24) + 1):
+                parts[word[begin:end]] += count
+    best = sorted(parts.items(), key=lambda p: (-p[1] * len(p[0]), p[0]))
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{piece}\t{count}\n" for piece, count in best[:40000])
+
+
 def train_pieces(out, captions, coverage=1.0):
     os.makedirs(out, exist_ok=True)
     prefix = os.path.join(out, "sentencepiece.bpe")
+    captions = [cut_unspaced(text) for text in captions]
+    seeds(captions, prefix + ".seeds")
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(captions), model_prefix=prefix,
         vocab_size=PIECES, model_type="unigram", character_coverage=coverage,
         normalization_rule_name="nmt_nfkc_cf", num_threads=1,
-        max_sentencepiece_length=24, train_extremely_large_corpus=False)
+        max_sentencepiece_length=24, pretokenization_delimiter=CUT,
+        seed_sentencepieces_file=prefix + ".seeds")
+    os.remove(prefix + ".seeds")
     os.remove(prefix + ".vocab")
 
 

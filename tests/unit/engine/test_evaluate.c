@@ -110,6 +110,41 @@ static void test_against_a_plain_loop(void **state)
     }
 }
 
+/* Groups of one to three vectors on both sides: as if the best score of each pair had been computed first. */
+static void test_several_vectors_each(void **state)
+{
+    (void)state;
+    enum { QUERIES = 300, ANSWERS = 1150 };
+    static float queries[N * DIM], answers[M * DIM];
+    static int64_t query_starts[QUERIES + 1], answer_starts[ANSWERS + 1], ranks[QUERIES];
+    static simile_match matches[QUERIES];
+    fill(queries, N * DIM, 3);
+    fill(answers, M * DIM, 4);
+    for (int i = 0; i < QUERIES; i++) query_starts[i + 1] = query_starts[i] + 1 + i % 3;
+    for (int i = 0; i < ANSWERS; i++) answer_starts[i + 1] = answer_starts[i] + 1 + (i * 7) % 3;
+    assert_true(query_starts[QUERIES] <= N && answer_starts[ANSWERS] <= M);
+    for (int i = 0; i < QUERIES; i++) matches[i] = (simile_match){i, (i * 977) % ANSWERS};
+    simile_evaluation e = of(queries, QUERIES, matches, QUERIES);
+    e.candidates = answers, e.n_candidates = ANSWERS, e.dim = DIM;
+    e.query_starts = query_starts, e.candidate_starts = answer_starts;
+    assert_ok(simile_evaluate(&e, ranks, &err));
+    for (int i = 0; i < QUERIES; i++) {
+        static float best[ANSWERS];
+        for (int j = 0; j < ANSWERS; j++) {
+            best[j] = -INFINITY;
+            for (int64_t q = query_starts[i]; q < query_starts[i + 1]; q++)
+                for (int64_t a = answer_starts[j]; a < answer_starts[j + 1]; a++)
+                    best[j] = fmaxf(best[j], plain(answers + a * DIM, queries + q * DIM));
+        }
+        const float bar = best[matches[i].candidate];
+        int64_t least = 1, most = 0;
+        for (int j = 0; j < ANSWERS; j++) least += best[j] > bar + 1e-5f, most += best[j] > bar - 1e-5f;
+        if (ranks[i] < least || ranks[i] > most) fail_msg("query %d: rank %d", i, (int)ranks[i]);
+    }
+    answer_starts[5] = answer_starts[4];
+    assert_fails(simile_evaluate(&e, ranks, &err), SIMILE_E_ARG);
+}
+
 static int stop(void *user, int64_t done, int64_t total, const char *subject)
 {
     (void)total, (void)subject;
@@ -143,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_not_a_number_is_not_right),
         cmocka_unit_test(test_against_a_plain_loop),
+        cmocka_unit_test(test_several_vectors_each),
         cmocka_unit_test(test_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_kernels.c - layer norm, attention, 2^x and the team, in every set of kernels that this processor runs.
+ * test_kernels.c - layer norm, attention, 2^x, sums of exponentials and the team, in every set of kernels that this
+ * processor runs.
  *
  * Bounds, against sums in double: layer norm 3e-6 of the largest normalised number; attention 3e-6 of the largest
  * value (scores of up to about 8, float32 sums over up to 577 keys); 2^x 1.5e-7 of itself. */
@@ -322,6 +323,54 @@ static void every_item_is_visited_once(void **state)
     }
 }
 
+/* ---- log of the sum of exponentials ---- */
+
+static void check_log_sum(nn_context *ctx, int64_t rows, int64_t dim, float spread, float offset)
+{
+    float *x = numbers(rows * dim, (uint64_t)dim), *out = floats(rows);
+    for (int64_t i = 0; i < rows * dim; i++) x[i] = x[i] * spread + offset;
+    nn_log_sum_exp(ctx, rows, dim, x, out);
+    for (int64_t r = 0; r < rows; r++) {
+        double largest = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < dim; i++) largest = larger(largest, (double)x[r * dim + i]);
+        for (int64_t i = 0; i < dim; i++) sum += exp((double)x[r * dim + i] - largest);
+        const double want = largest + log(sum), off = fabs((double)out[r] - want);
+        if (!(off <= 5e-7 * larger(1, fabs(want))))
+            fail_msg("%s: dim %d: off by %.2g", ctx->kernels->name, (int)dim, off);
+    }
+    mem_free(x);
+    mem_free(out);
+}
+
+static void exponentials_are_summed(void **state)
+{
+    static const int64_t dims[] = {1, 2, 15, 16, 17, 33, 2047, 2048, 2049, 65001};
+    for (int threads = 1; threads <= 3; threads += 2) {
+        FOR_EACH_SET(ctx, threads)
+        {
+            for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
+                check_log_sum(ctx, 3, dims[i], 8, 0);
+                check_log_sum(ctx, 2, dims[i], 60, -500);
+                check_log_sum(ctx, 1, dims[i], 0, 90);
+            }
+        }
+    }
+}
+
+/* The largest stands at each place in turn, alone in its weight. */
+static void the_largest_is_found_wherever_it_is(void **state)
+{
+    enum { DIM = 70 };
+    nn_context *ctx = context(1);
+    for (int at = 0; at < DIM; at++) {
+        float x[DIM], out;
+        for (int i = 0; i < DIM; i++) x[i] = i == at ? 300.0f : -300.0f;
+        nn_log_sum_exp(ctx, 1, DIM, x, &out);
+        assert_true(out == 300.0f);
+    }
+    nn_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +385,8 @@ int main(void)
         cmocka_unit_test(nothing_to_attend_to),
         cmocka_unit_test(scratch_may_be_refused),
         cmocka_unit_test(every_item_is_visited_once),
+        cmocka_unit_test(exponentials_are_summed),
+        cmocka_unit_test(the_largest_is_found_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
