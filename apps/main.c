@@ -14,10 +14,11 @@
 #include <string.h>
 
 const command *const commands[] = {
-    &command_add,      &command_search,  &command_compare,   &command_classify,   &command_embed,   &command_info,
-    &command_tokenize, &command_segment, &command_translate, &command_preprocess, &command_remove,  &command_verify,
-    &command_pull,     &command_models,  &command_languages, &command_convert,    &command_rm,      &command_pair,
-    &command_eval,     &command_serve,   &command_demo,      &command_help,       &command_version, NULL,
+    &command_add,       &command_search,   &command_compare,    &command_classify,  &command_embed,
+    &command_info,      &command_tokenize, &command_segment,    &command_translate, &command_preprocess,
+    &command_remove,    &command_verify,   &command_duplicates, &command_pull,      &command_models,
+    &command_languages, &command_convert,  &command_rm,         &command_pair,      &command_eval,
+    &command_serve,     &command_demo,     &command_help,       &command_version,   NULL,
 };
 
 static const char *command_name_at(const void *list, size_t i)

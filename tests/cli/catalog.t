@@ -219,3 +219,19 @@ pictures: 1 added
 c.simile-thumbs
 $ simile --catalog c.simile --model "$MODELS/tiny-quick" add --after soon pics 2>&1 | head -n 1
 simile: 'soon' is no value for --after: 2023, 2023-05 or 2023-05-17 is needed
+
+== pictures that are alike are told in groups
+$ mkdir pics pics/sub; pattern pics/a.ppm 1; pattern pics/sub/b.ppm 1; pattern pics/sub/c.ppm 1; echo none >pics/d.png
+> simile --model "$MODELS/tiny-quick" add pics | sed 's/ in .*//' | head -n 1
+pictures: 3 added, 1 could not be read
+$ simile duplicates --similarity 100 | sed 's/ \/.*pics/ pics/'
+100.00%  pics/a.ppm
+100.00%  pics/sub/b.ppm
+100.00%  pics/sub/c.ppm
+$ simile duplicates --folder pics/sub --json | sed 's/"path":"[^"]*pics/"path":"pics/g; s/"catalog":"[^"]*"/"catalog":""/'
+{"groups":[{"items":[{"id":3,"path":"pics/sub/b.ppm","similarity":100},{"id":4,"path":"pics/sub/c.ppm","similarity":*}]}],"catalog":"","similarity":96,"count":1} (glob)
+$ simile remove pics/a.ppm pics/sub/c.ppm; simile duplicates
+removed 2
+$ simile duplicates pics 2>&1 | head -n 1; simile duplicates --similarity 101 2>&1 | head -n 1
+simile: 'duplicates' takes no words; --folder names a folder
+simile: '101' is no value for --similarity: * (glob)
