@@ -7,6 +7,7 @@
  * (docs/json.md). */
 #include "app.h"
 #include "progress.h"
+#include "waiting.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -120,6 +121,7 @@ static int run(app *a, int argc, char **argv)
     int at = 1;
     while (argv[at] != first.command) at++;
     a->command = find_command(a, first.command);
+    if (a->command == &command_serve) waiting_by_sleeping(argv);
     return a->command ? a->command->run(a, argc - at - 1, argv + at + 1) : a->status;
 }
 

@@ -26,7 +26,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { REMEMBERED = 32, SAMPLES = 40, CURRENT_BYTES = 1024, NICE = 10, PATHS = 1000 };
+enum { REMEMBERED = 32, SAMPLES = 40, CURRENT_BYTES = 1024, NICE = 10, PATHS = 1000, SHOWN_BYTES = 8192 };
 #define TELL_SECONDS    0.25 /* between two events of a job that goes on */
 #define CATALOG_SECONDS 2.0  /* between two events about the catalogue */
 
@@ -116,7 +116,8 @@ static void write_job(json_writer *w, const job *one)
     jw_key(w, "id"), jw_int(w, one->id);
     jw_key(w, "state"), jw_string(w, state_names[one->state]);
     jw_key(w, "paths"), jw_array(w);
-    for (size_t i = 0; i < one->n_paths; i++) jw_string(w, one->paths[i]);
+    for (size_t i = 0, bytes = 0; i < one->n_paths && (bytes += strlen(one->paths[i])) <= SHOWN_BYTES; i++)
+        jw_string(w, one->paths[i]);
     jw_array_end(w);
     jw_key(w, "done"), jw_int(w, one->done);
     jw_key(w, "total"), jw_int(w, one->total);
