@@ -121,7 +121,7 @@ static int run(app *a, int argc, char **argv)
     int at = 1;
     while (argv[at] != first.command) at++;
     a->command = find_command(a, first.command);
-    if (a->command == &command_serve) waiting_by_sleeping(argv);
+    if (a->command == &command_serve || a->command == &command_add) waiting_by_sleeping(argv);
     return a->command ? a->command->run(a, argc - at - 1, argv + at + 1) : a->status;
 }
 
