@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fuzz_protocols.c - the bodies of the protocols of others. The first byte chooses the handler, the rest is the body.
+ * fuzz_protocols.c - the bodies of the protocols of others, and bodies and query strings of the server's own interface.
+ * The first byte chooses the handler, the rest is the body or the query string.
  *
  * The handlers are those of the server, the towers are not: they take what they are given and answer with ones, so that
  * what is fuzzed is the reading of requests and the writing of answers. The answer has to be JSON. */
 #include "serve/exchange.h"
+#include "serve/folders.h"
 #include "serve/metrics.h"
 #include "serve/towers.h"
 
@@ -117,12 +119,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         abort();
     }
     s.library = library;
+    if (folders_new(NULL, 0, &s.folders, &err)) abort();
     return 0;
 }
 
 static const struct {
     const route *table;
-    const char *path, *type;
+    const char *path, *type; /* type NULL: GET with a query string */
 } handlers[] = {
     {routes_immich, "/predict", "multipart/form-data; boundary=b"},
     {routes_openai, "/v1/embeddings", "application/json"},
@@ -130,13 +133,44 @@ static const struct {
     {routes_clip_retrieval, "/knn-service", ""},
     {routes_clip_retrieval, "/metadata", ""},
     {routes_clip_as_service, "/post", "application/json"},
+    {routes_own, "/v1/search", "application/json"},
+    {routes_own, "/v1/search", "multipart/form-data; boundary=b"},
+    {routes_own, "/v1/classify", "application/json"},
+    {routes_own, "/v1/compare", "application/json"},
+    {routes_own, "/v1/scan", "application/json"},
+    {routes_own, "/v1/search", NULL},
+    {routes_own, "/v1/items", NULL},
+    {routes_own, "/v1/facets", NULL},
 };
 
 static const route *route_of(size_t which)
 {
     const route *r = handlers[which].table;
-    while (strcmp(r->path, handlers[which].path) != 0) r++;
+    const char *method = handlers[which].type ? "POST" : "GET";
+    /* some protocols take the same path by both methods */
+    while (strcmp(r->path, handlers[which].path) != 0 || (r->path[1] == 'v' && strcmp(r->method, method) != 0)) r++;
     return r;
+}
+
+static void answer(size_t which, char *body, size_t len)
+{
+    reply r;
+    exchange inside = {0};
+    const bool words = !handlers[which].type;
+    if (words && query_string_read(body, &inside.query, NULL)) inside.query.count = 0;
+    const request q = {.method = words ? "GET" : "POST",
+                       .path = handlers[which].path,
+                       .body = words ? "" : body,
+                       .body_len = words ? 0 : len,
+                       .content_type = words ? "" : handlers[which].type,
+                       .inside = &inside};
+    reply_init(&r);
+    route_of(which)->run(&s, &q, &r);
+    json_t *root = json_loadb(r.body.data ? r.body.data : "", r.body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (!root) abort();
+    json_decref(root);
+    reply_release(&r);
+    query_string_release(&inside.query);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -147,18 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (body) {
         memcpy(body, data + 1, size - 1);
         body[size - 1] = 0;
-        reply r;
-        const request q = {.method = "POST",
-                           .path = handlers[which].path,
-                           .body = body,
-                           .body_len = size - 1,
-                           .content_type = handlers[which].type};
-        reply_init(&r);
-        route_of(which)->run(&s, &q, &r);
-        json_t *root = json_loadb(r.body.data ? r.body.data : "", r.body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-        if (!root) abort();
-        json_decref(root);
-        reply_release(&r);
+        answer(which, body, size - 1);
     }
     mem_free(body);
     return 0;
