@@ -321,8 +321,7 @@ static void test_search(void **state)
     simile_results *with, *without;
     assert_ok(simile_search(library, lab.encoder, &alone, &with, &err));
     assert_ok(simile_search(library, NULL, &alone, &without, &err));
-    for (size_t i = 0; i < 12; i++)
-        assert_int_equal(simile_results_at(with, i)->id, simile_results_at(without, i)->id);
+    for (size_t i = 0; i < 12; i++) assert_int_equal(simile_results_at(with, i)->id, simile_results_at(without, i)->id);
     simile_results_free(with);
     simile_results_free(without);
     /* two with several vectors would be as many queries as their product */
