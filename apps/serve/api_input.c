@@ -46,12 +46,21 @@ static simile_status open_words(input *in, simile_error *err)
     return SIMILE_OK;
 }
 
+/* The route lets longer bodies in for the sake of pictures; JSON becomes many times its length in memory. */
+static simile_status read_json(input *in, const char *text, size_t len, simile_error *err)
+{
+    if (len > LIMIT_JSON_BYTES)
+        return err_set(err, SIMILE_E_LIMIT, "the JSON has more than %d bytes: send pictures as parts of a form",
+                       LIMIT_JSON_BYTES);
+    return json_body(text, len, &in->json, err);
+}
+
 static simile_status open_parts(input *in, simile_error *err)
 {
     const request *q = in->request;
     RETURN_IF_ERROR(parts_read(q->content_type, q->body, q->body_len, &in->parts, err));
     const part *p = parts_find(&in->parts, "query");
-    return p ? json_body(p->data, p->len, &in->json, err) : json_body("{}", 2, &in->json, err);
+    return p ? read_json(in, p->data, p->len, err) : read_json(in, "{}", 2, err);
 }
 
 /* Is it this media type, whatever its parameters? */
@@ -68,7 +77,8 @@ static simile_status open_body(int kind, reply *r, input *in, simile_error *err)
     const char *key = request_query_key(q, 0);
     if (key) return err_set(err, SIMILE_E_ARG, "unknown key '%.80s': the query belongs into the body", key);
     if (takes_parts && is_type(q->content_type, "multipart/form-data")) return open_parts(in, err);
-    if (!*q->content_type || is_type(q->content_type, "application/json")) return request_json(q, &in->json, err);
+    if (!*q->content_type || is_type(q->content_type, "application/json"))
+        return read_json(in, q->body, q->body_len, err);
     r->status = 415;
     return err_set(err, SIMILE_E_UNSUPPORTED, "cannot read a body of type '%.80s': application/json%s is needed",
                    q->content_type, takes_parts ? " or multipart/form-data" : "");

@@ -347,6 +347,14 @@ static void test_limits(void **state)
     for (int i = 0; i < 100; i++) buf_byte(&json, '[');
     whole_refuses(400, "POST", "/v1/search", json.data, "");
     buf_release(&json);
+
+    /* a body of this length is let in, but not as JSON */
+    buf_init(&json, 2 * LIMIT_JSON_BYTES);
+    buf_text(&json, "{\"text\": \"a\"");
+    while (json.len <= LIMIT_JSON_BYTES) buf_text(&json, "                                ");
+    buf_byte(&json, '}');
+    whole_refuses(413, "POST", "/v1/search", json.data, "JSON");
+    buf_release(&json);
 }
 
 /* ---- lists ---- */
