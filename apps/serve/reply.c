@@ -195,7 +195,8 @@ static void add_security(struct MHD_Response *to, const reply *r, const verdict 
     for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
         if (!find(r, always[i].name)) MHD_add_response_header(to, always[i].name, always[i].value);
     }
-    const bool page = strncmp(r->type, "text/html", 9) == 0;
+    /* A script too: as a service worker it may fetch what its own policy lets it. */
+    const bool page = strncmp(r->type, "text/html", 9) == 0 || strncmp(r->type, "text/javascript", 15) == 0;
     if (!find(r, "Content-Security-Policy"))
         MHD_add_response_header(to, "Content-Security-Policy", page ? page_policy : other_policy);
     if (!find(r, "Cross-Origin-Resource-Policy"))

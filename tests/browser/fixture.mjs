@@ -57,6 +57,7 @@ function makePictures(folder) {
   place(names[0], "walks/a copy.jpg", 3);
   place(names[5], HOSTILE.replaceAll("/", ""), 4);
   writeFileSync(join(folder, "broken.jpg"), "no picture");
+  utimesSync(join(folder, "broken.jpg"), Date.UTC(2023, 5) / 1000, Date.UTC(2023, 5) / 1000);
   return names.length + 2;
 }
 
@@ -75,8 +76,8 @@ export class Server {
       XDG_DATA_HOME: join(server.folder, "data"),
       SIMILE_CATALOG: join(server.folder, "catalog.simile"),
     };
-    delete server.environment.SIMILE_MODELS;
-    delete server.environment.SIMILE_MODEL;
+    for (const name of ["SIMILE_MODEL", "SIMILE_TEXT_MODEL"]) delete server.environment[name];
+    server.environment.SIMILE_MODELS = join(root, "models");
     if (key) server.environment.SIMILE_API_KEY = key;
     server.key = key;
     return server;

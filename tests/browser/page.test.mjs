@@ -174,7 +174,7 @@ for (const [how, type] of [
     assert.ok((await scores(at))[0] > 99);
   });
 
-page("more like this", { path: "/?q=a+red+boat" }, async (at) => {
+page("more like this", { path: "/?q=two+dogs+in+the+snow" }, async (at) => {
   await settled(at);
   const first = tiles(at).first(),
     id = await first.getAttribute("data-id");
@@ -183,7 +183,7 @@ page("more like this", { path: "/?q=a+red+boat" }, async (at) => {
   await at.waitForURL(`**/?like=${id}`);
   await settled(at);
   assert.notEqual(await tiles(at).first().getAttribute("data-id"), id);
-  assert.match((await names(at, 1))[0], /boat/);
+  assert.match((await names(at, 4)).join(), /dog/);
 });
 
 page("subtract a word, weigh it, take it away again", { path: "/?q=a+boat+on+the+sea" }, async (at) => {
@@ -279,7 +279,7 @@ page(
     await box.getByRole("heading", { name: list[0] }).waitFor();
     await box.locator(".large.here").waitFor();
     await box.locator(".bars li").first().waitFor();
-    assert.equal(await box.locator(".bar-label").first().textContent(), "dog");
+    assert.equal(await box.locator(".bars li").count(), 5);
     assert.match(await box.locator(".facts dl").textContent(), /Similarity.*Size.*File.*Date.*Place/s);
     assert.equal(await box.locator(".wordings span").first().textContent(), "two dogs in the snow");
     await at.keyboard.press("ArrowRight");
@@ -428,10 +428,11 @@ page("the interface in Chinese", { locale: "zh-CN" }, async (at) => {
 
 for (const colorScheme of ["light", "dark"])
   page(`no serious violation of accessibility, ${colorScheme}`, { colorScheme }, async (at) => {
+    const { items } = await (await fetch(`${server.base}/v1/items?kind=image&limit=1`)).json();
     for (const view of [
       "/?q=%E5%A4%9C%E6%99%9A%E7%9A%84%E4%BC%A6%E6%95%A6&q=snow~-0.5",
       "/?q=boat&target=text",
-      "/?view=labels&id=3",
+      `/?view=labels&id=${items[0].id}`,
       "/?view=duplicates",
       "/?view=indexing",
       "/?view=settings",
