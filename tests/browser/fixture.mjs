@@ -47,7 +47,7 @@ function makePictures(folder) {
       .sort();
   for (const sub of ["walks", "walks/winter"]) mkdirSync(join(folder, sub), { recursive: true });
   const place = (name, to, i) => {
-    const at = Date.UTC(2023 + (i % 3), (i * 5) % 12, 1 + (i % 27), 12) / 1000;
+    const at = Date.UTC(2023 + (i % 3), (i * 5 + Math.floor(i / 12)) % 12, 1 + (i % 27), 12) / 1000;
     copyFileSync(join(gallery, name), join(folder, to));
     utimesSync(join(folder, to), at, at);
   };
@@ -62,9 +62,10 @@ function makePictures(folder) {
 }
 
 export class Server {
-  static async make({ key = null } = {}) {
+  static async make({ key = null, folder = null } = {}) {
     const server = new Server();
-    server.folder = mkdtempSync(join(tmpdir(), "simile-page-"));
+    server.folder = folder || mkdtempSync(join(tmpdir(), "simile-page-"));
+    if (folder) mkdirSync(folder);
     server.pictures = join(server.folder, "Pictures");
     mkdirSync(server.pictures);
     server.count = makePictures(server.pictures);
