@@ -88,12 +88,12 @@ static int64_t count_not_below(const ranking *r, size_t query, float bar)
     return count;
 }
 
-/* Of a query and a candidate: the best score of any of their vectors; -infinity if none compares. */
-static float best_score(const ranking *r, size_t query, size_t candidate)
+/* Of a query and an answer: the best score of any of their vectors; -infinity if none compares. */
+static float best_score(const ranking *r, size_t query, size_t answer)
 {
     float best = -INFINITY;
     for (size_t q = start_of(&r->queries, query); q < start_of(&r->queries, query + 1); q++) {
-        for (size_t c = start_of(&r->candidates, candidate); c < start_of(&r->candidates, candidate + 1); c++) {
+        for (size_t c = start_of(&r->candidates, answer); c < start_of(&r->candidates, answer + 1); c++) {
             const float score = r->kernels->dot(r->candidates.rows + c * r->dim, r->queries.rows + q * r->dim, r->dim);
             if (score > best) best = score;
         }
@@ -101,11 +101,11 @@ static float best_score(const ranking *r, size_t query, size_t candidate)
     return best;
 }
 
-static bool not_below(const ranking *r, size_t query, size_t candidate, float bar)
+static bool not_below(const ranking *r, size_t query, size_t answer, float bar)
 {
     bool marks[BLOCK];
-    const size_t end = start_of(&r->candidates, candidate + 1);
-    for (size_t at = start_of(&r->candidates, candidate); at < end; at += BLOCK) {
+    const size_t end = start_of(&r->candidates, answer + 1);
+    for (size_t at = start_of(&r->candidates, answer); at < end; at += BLOCK) {
         const size_t n = end - at < BLOCK ? end - at : BLOCK;
         mark_not_below(r, query, at, n, bar, marks);
         for (size_t i = 0; i < n; i++)

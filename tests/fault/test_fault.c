@@ -440,21 +440,24 @@ static simile_status evaluate(void)
     enum { QUERIES = 300, DIM = 2 };
     static float queries[QUERIES * DIM];
     static simile_match matches[QUERIES];
+    static int64_t starts[QUERIES / 2 + 1]; /* two vectors a query */
     int64_t ranks[QUERIES];
+    for (int i = 0; i <= QUERIES / 2; i++) starts[i] = 2 * i;
     for (int i = 0; i < QUERIES; i++) {
-        matches[i] = (simile_match){i, QUERIES - 1 - i};
+        matches[i] = (simile_match){i / 2, QUERIES - 1 - i};
         queries[DIM * i] = (float)i;
         queries[DIM * i + 1] = 1;
     }
     const simile_evaluation e = {.struct_size = sizeof e,
                                  .queries = queries,
                                  .candidates = queries,
-                                 .n_queries = QUERIES,
+                                 .n_queries = QUERIES / 2,
                                  .n_candidates = QUERIES,
                                  .matches = matches,
                                  .n_matches = QUERIES,
                                  .dim = DIM,
-                                 .threads = 2};
+                                 .threads = 2,
+                                 .query_starts = starts};
     return simile_evaluate(&e, ranks, &err);
 }
 
