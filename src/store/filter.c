@@ -53,15 +53,22 @@ static void add_choice(buf *sql, const char *column, int at, int32_t wanted)
         buf_printf(sql, "%s = ?%d", column, at);
 }
 
-static void add_conditions(buf *sql, const catalog_filter *f)
+/* Is something else than the index of dates wanted? by_date: of the order; true where the order does not matter. */
+static bool avoids_dates(const catalog_filter *f, bool by_date)
 {
-    const bool by_path = has_folder(f);
+    const bool few = f->kind == SIMILE_KIND_TEXT || f->status == SIMILE_ITEM_QUARANTINED; /* that index finds them */
+    return has_folder(f) || (!by_date && !f->has_after && !f->has_before && !few);
+}
+
+static void add_conditions(buf *sql, const catalog_filter *f, bool by_date)
+{
+    const bool avoid = avoids_dates(f, by_date);
     buf_text(sql, " FROM item WHERE ");
-    add_choice(sql, by_path ? "+kind" : "kind", AT_KIND, f->kind);
+    add_choice(sql, avoid ? "+kind" : "kind", AT_KIND, f->kind);
     buf_text(sql, " AND ");
-    add_choice(sql, by_path ? "+status" : "status", AT_STATUS, f->status);
-    buf_printf(sql, " AND %sdate BETWEEN ?%d AND ?%d", by_path ? "+" : "", AT_AFTER, AT_LAST);
-    if (by_path)
+    add_choice(sql, avoid ? "+status" : "status", AT_STATUS, f->status);
+    buf_printf(sql, " AND %sdate BETWEEN ?%d AND ?%d", avoid ? "+" : "", AT_AFTER, AT_LAST);
+    if (has_folder(f))
         buf_printf(sql, " AND (path = ?%d OR (path >= ?%d AND path < ?%d))", AT_FOLDER, AT_FIRST_PATH, AT_END_PATH);
     else if (f->folder)
         buf_text(sql, " AND path IS NOT NULL");
@@ -86,13 +93,13 @@ static simile_status bind_conditions(const catalog *c, sqlite3_stmt *statement, 
 
 /* select: what stands before FROM; order: what stands behind WHERE. *out is for sqlite3_finalize, also on failure. */
 static simile_status prepare(const catalog *c, const char *select, const catalog_filter *f, const char *order,
-                             sqlite3_stmt **out, simile_error *err)
+                             bool by_date, sqlite3_stmt **out, simile_error *err)
 {
     buf sql;
     *out = NULL;
     buf_init(&sql, SQL_MAX);
     buf_printf(&sql, "SELECT %s", select);
-    add_conditions(&sql, f);
+    add_conditions(&sql, f, by_date);
     buf_text(&sql, order);
     const int code = buf_ok(&sql) ? sqlite3_prepare_v2(c->db, sql.data, -1, out, NULL) : SQLITE_NOMEM;
     buf_release(&sql);
@@ -109,13 +116,13 @@ static bool is_empty(const catalog_filter *f)
 /* Calls row() for each row; non-NULL is what is wrong with it. *stop ends it. */
 typedef const char *(*row_fn)(void *user, sqlite3_stmt *statement, bool *stop);
 
-static simile_status each_row(catalog *c, const char *select, const catalog_filter *f, const char *order, row_fn row,
-                              void *user, simile_error *err)
+static simile_status each_row(catalog *c, const char *select, const catalog_filter *f, const char *order, bool by_date,
+                              row_fn row, void *user, simile_error *err)
 {
     sqlite3_stmt *statement;
     bool there = true, stop = false;
     if (is_empty(f)) return SIMILE_OK;
-    simile_status status = prepare(c, select, f, order, &statement, err);
+    simile_status status = prepare(c, select, f, order, by_date, &statement, err);
     while (!status && there && !stop) {
         status = store_step(c, statement, &there, err);
         const char *problem = !status && there ? row(user, statement, &stop) : NULL;
@@ -144,7 +151,7 @@ simile_status catalog_each_match(catalog *c, const catalog_filter *filter, catal
                                  simile_error *err)
 {
     id_listing l = {.fn = fn, .user = user};
-    return each_row(c, "id", filter, " ORDER BY id", list_id, &l, err);
+    return each_row(c, "id", filter, " ORDER BY id", false, list_id, &l, err);
 }
 
 static const char *read_count(void *user, sqlite3_stmt *statement, bool *stop)
@@ -156,7 +163,7 @@ static const char *read_count(void *user, sqlite3_stmt *statement, bool *stop)
 simile_status catalog_count_match(catalog *c, const catalog_filter *filter, int64_t *out, simile_error *err)
 {
     *out = 0;
-    return each_row(c, "count(*)", filter, "", read_count, out, err);
+    return each_row(c, "count(*)", filter, "", true, read_count, out, err);
 }
 
 simile_status catalog_list(catalog *c, const catalog_filter *filter, int32_t order, int64_t limit, int64_t offset,
@@ -170,7 +177,8 @@ simile_status catalog_list(catalog *c, const catalog_filter *filter, int32_t ord
     };
     sqlite3_stmt *statement;
     if (is_empty(filter)) return SIMILE_OK;
-    simile_status status = prepare(c, ITEM_COLUMNS, filter, orders[order], &statement, err);
+    const bool by_date = order == SIMILE_ORDER_NEWEST || order == SIMILE_ORDER_OLDEST;
+    simile_status status = prepare(c, ITEM_COLUMNS, filter, orders[order], by_date, &statement, err);
     if (!status) {
         int bound = sqlite3_bind_int64(statement, AT_LIMIT, limit ? limit : -1);
         if (!bound) bound = sqlite3_bind_int64(statement, AT_OFFSET, offset);
@@ -227,7 +235,7 @@ simile_status catalog_each_period(catalog *c, const catalog_filter *filter, cata
                                   simile_error *err)
 {
     period_listing l = {.fn = fn, .user = user};
-    RETURN_IF_ERROR(each_row(c, "date", filter, " ORDER BY date DESC", count_date, &l, err));
+    RETURN_IF_ERROR(each_row(c, "date", filter, " ORDER BY date DESC", true, count_date, &l, err));
     end_period(&l);
     return SIMILE_OK;
 }
@@ -273,6 +281,6 @@ simile_status catalog_each_folder(catalog *c, const catalog_filter *filter, cata
     folder_listing l = {.fn = fn, .user = user};
     catalog_filter pictures = *filter;
     pictures.kind = SIMILE_KIND_IMAGE;
-    return each_row(c, "folder_of(path) AS folder, count(*)", &pictures, " GROUP BY folder ORDER BY folder",
+    return each_row(c, "folder_of(path) AS folder, count(*)", &pictures, " GROUP BY folder ORDER BY folder", true,
                     list_folder, &l, err);
 }
