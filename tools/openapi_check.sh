@@ -23,7 +23,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 mkdir "$work/pictures"
-cp "$root"/gallery/a-b*.jpg "$work/pictures/"
+cp "$root"/gallery/a-[bg]*.jpg "$work/pictures/"
 "$simile" add "$work/pictures" --text "a red boat" --catalog "$work/catalog.simile" --quiet
 "$simile" serve --catalog "$work/catalog.simile" --root "$work/pictures" --port 0 --log off >"$work/url" &
 server=$!
@@ -37,5 +37,5 @@ url=$(sed -n 's/^\(http:.*\)\/$/\1/p' "$work/url")
     exit 1
 }
 cd "$work"
-"$schemathesis" --config-file "$root/tools/schemathesis.toml" run "$root/docs/openapi.json" --url "$url" --checks all \
+"$schemathesis" --config-file "$root/tools/schemathesis.toml" run "$root/docs/openapi.json" --url "$url" \
     --exclude-path /v1/events --exclude-path /metrics --continue-on-failure "$@"
