@@ -241,13 +241,16 @@ simile_status input_strings(const input *in, const char *key, size_t min, size_t
 
 simile_status input_reading(const input *in, simile_read_options *out, simile_error *err)
 {
+    static const char code[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
     int64_t candidates = 0;
     *out = (simile_read_options){.struct_size = sizeof *out};
     RETURN_IF_ERROR(input_choice(in, "via", reading_ways, READING_CHOICES, &out->via, err));
     RETURN_IF_ERROR(input_choice(in, "fuse", reading_fusions, READING_CHOICES, &out->fuse, err));
     RETURN_IF_ERROR(input_int(in, "candidates", 1, 64, &candidates, err));
     out->candidates = (int32_t)candidates;
-    return input_string(in, "language", LANGUAGE_BYTES, &out->language, err);
+    RETURN_IF_ERROR(input_string(in, "language", LANGUAGE_BYTES, &out->language, err));
+    if (!out->language || !out->language[strspn(out->language, code)]) return SIMILE_OK;
+    return err_set(err, SIMILE_E_ARG, "'language' is no code of a language, such as zh or pt-br");
 }
 
 simile_status input_folder(const input *in, server *s, const char *key, char **out, simile_error *err)

@@ -293,6 +293,7 @@ static void test_searches_that_are_refused(void **state)
         {400, "{\"text\": \"a\", \"fuse\": \"x\"}", "first, mean, max or weighted"},
         {400, "{\"text\": \"a\", \"candidates\": 65}", "from 1 to 64"},
         {400, "{\"text\": \"a\", \"language\": \"0123456789abcdef\"}", "'language'"},
+        {400, "{\"text\": \"a\", \"language\": \"../zh\"}", "'language'"},
         {400, "{\"text\": \"a\", \"min_similarity\": 100.5}", "'min_similarity'"},
         {400, "{\"text\": \"a\", \"exclude_terms\": 1}", "'exclude_terms'"},
         {400, "{\"terms\": {}}", "'terms' is no array"},
