@@ -3,8 +3,8 @@
     python translator.py --out models/simile-zh-en --minutes 20
     python translator.py --out models/simile-zh-en --evaluate 1000
 
-Sentences come from grammar.py: Chinese in its many ways to say a thing, English
-in one. A Chinese sentence is cut into words by jieba's algorithm (precise, no
+Sentences come from grammar.py: Chinese, simplified and traditional, in its many
+ways to say a thing, English in one. A Chinese sentence is cut into words by jieba's algorithm (precise, no
 hidden Markov model) with the dictionary written here, and words into pieces by
 byte-pair encoding, where "@@" ends a piece that its word goes on after ("Neural
 Machine Translation of Rare Words with Subword Units", arXiv 1508.07909). The
@@ -34,21 +34,36 @@ from transformers import MarianConfig, MarianMTModel
 
 import grammar
 
-MERGES = 700
+MERGES = 900
 LONGEST = 48
-NUMBERS = "一二两三四五六七八九十"
+NUMBERS = "一二两兩三四五六七八九十"
 # Words that people use around the things that the pictures show.
 COMMON = """的 和 与 跟 在 有 是 了 着 里 上 下 中 前 后 边 旁 外 内 里面 上面 下面 前面
 后面 旁边 附近 这 那 这里 那里 一个 一些 几个 许多 很多 照片 图片 图画 画 一张 一幅 看
 看见 看到 站 坐 跑 飞 游 停 漂 开 走 站着 坐着 停着 飞着 跑着 早上 早晨 中午 下午 今天
 夜 日 天空 空中 地上 街上 街道 海边 河边 河 水 山上 山下 山坡 屋子 家里 客厅 地板 窗
-人 男人 女人 孩子 小 大 老 新 美丽 漂亮 可爱 彩色 颜色 深 浅 金色 银色""".split()
+人 男人 女人 孩子 小 大 老 新 美丽 漂亮 可爱 彩色 颜色 深 浅 金色 银色
+與 著 裡 後 邊 內 裡面 後面 旁邊 這 這裡 那裡 一個 幾個 許多 圖片 圖畫 畫 一張 看見
+飛 遊 開 站著 坐著 停著 飛著 跑著 海邊 河邊 家裡 客廳 美麗 可愛 顏色 淺 銀色
+""".split()
+CHINESE = "zh-cn", "zh-tw"
+BEGINNINGS = {"zh-cn": ["一张照片：", "图片里有", "这是", "看"],
+              "zh-tw": ["一張照片：", "圖片裡有", "這是", "看"]}
 
 
 # ---- words ----
 
-def chinese_words(language):
+def chinese_words(languages):
     """Everything that the grammar says, as dictionary words."""
+    words = collections.Counter()
+    for language in languages:
+        words |= words_of(language)
+    for word in COMMON:
+        words[word] += 3000 if len(word) == 1 else 300
+    return words
+
+
+def words_of(language):
     words = collections.Counter()
     classifiers = set()
     for kind in grammar.KINDS:
@@ -71,13 +86,11 @@ def chinese_words(language):
         for phrase in alone:
             words[phrase] += 400
         for phrase in follow:
-            place = phrase.rstrip("里上下中前边")
+            place = phrase.rstrip("里裡上下中前边邊")
             words[place if len(place) > 1 else phrase] += 400
     for phrases in language.data["times"].values():
         for phrase in phrases:
             words[phrase] += 400
-    for word in COMMON:
-        words[word] += 3000 if len(word) == 1 else 300
     return words
 
 
@@ -159,8 +172,11 @@ def held_out(english):
     return hashlib.sha256(english.encode()).digest()[0] < 26
 
 
-def sentence_pairs(rng, chinese, english, want_held_out=False):
+def sentence_pairs(rng, want_held_out=False):
+    every = grammar.languages()
+    english = every["en"]
     while True:
+        chinese = every[rng.choice(CHINESE)]
         facts = grammar.random_facts(rng)
         target = english.say(facts)
         if held_out(target) != want_held_out:
@@ -169,7 +185,7 @@ def sentence_pairs(rng, chinese, english, want_held_out=False):
         if rng.random() < 0.1:
             source += "。"
         if facts[0] and rng.random() < 0.06:
-            source = rng.choice(["一张照片：", "图片里有", "这是", "看"]) + source
+            source = rng.choice(BEGINNINGS[chinese.code]) + source
         yield source, target
 
 
@@ -209,11 +225,10 @@ def prepare(out):
     """dict.txt, bpe.codes, vocab.json and the two configurations."""
     os.makedirs(out, exist_ok=True)
     every = grammar.languages()
-    chinese, english = every["zh-cn"], every["en"]
-    words = chinese_words(chinese)
+    words = chinese_words([every[code] for code in CHINESE])
     write_dictionary(words, f"{out}/dict.txt")
     segmenter = Segmenter(f"{out}/dict.txt")
-    pairs = sentence_pairs(random.Random(5), chinese, english)
+    pairs = sentence_pairs(random.Random(5))
     counts = collections.Counter()
     for _, (source, target) in zip(range(30000), pairs):
         counts.update(segmenter.words(source))
@@ -297,8 +312,7 @@ def train(arguments):
     print(sum(p.numel() for p in parameters), "parameters,",
           len(text.vocabulary), "pieces", flush=True)
     optimiser = torch.optim.AdamW(parameters, lr=1, betas=(0.9, 0.98))
-    every = grammar.languages()
-    pairs = sentence_pairs(random.Random(6), every["zh-cn"], every["en"])
+    pairs = sentence_pairs(random.Random(6))
     begin = last = time.time()
     seconds, step = arguments.minutes * 60, 0
     while time.time() - begin < seconds:
@@ -333,8 +347,7 @@ def train(arguments):
 def evaluate(arguments, model, text, amount):
     """Exact matches of the best of five beams on sentences never seen."""
     model.eval()
-    every = grammar.languages()
-    pairs = sentence_pairs(random.Random(7), every["zh-cn"], every["en"], True)
+    pairs = sentence_pairs(random.Random(7), True)
     right = 0
     for i in range(amount):
         source, target = next(pairs)
