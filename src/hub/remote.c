@@ -40,7 +40,8 @@ simile_status hub_remote(const char *url, const simile_fetch_options *options, b
     http_head head;
     remote r = {.url = url, .out = out};
     const http_guard guard = {.redirects = options->redirects, .seconds = options->seconds, .trust = options->trust};
-    const int stall = options->seconds < STALL_SECONDS ? options->seconds : STALL_SECONDS;
+    /* where the time for all of it is the shorter one, it ends first and says so */
+    const int stall = options->seconds < STALL_SECONDS ? options->seconds + 1 : STALL_SECONDS;
     const http_options session = {.endpoint = url, .stall_seconds = stall, .guard = &guard};
     const http_ask ask = {.subject = url, .user = &r, .begin = on_begin, .data = on_data};
     RETURN_IF_ERROR(http_open(&session, &h, err));
