@@ -23,7 +23,8 @@ enum {
     MAX_ERROR_BODY = 64 << 10,
     MAX_WAIT_SECONDS = 120,
     CONNECT_SECONDS = 30,
-    PROGRESS_RENEWS = 1 << 20 /* an attempt that brought as much does not count as one */
+    PROGRESS_RENEWS = 1 << 20 /* an attempt that brought as much does not count as one */,
+    TIMER_SLACK_MS = 100
 };
 
 struct http {
@@ -310,7 +311,8 @@ static simile_status explain_transport(http *h, CURLcode code)
         h->again = h->answered;
         return err_set(err, SIMILE_E_IO, "cannot fetch '%s': no connection to the server", subject);
     case CURLE_OPERATION_TIMEDOUT:
-        if (h->options.guard && now_ms() >= h->deadline_ms) return too_slow(h);
+        /* libcurl's clock may be a few milliseconds before ours */
+        if (h->options.guard && now_ms() + TIMER_SLACK_MS >= h->deadline_ms) return too_slow(h);
         return err_set(err, SIMILE_E_IO, "cannot fetch '%s': nothing came for %d seconds", subject,
                        h->options.stall_seconds);
     case CURLE_PARTIAL_FILE:
