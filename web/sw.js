@@ -20,6 +20,7 @@ const SHELL = [
   "/js/grid.js",
   "/js/i18n.js",
   "/js/labels.js",
+  "/js/languages.js",
   "/js/lightbox.js",
   "/js/live.js",
   "/js/periods.js",

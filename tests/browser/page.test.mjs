@@ -418,6 +418,17 @@ page("dark and light", { colorScheme: "dark", path: "/?view=settings" }, async (
   assert.equal(await ground(), "rgb(245, 247, 246)");
 });
 
+page("a search in the browser's own language, or the one that was chosen", { locale: "de-DE" }, async (at) => {
+  await settled(at);
+  await ask(at, "zwei Hunde im Schnee");
+  assert.match((await names(at, 1))[0], /^two-.*dogs-in-the-snow/);
+  await at.goto(`${server.base}/?view=settings`);
+  await at.getByRole("combobox", { name: "I search in" }).selectOption("es");
+  await at.goto(`${server.base}/`);
+  await ask(at, "dos perros en la nieve");
+  assert.match((await names(at, 1))[0], /^two-.*dogs-in-the-snow/);
+});
+
 page("the interface in Chinese", { locale: "zh-CN" }, async (at) => {
   await settled(at);
   assert.equal(await at.getAttribute("html", "lang"), "zh-Hans");

@@ -6,6 +6,7 @@ import { loadLanguage, t } from "./i18n.js";
 import { Lightbox } from "./lightbox.js";
 import * as live from "./live.js";
 import * as pictures from "./pictures.js";
+import { setLanguages } from "./languages.js";
 import { address, goView, onChange, state } from "./state.js";
 import { DuplicatesView } from "./views/duplicates.js";
 import { IndexingView } from "./views/indexing.js";
@@ -143,6 +144,7 @@ function redraw() {
 async function loadStats() {
   try {
     stats = await api("GET", "/v1/stats");
+    setLanguages(stats.languages);
     view?.statsChanged?.();
   } catch {
     // What asked for pictures says it.

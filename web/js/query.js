@@ -2,6 +2,7 @@
 // What is asked for, as the server wants it: terms of texts, items and pictures; pictures travel as parts of a form.
 import { api } from "./api.js";
 import { t } from "./i18n.js";
+import { languageOf } from "./languages.js";
 import { findPicture } from "./store.js";
 import { span } from "./state.js";
 
@@ -16,6 +17,7 @@ export async function search({ terms, target, folder, from, to }, { offset = 0, 
     after,
     before,
     folder: folder || undefined,
+    language: languageOf(terms.filter(({ kind }) => kind === "text").map(({ value }) => value)),
   };
   let form = null;
   for (const [i, { kind, value, weight }] of terms.entries()) {
@@ -36,7 +38,7 @@ export async function search({ terms, target, folder, from, to }, { offset = 0, 
 
 // How well labels fit an item, or a picture that this browser keeps.
 export async function classify({ id, picture, labels, template, top, signal }) {
-  const question = { labels, templates: template ? [template] : undefined, top };
+  const question = { labels, templates: template ? [template] : undefined, top, language: languageOf(labels) };
   if (id) return api("POST", "/v1/classify", { json: { id, ...question }, signal });
   const file = await findPicture(picture);
   if (!file) throw new Error(t("error.picture"));

@@ -4,6 +4,7 @@ import { api, hasKey, setKey } from "../api.js";
 import { button, fill, h, segmented, select } from "../dom.js";
 import { bytes, chooseLanguage, count, duration, LANGUAGES, language, t } from "../i18n.js";
 import { restart } from "../live.js";
+import { chooseSearchLanguage, searchLanguage } from "../languages.js";
 import { load, save } from "../store.js";
 
 const row = (name, value, wide) => h("div", { class: wide ? "wide" : null }, h("dt", {}, name), h("dd", {}, value));
@@ -44,6 +45,7 @@ export class SettingsView {
     this.model = h("dl", { class: "sheet" });
     this.catalog = h("dl", { class: "sheet" });
     this.models = h("ul", { class: "models" });
+    this.reading = h("div", { class: "field" });
     const key = h("input", {
       id: "key",
       type: "password",
@@ -87,7 +89,7 @@ export class SettingsView {
             ),
           ),
         ),
-        h("section", { class: "card" }, h("h2", {}, t("settings.model")), this.model, this.models),
+        h("section", { class: "card" }, h("h2", {}, t("settings.model")), this.model, this.models, this.reading),
         h("section", { class: "card" }, h("h2", {}, t("settings.catalog")), this.catalog),
         h(
           "section",
@@ -139,6 +141,16 @@ export class SettingsView {
     const names = new Intl.DisplayNames([language], { type: "language" });
     const reads = s.languages.map(({ code, via }) =>
       via === "translate" ? t("settings.translated", { name: names.of(code) }) : names.of(code),
+    );
+    fill(
+      this.reading,
+      h("span", { class: "field-name" }, t("settings.search")),
+      select(
+        t("settings.search"),
+        [["", t("settings.search.auto")], ...s.languages.map(({ code }) => [code, names.of(code)])],
+        searchLanguage(),
+        chooseSearchLanguage,
+      ),
     );
     fill(
       this.model,
