@@ -3,7 +3,8 @@
  *
  * Header lines are foreign bytes of any length and content. Whatever does not parse is passed over as if it had not
  * been sent: the checks that matter (length, checksum) are made on the content. Addresses: RFC 6890 and its registries;
- * an IPv4 address inside an IPv6 one (mapped, compatible, NAT64, 6to4) counts as the IPv4 address. */
+ * an IPv4 address inside an IPv6 one (mapped, compatible, NAT64, 6to4) counts as the IPv4 address; Teredo's are private
+ * whatever is in them. */
 #include "hub/http.h"
 
 #include "base/mem.h"
@@ -185,7 +186,11 @@ static bool private6(const uint8_t a[16])
     if (memcmp(a, zeros, 12) == 0 || memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
         return private4(word_at(a + 12));                              /* "::" and "::1" lie in 0.0.0.0/8 here */
     if (a[0] == 0x20 && a[1] == 0x02) return private4(word_at(a + 2)); /* 6to4 */
-    return (a[0] & 0xe0) != 0x20;                                      /* all that is global is in 2000::/3 */
+    if (a[0] == 0x20 && a[1] == 0x01) {                                /* of protocols (Teredo holds an IPv4 address) */
+        if (a[2] < 2 || (a[2] == 0x0d && a[3] == 0xb8)) return true;   /* 2001::/23; documentation */
+    }
+    if (a[0] == 0x3f && a[1] == 0xff && a[2] < 0x10) return true; /* documentation: 3fff::/20 */
+    return (a[0] & 0xe0) != 0x20;                                 /* all that is global is in 2000::/3 */
 }
 
 bool http_address_is_private(const struct sockaddr *address)
