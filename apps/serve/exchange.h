@@ -24,6 +24,7 @@ typedef struct {
     size_t counted;   /* bytes of the body in the sum of all */
     uint64_t dropped; /* bytes of the body of a refused request */
     bool begun, refused, handed_over;
+    bool endless;                  /* the reply is a stream */
     atomic_bool answered;          /* by a worker */
     struct MHD_Response *response; /* NULL: there is none yet */
     int status;

@@ -287,7 +287,7 @@ static bool worth_reading(const exchange *ex)
 static enum MHD_Result send_response(http *h, exchange *ex)
 {
     if (!ex->response) return MHD_NO;
-    reaper_phase(h->reaper, ex->watch, PHASE_SENDING, ex->sent);
+    reaper_phase(h->reaper, ex->watch, ex->endless ? PHASE_STREAMING : PHASE_SENDING, ex->sent);
     const enum MHD_Result queued = MHD_queue_response(ex->connection, (unsigned int)ex->status, ex->response);
     MHD_destroy_response(ex->response);
     ex->response = NULL;
@@ -389,7 +389,8 @@ static simile_status open_stream(http *h, exchange *ex, simile_error *err)
     }
     metrics_gauge(h->s->metrics, GAUGE_STREAMS, 1);
     ex->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, l, end_stream);
-    if (ex->response) return SIMILE_OK;
+    ex->endless = ex->response != NULL;
+    if (ex->endless) return SIMILE_OK;
     end_stream(l);
     return err_nomem(err);
 }

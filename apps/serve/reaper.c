@@ -158,10 +158,11 @@ void reaper_phase(reaper *r, watched *c, phase now, uint64_t bytes)
     const double lasts[] = {[PHASE_WAITING] = r->setup.waiting,
                             [PHASE_READING] = r->setup.reading,
                             [PHASE_WORKING] = 0,
-                            [PHASE_SENDING] = r->setup.reading + (double)bytes / SLOWEST};
+                            [PHASE_SENDING] = r->setup.reading + (double)bytes / SLOWEST,
+                            [PHASE_STREAMING] = 0};
     pthread_mutex_lock(&r->lock);
     c->now = now;
     c->since = since;
-    c->deadline = now == PHASE_WORKING ? 0 : since + lasts[now];
+    c->deadline = now == PHASE_WORKING || now == PHASE_STREAMING ? 0 : since + lasts[now];
     pthread_mutex_unlock(&r->lock);
 }

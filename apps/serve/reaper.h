@@ -16,7 +16,8 @@ typedef enum {
     PHASE_WAITING, /* for a request, or for the rest of its headers */
     PHASE_READING, /* its headers and its body */
     PHASE_WORKING, /* nobody waits for the client */
-    PHASE_SENDING
+    PHASE_SENDING,
+    PHASE_STREAMING /* has no end: libmicrohttpd closes it when the client takes nothing any more */
 } phase;
 
 typedef struct {

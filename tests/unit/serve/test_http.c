@@ -493,6 +493,29 @@ static void test_stream_limit_and_signs_of_life(void **state)
     bare_start(&b, NULL, tables, NULL);
 }
 
+/* A stream has no end, so it is never late with it. */
+static void test_stream_outlives_a_request(void **state)
+{
+    const http_limits limits = {.request_seconds = 0.2, .stream_seconds = 0.05};
+    buf in;
+    (void)state;
+    bare_stop(&b);
+    bare_start(&b, NULL, tables, &limits);
+    const int fd = client_connect(b.port);
+    buf_init(&in, 1 << 20);
+    client_say(fd, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (int i = 0; i < 40; i++) { /* for ten times as long as a request may take */
+        buf_clear(&in);
+        expect_text(fd, &in, "\n:\n\n");
+    }
+    events_publish(b.s.events, "job", "{\"id\":1}");
+    expect_text(fd, &in, "event: job\n");
+    close(fd);
+    buf_release(&in);
+    bare_stop(&b);
+    bare_start(&b, NULL, tables, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_slow_stream),
         cmocka_unit_test(test_stream_limit_and_signs_of_life),
+        cmocka_unit_test(test_stream_outlives_a_request),
     };
     return cmocka_run_group_tests_name("http", tests, start, stop);
 }
