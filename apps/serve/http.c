@@ -129,7 +129,7 @@ typedef struct {
     int lengths, codings, hosts, strange;
 } framing;
 
-/* What the name of a header is made of (RFC 9110, 5.6.2). */
+/* What a method and the name of a header are made of (RFC 9110, 5.6.2). */
 static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* MHD 0.9 puts a line that goes on with the next one (obs-fold) together wrongly, and ends up with a name that is a
@@ -265,6 +265,8 @@ static void judge(http *h, exchange *ex)
     simile_error err;
     if (atomic_load(&h->stopping))
         refuse(ex, 503, "stopping", "the server is stopping");
+    else if (*ex->q.method == '?')
+        refuse(ex, 400, "bad_request", "the method of the request is none");
     else if (!well_framed(ex))
         refuse(ex, 400, "bad_request", "the length of the request is said in two ways, or for several hosts");
     else if (header_bytes(ex) > h->limits.header_bytes)
@@ -298,7 +300,7 @@ static enum MHD_Result begin(http *h, exchange *ex, const char *method)
 {
     const char *type;
     ex->begun = true;
-    ex->q.method = method;
+    ex->q.method = *method && !method[strspn(method, token)] ? method : "?"; /* it goes into the log */
     judge(h, ex);
     type = header_of(ex, "Content-Type");
     ex->q.content_type = type ? type : "";

@@ -23,11 +23,13 @@ static simile_status bad_path(simile_error *err)
     return err_set(err, SIMILE_E_FORMAT, "cannot read the path of the request");
 }
 
-/* No "." and "..", no backslash, no line ends: such a path is no name of anything here. */
+/* No "." and "..", no backslash, no line ends, nothing else that a terminal obeys (U+0080 to U+009F too): such a path
+ * is no name of anything here. */
 static bool is_plain(const char *path)
 {
     for (const char *at = path; *at; at++) {
         if (*at == '\\' || (unsigned char)*at < 0x20) return false;
+        if ((unsigned char)*at == 0xc2 && (unsigned char)at[1] < 0xa0) return false;
         if (*at != '/') continue;
         const size_t n = strcspn(at + 1, "/");
         if ((n == 1 && at[1] == '.') || (n == 2 && at[1] == '.' && at[2] == '.')) return false;

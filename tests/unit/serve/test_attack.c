@@ -678,6 +678,50 @@ static void test_reflected_text(void **state)
     answer_free(&a);
 }
 
+/* What a server with this form of log writes while it answers `said`, which may be nonsense. */
+static void log_of(log_form form, const char *said, char *out, size_t size)
+{
+    const serve_options options = {.log = form};
+    answer a;
+    int ends[2];
+    const int before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    start(&options, NULL);
+    client_raw(b.port, said, &a);
+    answer_free(&a);
+    bare_stop(&b);
+    dup2(before, STDERR_FILENO); /* the last writer of the pipe is gone */
+    close(before);
+    size_t len = 0;
+    for (ssize_t n; len + 1 < size && (n = read(ends[0], out + len, size - 1 - len)) > 0;) len += (size_t)n;
+    out[len] = 0;
+    close(ends[0]);
+}
+
+/* No escape sequence gets from a request to the terminal in which the server runs. */
+static void test_terminals(void **state)
+{
+    static const char *const said[] = {
+        "\x1b[2JGET /fine HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "GET\xc2\x9b"
+        "2J /fine HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "GET /fine%C2%9B2J HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "GET /fine/%F0%9F%90%88%c3%a9 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    };
+    static const log_form forms[] = {LOG_FORM_TEXT, LOG_FORM_JSON};
+    char text[2000];
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        log_of(forms[i % 2], said[i / 2], text, sizeof text);
+        assert_null(strchr(text, 0x1b));
+        assert_null(strstr(text, "\xc2\x9b"));
+    }
+    log_of(LOG_FORM_TEXT, said[3], text, sizeof text);
+    assert_non_null(strstr(text, "404 GET /fine/\xf0\x9f\x90\x88\xc3\xa9 "));
+}
+
 /* ---- slowness ---- */
 
 static const http_limits hasty = {.idle_seconds = 2, .request_seconds = 0.5};
@@ -835,6 +879,7 @@ int main(void)
         PLAIN(test_damaged_multipart),
         PLAIN(test_many_parts),
         PLAIN(test_reflected_text),
+        cmocka_unit_test(test_terminals),
         cmocka_unit_test(test_slow_headers),
         cmocka_unit_test(test_slow_body),
         cmocka_unit_test(test_idle),
