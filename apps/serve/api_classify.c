@@ -22,7 +22,8 @@ typedef struct {
     simile_read_options how;
     const char **texts, **templates; /* or labels */
     size_t n, n_templates;
-    simile_readings *readings;
+    simile_readings **readings; /* each of `step` texts, the last one of what is left */
+    size_t step;
     float *image;       /* [dim] */
     float *similarity;  /* [n] */
     float *confidence;  /* [n] */
@@ -33,7 +34,8 @@ typedef struct {
 
 static void release(judging *j)
 {
-    simile_readings_free(j->readings);
+    for (size_t i = 0; j->readings && i * j->step < j->n; i++) simile_readings_free(j->readings[i]);
+    mem_free(j->readings);
     if (j->tower) tower_release(j->tower);
     mem_free(j->texts);
     mem_free(j->templates);
@@ -88,6 +90,26 @@ static simile_status take_picture(judging *j, simile_error *err)
 
 /* ---- judging ---- */
 
+/* By instalments: what is read in one call keeps everybody else's texts waiting, searches and all. */
+static simile_status read_texts(judging *j, simile_error *err)
+{
+    const size_t templates = j->n_templates ? j->n_templates : 1;
+    const size_t each = templates * (j->how.candidates > 0 ? (size_t)j->how.candidates : 1);
+    j->step = each < LIMIT_BATCH ? LIMIT_BATCH / each : 1;
+    j->readings = mem_zero_array((j->n - 1) / j->step + 1, sizeof *j->readings);
+    if (!j->readings) return err_nomem(err);
+    for (size_t at = 0; at < j->n; at += j->step) {
+        const size_t n = j->n - at < j->step ? j->n - at : j->step;
+        RETURN_IF_ERROR(tower_read(j->tower, j->texts + at, n, &j->how, &j->readings[at / j->step], err));
+    }
+    return SIMILE_OK;
+}
+
+static const simile_reading *reading_of(const judging *j, size_t i)
+{
+    return simile_readings_at(j->readings[i / j->step], i % j->step);
+}
+
 static simile_status score(judging *j, simile_error *err)
 {
     j->similarity = mem_array(j->n, sizeof *j->similarity);
@@ -95,9 +117,9 @@ static simile_status score(judging *j, simile_error *err)
     j->candidate = mem_array(j->n, sizeof *j->candidate);
     j->order = mem_array(j->n, sizeof *j->order);
     if (!j->similarity || !j->confidence || !j->candidate || !j->order) return err_nomem(err);
-    RETURN_IF_ERROR(tower_read(j->tower, j->texts, j->n, &j->how, &j->readings, err));
+    RETURN_IF_ERROR(read_texts(j, err));
     for (size_t i = 0; i < j->n; i++) {
-        const simile_reading *reading = simile_readings_at(j->readings, i);
+        const simile_reading *reading = reading_of(j, i);
         j->similarity[i] = simile_reading_similarity(reading, j->image, &j->candidate[i]);
         j->order[i] = i;
     }
@@ -123,7 +145,7 @@ static void write_answer(const judging *j, const char *texts, const char *text, 
     jw_key(&w, texts), jw_array(&w);
     for (size_t k = 0; k < shown; k++) {
         const size_t i = j->order[k];
-        const simile_reading *reading = simile_readings_at(j->readings, i);
+        const simile_reading *reading = reading_of(j, i);
         jw_object(&w);
         jw_key(&w, text), jw_string(&w, j->texts[i]);
         reading_json(reading, j->candidate[i], &w);

@@ -530,6 +530,47 @@ static void test_compare(void **state)
     mem_free(bytes);
 }
 
+/* The number behind a name in /metrics. */
+static double counted(const char *name)
+{
+    answer a;
+    client_get(whole.port, "/metrics", &a);
+    const char *at = strstr(a.body, name);
+    if (!at) fail_msg("nobody counts %s", name);
+    const double value = strtod(at + strlen(name), NULL);
+    answer_free(&a);
+    return value;
+}
+
+/* Many texts of one request are read a batch at a time, so that those of others get in between; what is said of each is
+ * what is said of it alone. */
+static void test_many_texts(void **state)
+{
+    enum { MANY = 100 };
+    char text[64];
+    buf json;
+    (void)state;
+    buf_init(&json, 1 << 20);
+    buf_printf(&json, "{\"id\": %" PRId64 ", \"texts\": [\"a red bus\"", whole_item("city/red-bus.jpg"));
+    for (int i = 1; i < MANY; i++) buf_printf(&json, ", \"%d red buses\"", i);
+    buf_text(&json, "]}");
+    json_t *said = whole_post(200, "/v1/compare", json.data);
+    const json_t *texts = json_array_at(said, "texts", MANY);
+    for (int i = 1; i < MANY; i++) {
+        snprintf(text, sizeof text, "%d red buses", i);
+        assert_string_equal(json_text_at(json_array_get(texts, (size_t)i), "text"), text);
+    }
+    buf_clear(&json);
+    buf_printf(&json, "{\"id\": %" PRId64 ", \"texts\": [\"%s\"]}", whole_item("city/red-bus.jpg"), text);
+    json_t *alone = whole_post(200, "/v1/compare", json.data);
+    assert_float_equal(json_number_at(json_array_get(texts, MANY - 1), "similarity"),
+                       json_number_at(json_array_get(json_array_at(alone, "texts", 1), 0), "similarity"), 1e-4);
+    json_decref(alone);
+    json_decref(said);
+    buf_release(&json);
+    assert_true(counted("\nsimile_batch_texts_bucket{le=\"32\"} ") == counted("\nsimile_batch_texts_count "));
+}
+
 static void test_judgements_that_are_refused(void **state)
 {
     static const struct {
@@ -747,6 +788,7 @@ int main(void)
         cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_classify),
         cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_many_texts),
         cmocka_unit_test(test_judgements_that_are_refused),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_scan),
