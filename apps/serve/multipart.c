@@ -101,22 +101,33 @@ static simile_status read_boundary(const char *content_type, char out[BOUNDARY_M
     return *len > 2 ? SIMILE_OK : damaged("its type names no boundary", err);
 }
 
-/* The next boundary at the beginning of a line; NULL: there is none. *after: behind its line; NULL: it was the last.
- * start: the beginning of the body, or of the line that `at` is in. */
-static const char *find_boundary(const char *start, range in, const char *boundary, size_t len, const char **after)
+/* Does the line of a boundary end as it should? *after: behind it; NULL: it was the last one. */
+static bool ends_line(const char *rest, const char *end, const char **after)
 {
-    for (const char *at = in.at; at < in.end && (at = memmem(at, (size_t)(in.end - at), boundary, len)); at++) {
-        if (at != start && at[-1] != '\n') continue;
-        const char *rest = at + len;
-        if (in.end - rest >= 2 && rest[0] == '-' && rest[1] == '-') {
-            *after = NULL;
-            return at;
-        }
-        while (rest < in.end && (*rest == ' ' || *rest == '\t')) rest++;
-        if (rest < in.end && *rest == '\r') rest++;
-        if (rest >= in.end || *rest != '\n') continue; /* the beginning of another word */
-        *after = rest + 1;
-        return at;
+    *after = NULL;
+    if (end - rest >= 2 && rest[0] == '-' && rest[1] == '-') return true;
+    while (rest < end && (*rest == ' ' || *rest == '\t')) rest++;
+    if (rest < end && *rest == '\r') rest++;
+    if (rest >= end || *rest != '\n') return false; /* the beginning of another word */
+    *after = rest + 1;
+    return true;
+}
+
+static const char *next_line(const char *at, const char *end)
+{
+    const char *line_end = memchr(at, '\n', (size_t)(end - at));
+    return line_end ? line_end + 1 : end;
+}
+
+/* The next boundary at the beginning of a line; NULL: there is none. *after: behind its line; NULL: it was the last.
+ * in: begins with a line. What looks like a boundary elsewhere costs its whole line, not one byte: in a long line of
+ * dashes there is one at each. */
+static const char *find_boundary(range in, const char *boundary, size_t len, const char **after)
+{
+    for (const char *at = in.at; at < in.end; at = next_line(at, in.end)) {
+        at = memmem(at, (size_t)(in.end - at), boundary, len);
+        if (!at) return NULL;
+        if ((at == in.at || at[-1] == '\n') && ends_line(at + len, in.end, after)) return at;
     }
     return NULL;
 }
@@ -145,7 +156,7 @@ static simile_status locate(const char *boundary, size_t boundary_len, const cha
                             range headers[LIMIT_PARTS], simile_error *err)
 {
     const char *end = body + len, *at;
-    if (!find_boundary(body, (range){body, end}, boundary, boundary_len, &at))
+    if (!find_boundary((range){body, end}, boundary, boundary_len, &at))
         return damaged("its boundary is not in it", err);
     while (at) {
         if (out->count == LIMIT_PARTS)
@@ -153,7 +164,7 @@ static simile_status locate(const char *boundary, size_t boundary_len, const cha
         const char *data = headers_end((range){at, end - at > HEADERS_MAX ? at + HEADERS_MAX : end});
         if (!data) return damaged("a part has no end of its headers", err);
         headers[out->count] = (range){at, data};
-        const char *next = find_boundary(data, (range){data, end}, boundary, boundary_len, &at);
+        const char *next = find_boundary((range){data, end}, boundary, boundary_len, &at);
         if (!next) return damaged("it ends before its last boundary", err);
         out->items[out->count++] = (part){.data = data, .len = content_length(data, next)};
     }

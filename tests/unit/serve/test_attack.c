@@ -48,7 +48,7 @@ static void takes_parts(server *s, const request *q, reply *r)
     if (parts_read(q->content_type, q->body, q->body_len, &p, &err))
         reply_error(r, 0, &err);
     else
-        buf_text(&r->body, "{\"fine\":true}");
+        buf_printf(&r->body, "{\"parts\":%zu}", p.count);
     parts_release(&p);
 }
 
@@ -645,6 +645,29 @@ static void test_damaged_multipart(void **state)
     still_alive();
 }
 
+/* Content that looks like the boundary, but for where it stands or for what follows it. */
+static void test_boundaries_in_content(void **state)
+{
+    static const char head[] = "--simile-test\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    static const char *const contents[] = {
+        "--simile-testing",
+        "x--simile-test--",
+        "a\r\n--simile-tests--simile-test--\r\nb",
+        "\n\n--simile-test-\r\n",
+        "--simile-test-simile-test--simile-test x\n ---simile-test",
+    };
+    char body[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        answer a;
+        snprintf(body, sizeof body, "before --simile-test\r\n%s%s\r\n%s\r\n--simile-test-- \r\nafter", head,
+                 contents[i], head);
+        client_ask(b.port, "POST", "/parts", CLIENT_MULTIPART, body, strlen(body), &a);
+        if (a.status != 200 || strcmp(a.body, "{\"parts\":2}") != 0) fail_msg("%zu: %d %s", i, a.status, a.body);
+        answer_free(&a);
+    }
+}
+
 static void test_many_parts(void **state)
 {
     buf body;
@@ -877,6 +900,7 @@ int main(void)
         PLAIN(test_smuggling),
         PLAIN(test_nonsense),
         PLAIN(test_damaged_multipart),
+        PLAIN(test_boundaries_in_content),
         PLAIN(test_many_parts),
         PLAIN(test_reflected_text),
         cmocka_unit_test(test_terminals),
