@@ -383,7 +383,8 @@ static void set_up(http *h, const url_parts *url, struct curl_slist *headers)
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->options.stall_seconds);
     curl_easy_setopt(c, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)h->options.stall_seconds);
-    if (h->options.guard) curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(h->deadline_ms - now_ms()));
+    const int64_t left = h->options.guard ? h->deadline_ms - now_ms() : 0;
+    if (h->options.guard) curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, left > 0 ? (long)left : 1L); /* 0 is without end */
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->detail);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
