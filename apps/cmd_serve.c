@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_MAX = 4096, DEFAULT_PORT = 7997, DEFAULT_TTL = 300, DEFAULT_WORKERS = 8 };
+enum { KEY_MAX = 4096, DEFAULT_PORT = 7997, DEFAULT_TTL = 300 };
 
 typedef struct {
     app *a;
@@ -168,7 +168,7 @@ static void release(serve *v)
 
 static int run(app *a, int argc, char **argv)
 {
-    serve v = {.a = a, .port = DEFAULT_PORT, .workers = DEFAULT_WORKERS, .ttl = -1};
+    serve v = {.a = a, .port = DEFAULT_PORT, .workers = LIMIT_WORKERS, .ttl = -1};
     serve_options *o = &v.setup.options;
     o->address = "127.0.0.1";
     const option options[] = {

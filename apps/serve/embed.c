@@ -17,7 +17,17 @@ static bool starts(const char *text, const char *with)
     return strncasecmp(text, with, strlen(with)) == 0;
 }
 
-static simile_status fetch(const server *s, const char *url, bool upright, simile_image **out, simile_error *err)
+/* A stranger's server may take LIMIT_REMOTE_SECONDS for each picture, and a worker waits for it: half of them at most,
+ * so that the others are left for everybody else. */
+static bool may_fetch(server *s)
+{
+    const int workers = s->options.workers > 0 ? s->options.workers : LIMIT_WORKERS;
+    if (atomic_fetch_add(&s->fetching, 1) < (workers + 1) / 2) return true;
+    atomic_fetch_sub(&s->fetching, 1);
+    return false;
+}
+
+static simile_status fetch(server *s, const char *url, bool upright, simile_image **out, simile_error *err)
 {
     const simile_fetch_options o = {.struct_size = sizeof o,
                                     .max_bytes = LIMIT_REMOTE_BYTES,
@@ -28,7 +38,10 @@ static simile_status fetch(const server *s, const char *url, bool upright, simil
     if (!s->options.remote_images)
         return err_set(err, SIMILE_E_UNSUPPORTED,
                        "this server fetches no pictures from URLs; send the picture itself as a data: URI");
-    return simile_image_fetch(url, &o, out, err);
+    if (!may_fetch(s)) return err_set(err, SIMILE_E_BUSY, "too many pictures are being fetched already");
+    const simile_status status = simile_image_fetch(url, &o, out, err);
+    atomic_fetch_sub(&s->fetching, 1);
+    return status;
 }
 
 static simile_status decode_base64(const embed_input *in, bool upright, simile_image **out, simile_error *err)

@@ -617,7 +617,7 @@ static simile_status start_threads(http *h, simile_error *err)
                                 .step = step,
                                 .tick = tick,
                                 .user = h};
-    const int n = h->s->options.workers > 0 ? h->s->options.workers : 8;
+    const int n = h->s->options.workers > 0 ? h->s->options.workers : LIMIT_WORKERS;
     RETURN_IF_ERROR(workers_new(n, (size_t)l->queue, run_handler, h, &h->workers, err));
     return reaper_new(&setup, &h->reaper, err);
 }

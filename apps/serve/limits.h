@@ -22,6 +22,7 @@ enum {
     LIMIT_TERMS = 32,                 /* of one search */
     LIMIT_RESULTS = 1000,             /* of one page of answers */
     LIMIT_OFFSET = 1000 * 1000,
+    LIMIT_WORKERS = 8,       /* requests that are worked on at once, unless --workers says otherwise */
     LIMIT_QUEUE = 256,       /* requests that wait for a worker */
     LIMIT_WAITING = 1024,    /* pieces of work that wait for an encoder */
     LIMIT_BATCH = 32,        /* pieces of work that are encoded at once */

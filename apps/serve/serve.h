@@ -17,6 +17,7 @@
 #include "serve/limits.h"
 #include "simile.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 typedef struct events events;   /* events.h: news for server-sent events */
@@ -55,7 +56,8 @@ typedef struct server {
     jobs *jobs;
     events *events;
     metrics *metrics;
-    int64_t started; /* seconds since 1970 */
+    int64_t started;     /* seconds since 1970 */
+    atomic_int fetching; /* pictures by URL */
 } server;
 
 #endif

@@ -207,6 +207,25 @@ static void urls_of_private_places_are_refused(void **state)
     whole.s.options.remote_images = false;
 }
 
+/* Whoever waits for a picture from elsewhere keeps a worker waiting: half of them do so at once. */
+static void few_urls_are_fetched_at_once(void **state)
+{
+    static const char body[] = "{\"input\":\"http://127.0.0.1/x.png\",\"modality\":\"image\"}";
+    (void)state;
+    whole.s.options.remote_images = true;
+    whole.s.options.workers = 6;
+    atomic_store(&whole.s.fetching, 3);
+    refused("/v1/embeddings", body, 429, "being fetched already");
+    refused("/v1/embeddings", body, 429, "being fetched already");
+    atomic_store(&whole.s.fetching, 2);
+    refused("/v1/embeddings", body, 400, "not a public one");
+    refused("/v1/embeddings", body, 400, "not a public one");
+    assert_int_equal(atomic_load(&whole.s.fetching), 2);
+    atomic_store(&whole.s.fetching, 0);
+    whole.s.options.remote_images = false;
+    whole.s.options.workers = 0;
+}
+
 static void counts_are_bounded(void **state)
 {
     buf body;
@@ -290,6 +309,7 @@ int main(void)
         cmocka_unit_test(dimensions_cut),
         cmocka_unit_test(bad_requests_are_refused),
         cmocka_unit_test(urls_of_private_places_are_refused),
+        cmocka_unit_test(few_urls_are_fetched_at_once),
         cmocka_unit_test(counts_are_bounded),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(one_model_is_told),
