@@ -76,9 +76,6 @@ simile_status api_id(const request *q, const char *what, int64_t *out, simile_er
 /* Ends a handler: nothing when status is 0, else the error, with reply->status where that says more. */
 void api_end(reply *r, simile_status status, const simile_error *err);
 
-/* The tower of the catalogue, held, its model checked against it. */
-simile_status api_tower(server *s, tower **out, simile_error *err);
-
 /* ---- handlers ---- */
 
 void api_search(server *s, const request *q, reply *r);

@@ -131,16 +131,3 @@ void api_end(reply *r, simile_status status, const simile_error *err)
     if (!status) return;
     reply_error(r, r->status >= 400 ? r->status : 0, err);
 }
-
-simile_status api_tower(server *s, tower **out, simile_error *err)
-{
-    tower *t = towers_main(s->towers);
-    *out = NULL;
-    RETURN_IF_ERROR(tower_hold(t, err));
-    const simile_status status = simile_library_check_model(s->library, tower_model(t), err);
-    if (status)
-        tower_release(t);
-    else
-        *out = t;
-    return status;
-}

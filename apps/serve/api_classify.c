@@ -9,6 +9,7 @@
 #include "reading.h"
 #include "serve/api.h"
 #include "serve/clock.h"
+#include "serve/embed.h"
 #include "show.h"
 
 #include <inttypes.h>
@@ -161,7 +162,7 @@ static void write_answer(const judging *j, const char *texts, const char *text, 
 
 static simile_status judge(judging *j, simile_error *err)
 {
-    RETURN_IF_ERROR(api_tower(j->server, &j->tower, err));
+    RETURN_IF_ERROR(catalog_tower(j->server, &j->tower, err));
     RETURN_IF_ERROR(take_picture(j, err));
     return score(j, err);
 }

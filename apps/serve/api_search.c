@@ -10,6 +10,7 @@
 #include "reading.h"
 #include "serve/api.h"
 #include "serve/clock.h"
+#include "serve/embed.h"
 #include "serve/metrics.h"
 
 static const char *const targets[] = {"image", "text"};
@@ -27,7 +28,8 @@ typedef struct {
     simile_query query;
     simile_read_options how;
     simile_term terms[LIMIT_TERMS];
-    source sources[LIMIT_TERMS]; /* of the terms that are pictures */
+    source sources[LIMIT_TERMS];      /* of the terms that are pictures */
+    simile_reading seen[LIMIT_TERMS]; /* of those terms: their vectors and how long they are */
     size_t n_terms, n_texts, n_pictures;
     tower *tower; /* held where a term needs it */
     simile_readings *readings;
@@ -170,20 +172,17 @@ static simile_status see(search *s, size_t at, float *out, simile_error *err)
     const simile_image *const images[] = {image};
     const simile_status status = tower_images(s->tower, images, 1, out, err);
     simile_image_free(image);
-    s->terms[at].vector = out;
+    s->seen[at] = vector_reading(out, simile_model_get_info(tower_model(s->tower))->dim);
+    s->terms[at].kind = SIMILE_TERM_READING;
+    s->terms[at].reading = &s->seen[at];
     return status;
 }
 
-/* The library takes as many numbers as its own vectors have: those are what the tower's are, by api_tower, unless
- * nothing is in it. */
 static simile_status see_pictures(search *s, simile_error *err)
 {
-    simile_stats stats;
     if (!s->n_pictures) return SIMILE_OK;
-    RETURN_IF_ERROR(simile_library_get_stats(s->server->library, &stats, err));
-    const int32_t own = simile_model_get_info(tower_model(s->tower))->dim;
-    const size_t dim = (size_t)(own > stats.dim ? own : stats.dim);
-    s->vectors = mem_zero_array(s->n_pictures * dim, sizeof *s->vectors);
+    const size_t dim = (size_t)simile_model_get_info(tower_model(s->tower))->dim;
+    s->vectors = mem_array(s->n_pictures * dim, sizeof *s->vectors);
     if (!s->vectors) return err_nomem(err);
     float *next = s->vectors;
     for (size_t i = 0; i < s->n_terms; i++) {
@@ -197,7 +196,7 @@ static simile_status see_pictures(search *s, simile_error *err)
 static simile_status run(search *s, simile_error *err)
 {
     if (!s->n_terms) return err_set(err, SIMILE_E_ARG, "there is nothing to search for: no term, no 'text', no 'not'");
-    if (s->n_texts || s->n_pictures) RETURN_IF_ERROR(api_tower(s->server, &s->tower, err));
+    if (s->n_texts || s->n_pictures) RETURN_IF_ERROR(catalog_tower(s->server, &s->tower, err));
     RETURN_IF_ERROR(read_texts(s, err));
     RETURN_IF_ERROR(see_pictures(s, err));
     s->query.terms = s->terms;

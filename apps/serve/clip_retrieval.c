@@ -314,7 +314,8 @@ static void search(server *s, const knn *k, const float *vector, size_t dim, rep
 {
     simile_error err;
     simile_results *results;
-    const simile_term term = {.kind = SIMILE_TERM_VECTOR, .weight = 1, .vector = vector};
+    const simile_reading reading = vector_reading(vector, (int32_t)dim);
+    const simile_term term = {.kind = SIMILE_TERM_READING, .weight = 1, .reading = &reading};
     const simile_query query = {.struct_size = sizeof query,
                                 .terms = &term,
                                 .n_terms = 1,
@@ -338,9 +339,9 @@ static void search(server *s, const knn *k, const float *vector, size_t dim, rep
 static void answer(server *s, const knn *k, reply *r)
 {
     simile_error err;
-    tower *t = towers_main(s->towers);
-    if (tower_hold(t, &err)) {
-        refuse_error(r, status_of_model(&err), &err);
+    tower *t;
+    if (catalog_tower(s, &t, &err)) {
+        refuse_error(r, status_of(&err), &err);
         return;
     }
     const size_t dim = (size_t)simile_model_get_info(tower_model(t))->dim;

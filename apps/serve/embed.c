@@ -3,12 +3,33 @@
 #include "serve/embed.h"
 
 #include "base/mem.h"
+#include "serve/forms.h"
 
 #include <string.h>
 #include <strings.h>
 
 /* Pictures wait for company until there are so many pixels of them. */
 enum { ENOUGH_PIXELS = 8 * 1000 * 1000 };
+
+simile_status catalog_tower(server *s, tower **out, simile_error *err)
+{
+    tower *t = towers_main(s->towers);
+    *out = NULL;
+    simile_status status = tower_hold(t, err);
+    if (status) return status_of_model(err) == 503 ? status : (err->status = SIMILE_E_INTERNAL);
+    status = simile_library_check_model(s->library, tower_model(t), err);
+    if (status)
+        tower_release(t);
+    else
+        *out = t;
+    return status;
+}
+
+simile_reading vector_reading(const float *vector, int32_t dim)
+{
+    return (simile_reading){
+        .text = "", .candidate = -1, .text_model = "", .vectors = vector, .n_vectors = 1, .dim = dim};
+}
 
 /* ---- pictures ---- */
 

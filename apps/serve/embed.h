@@ -36,4 +36,12 @@ simile_status embed_picture(server *s, const embed_input *in, bool upright, simi
 simile_status embed_all(server *s, tower *t, const embed_input *in, size_t n, embed_options *options, float *out,
                         simile_error *err);
 
+/* The tower of the catalogue, held, its model checked against it. Errors: VERSION (the vectors are another model's),
+ * BUSY, CANCELLED, NOMEM; INTERNAL whatever else keeps the model from being loaded: that is no fault of a request. */
+simile_status catalog_tower(server *s, tower **out, simile_error *err);
+
+/* A vector as a term of a search: unlike SIMILE_TERM_VECTOR the library is told how long it is, which by then may not
+ * be what those of the catalogue are. It lives as long as the vector. */
+simile_reading vector_reading(const float *vector, int32_t dim);
+
 #endif

@@ -409,11 +409,22 @@ static int32_t first_candidate(const simile_query *q)
     return -1;
 }
 
+/* Nothing is left of another model's vectors: then those of the query may be of another length. */
+static bool is_emptied(const search *s)
+{
+    if (s->set->n) return false;
+    bool other = s->encoder && s->dim != encoder_dim(s->encoder);
+    for (size_t i = 0; i < s->query.n_terms && !other; i++) {
+        const simile_term *term = &s->query.terms[i];
+        other = term->kind == SIMILE_TERM_READING && term->reading->dim != s->dim;
+    }
+    return other;
+}
+
 static simile_status run(search *s, simile_results *results, simile_error *err)
 {
     RETURN_IF_ERROR(prepare(s, err));
-    const bool emptied = s->encoder && !s->set->n && s->dim != encoder_dim(s->encoder);
-    if (!s->dim || emptied) return SIMILE_OK; /* there is nothing to find */
+    if (!s->dim || is_emptied(s)) return SIMILE_OK; /* there is nothing to find */
     for (size_t i = 0; i < s->query.n_terms; i++) RETURN_IF_ERROR(add_term(s, i, err));
     RETURN_IF_ERROR(make_bitmap(s, err));
     RETURN_IF_ERROR(s->several ? scan_each(s, err) : scan_once(s, err));

@@ -444,7 +444,16 @@ static void another_models_vectors_are_refused(void **state)
     assert_ok(simile_search(library, encoder, &query, &results, &err));
     assert_int_equal(simile_results_count(results), 0);
     simile_results_free(results);
+    /* A vector of another length finds nothing either. */
+    const float numbers[3] = {1, 2, 3};
+    const simile_reading reading = {.text = "", .candidate = -1, .vectors = numbers, .n_vectors = 1, .dim = 3};
+    const simile_term seen = {.kind = SIMILE_TERM_READING, .reading = &reading, .weight = 1};
+    const simile_query by_vector = {.struct_size = sizeof by_vector, .terms = &seen, .n_terms = 1};
+    assert_ok(simile_search(library, NULL, &by_vector, &results, &err));
+    assert_int_equal(simile_results_count(results), 0);
+    simile_results_free(results);
     assert_ok(simile_library_add(library, encoder, &path, 1, NULL, NULL, &err));
+    assert_fails(simile_search(library, NULL, &by_vector, &results, &err), SIMILE_E_VERSION);
     assert_ok(simile_search(library, encoder, &query, &results, &err));
     assert_int_equal(simile_results_count(results), 3);
     simile_results_free(results);

@@ -197,6 +197,47 @@ static void metadata_are_told(void **state)
     json_decref(root);
 }
 
+/* ---- a catalogue of another model ---- */
+
+/* With one text, whose vector is that of another model, and of another length. */
+static simile_library *other_catalog(void)
+{
+    static const char *const text = "a dog";
+    char path[96];
+    simile_error why;
+    simile_model *model;
+    simile_encoder *encoder;
+    simile_library *library;
+    snprintf(path, sizeof path, "%s/other.simile", whole.root);
+    assert_int_equal(simile_model_open(SIMILE_FIXTURES "/models/tiny-quick", NULL, &model, &why), SIMILE_OK);
+    assert_int_equal(simile_encoder_new(model, NULL, &encoder, &why), SIMILE_OK);
+    assert_int_equal(simile_library_open(path, model, NULL, &library, &why), SIMILE_OK);
+    assert_int_equal(simile_library_add_texts(library, encoder, &text, 1, NULL, NULL, &why), SIMILE_OK);
+    simile_encoder_free(encoder);
+    simile_model_close(model);
+    return library;
+}
+
+static void another_models_vectors_are_not_searched(void **state)
+{
+    static const char asked[] =
+        "{\"text\": \"a dog\", \"modality\": \"text\", \"num_images\": 3, \"indice_name\": null}";
+    simile_library *own = whole.s.library;
+    whole.s.library = other_catalog();
+    json_decref(post("/knn-service", asked, 409));
+    json_decref(whole_get(409, "/v1/search?text=a+dog&target=text"));
+    /* Emptied, it is anybody's. */
+    assert_int_equal(simile_library_remove_id(whole.s.library, 1, NULL), SIMILE_OK);
+    json_t *root = post("/knn-service", asked, 200);
+    assert_int_equal(json_array_size(root), 0);
+    json_decref(root);
+    root = whole_get(200, "/v1/search?text=a+dog&target=text");
+    assert_int_equal(json_integer_value(json_object_get(root, "count")), 0);
+    json_decref(root);
+    simile_library_close(whole.s.library);
+    whole.s.library = own;
+}
+
 /* ---- clip-as-service ---- */
 
 static const json_t *document(const json_t *root, size_t i)
@@ -318,12 +359,19 @@ static void wrong_documents_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(indices_are_listed),          cmocka_unit_test(a_text_finds_pictures),
-        cmocka_unit_test(a_picture_finds_itself),      cmocka_unit_test(likes_are_one_result),
-        cmocka_unit_test(vectors_and_texts_are_found), cmocka_unit_test(the_multilingual_tower_is_asked_for),
-        cmocka_unit_test(wrong_questions_are_refused), cmocka_unit_test(metadata_are_told),
-        cmocka_unit_test(documents_are_encoded),       cmocka_unit_test(models_are_named_in_the_endpoint),
-        cmocka_unit_test(matches_are_ranked),          cmocka_unit_test(wrong_documents_are_refused),
+        cmocka_unit_test(indices_are_listed),
+        cmocka_unit_test(a_text_finds_pictures),
+        cmocka_unit_test(a_picture_finds_itself),
+        cmocka_unit_test(likes_are_one_result),
+        cmocka_unit_test(vectors_and_texts_are_found),
+        cmocka_unit_test(the_multilingual_tower_is_asked_for),
+        cmocka_unit_test(wrong_questions_are_refused),
+        cmocka_unit_test(metadata_are_told),
+        cmocka_unit_test(documents_are_encoded),
+        cmocka_unit_test(models_are_named_in_the_endpoint),
+        cmocka_unit_test(another_models_vectors_are_not_searched),
+        cmocka_unit_test(matches_are_ranked),
+        cmocka_unit_test(wrong_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, full_set_up, full_tear_down);
 }
