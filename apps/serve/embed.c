@@ -60,7 +60,7 @@ static simile_status fetch(server *s, const char *url, bool upright, simile_imag
         return err_set(err, SIMILE_E_UNSUPPORTED,
                        "this server fetches no pictures from URLs; send the picture itself as a data: URI");
     if (!may_fetch(s)) return err_set(err, SIMILE_E_BUSY, "too many pictures are being fetched already");
-    const simile_status status = simile_image_fetch(url, &o, out, err);
+    const simile_status status = picture_status(simile_image_fetch(url, &o, out, err), err);
     atomic_fetch_sub(&s->fetching, 1);
     return status;
 }

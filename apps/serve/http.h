@@ -36,9 +36,11 @@ bool request_star_int(const request *q, int star, int64_t *out); /* "17", from 1
 simile_status request_json(const request *q, json_t **out, simile_error *err);
 /* The same of any text that a client sent. */
 simile_status json_body(const char *text, size_t len, json_t **out, simile_error *err);
-/* A picture in the bytes that a client sent, within LIMIT_PIXELS. */
+/* A picture in the bytes that a client sent, within LIMIT_PIXELS. FORMAT: also of a damaged one. */
 simile_status picture_decode(const void *bytes, size_t len, bool ignore_orientation, simile_image **out,
                              simile_error *err);
+/* The status for a picture of a client: FORMAT in the place of CORRUPT. */
+simile_status picture_status(simile_status status, simile_error *err);
 /* Bytes of "data:image/...;base64,...", or of bare base64 (also URL-safe, unpadded). *out is freed with mem_free. */
 simile_status base64_decode(const char *text, size_t len, unsigned char **out, size_t *out_len, simile_error *err);
 bool base64_append(buf *out, const void *bytes, size_t len);
@@ -88,8 +90,8 @@ void reply_json(reply *r, json_writer *w);
 void reply_error(reply *r, int status, const simile_error *err);
 void reply_errorf(reply *r, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* 400 ARG, FORMAT, CORRUPT, UNSUPPORTED; 404 NOT_FOUND; 409 EXISTS, VERSION; 413 LIMIT; 503 BUSY, NOMEM, CANCELLED; 500
- */
+/* 400 ARG, FORMAT, UNSUPPORTED; 404 NOT_FOUND; 409 EXISTS, VERSION; 413 LIMIT; 503 BUSY, NOMEM, CANCELLED; 500 all
+ * else: CORRUPT is what is damaged here, of a client's bytes FORMAT is said. */
 int status_of(const simile_error *err);
 /* From now on everything that is published goes to the client: `text/event-stream`. */
 void reply_events(reply *r);

@@ -93,7 +93,6 @@ int status_of(const simile_error *err)
     switch (err->status) {
     case SIMILE_E_ARG:
     case SIMILE_E_FORMAT:
-    case SIMILE_E_CORRUPT:
     case SIMILE_E_UNSUPPORTED: return 400;
     case SIMILE_E_NOT_FOUND: return 404;
     case SIMILE_E_EXISTS:

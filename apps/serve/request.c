@@ -137,10 +137,17 @@ simile_status request_json(const request *q, json_t **out, simile_error *err)
     return json_body(q->body, q->body_len, out, err);
 }
 
+simile_status picture_status(simile_status status, simile_error *err)
+{
+    if (status != SIMILE_E_CORRUPT) return status;
+    if (err) err->status = SIMILE_E_FORMAT;
+    return SIMILE_E_FORMAT;
+}
+
 simile_status picture_decode(const void *bytes, size_t len, bool ignore_orientation, simile_image **out,
                              simile_error *err)
 {
     const simile_image_options options = {
         .struct_size = sizeof options, .ignore_orientation = ignore_orientation, .max_pixels = LIMIT_PIXELS};
-    return simile_image_decode(bytes, len, &options, out, err);
+    return picture_status(simile_image_decode(bytes, len, &options, out, err), err);
 }

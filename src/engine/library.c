@@ -10,13 +10,23 @@
 
 /* ---- connections ---- */
 
+/* The catalogue was there when the library was opened: what is wrong now is no fault of whoever asks. */
+static simile_status open_again(const char *path, catalog **out, simile_error *err)
+{
+    simile_status status = catalog_open(path, true, out, err);
+    if (status == SIMILE_E_FORMAT) status = SIMILE_E_CORRUPT;
+    if (status == SIMILE_E_NOT_FOUND) status = SIMILE_E_IO;
+    if (err) err->status = status;
+    return status;
+}
+
 simile_status reader_take(simile_library *library, catalog **out, simile_error *err)
 {
     *out = NULL;
     pthread_mutex_lock(&library->lock);
     if (library->n_readers) *out = library->readers[--library->n_readers];
     pthread_mutex_unlock(&library->lock);
-    return *out ? SIMILE_OK : catalog_open(library->path, true, out, err);
+    return *out ? SIMILE_OK : open_again(library->path, out, err);
 }
 
 void reader_give(simile_library *library, catalog *reader, bool reusable)

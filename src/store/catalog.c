@@ -88,8 +88,9 @@ static simile_status status_of(int code)
 
 simile_status store_error(const catalog *c, int code, const char *action, simile_error *err)
 {
-    const simile_status status = status_of(code);
+    simile_status status = status_of(code);
     const char *name = c->schema->name;
+    if (status == SIMILE_E_FORMAT && c->version) status = SIMILE_E_CORRUPT; /* it was ours when it was opened */
     if (status == SIMILE_E_NOMEM) return err_nomem(err);
     if (status == SIMILE_E_BUSY)
         return err_set(err, status, "cannot %s %s '%s': another program is writing to it", action, name, c->path);

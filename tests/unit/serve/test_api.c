@@ -756,6 +756,64 @@ static void test_forgetting(void **state)
     assert_true(file_exists(path)); /* files are never touched */
 }
 
+/* Over a copy of the catalogue whose bytes from `from` on are overwritten (-1: that is gone) when the server has opened
+ * it: whoever asks did nothing wrong. */
+static void damaged(long from)
+{
+    static const char *const targets[] = {
+        "/v1/items",           "/v1/items/1",           "/v1/facets",    "/v1/search?text=a+cat",
+        "/v1/items/1/similar", "/v1/items/1/thumbnail", "/v1/duplicates"};
+    char path[96], *bytes;
+    size_t len;
+    simile_library *own = whole.s.library;
+    snprintf(path, sizeof path, "%s/catalog.simile", whole.root);
+    assert_int_equal(file_read(path, 1 << 24, &bytes, &len, NULL), SIMILE_OK);
+    snprintf(path, sizeof path, "%s/damaged.simile", whole.root);
+    assert_int_equal(file_replace(path, bytes, len, NULL), SIMILE_OK);
+    assert_int_equal(simile_library_open(path, NULL, NULL, &whole.s.library, NULL), SIMILE_OK);
+    if (from >= 0) {
+        memset(bytes + from, 0x55, len - (size_t)from);
+        FILE *file = fopen(path, "r+");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes, 1, len, file), len);
+        assert_int_equal(fclose(file), 0);
+    } else {
+        assert_int_equal(remove(path), 0);
+    }
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) whole_refuses(500, "GET", targets[i], NULL, "");
+    simile_library_close(whole.s.library);
+    whole.s.library = own;
+    remove(path);
+    mem_free(bytes);
+}
+
+static void test_damaged_catalogs(void **state)
+{
+    (void)state;
+    json_decref(whole_get(200, "/v1/items"));
+    damaged(0);
+    damaged(4096);
+    damaged(-1);
+}
+
+static void test_damaged_pictures(void **state)
+{
+    char path[96], *bytes;
+    size_t len;
+    buf body;
+    (void)state;
+    snprintf(path, sizeof path, "%s/pictures/cat.jpg", whole.root);
+    assert_int_equal(file_read(path, 1 << 24, &bytes, &len, NULL), SIMILE_OK);
+    buf_init(&body, 1 << 22);
+    client_multipart(&body, "image", "x.jpg", "image/jpeg", bytes, 100);
+    client_multipart_end(&body);
+    json_t *said = whole_ask(400, "POST", "/v1/search", CLIENT_MULTIPART, body.data, body.len);
+    assert_string_equal(json_text_at(json_object_get(said, "error"), "code"), "format");
+    json_decref(said);
+    buf_release(&body);
+    mem_free(bytes);
+}
+
 static void test_read_only(void **state)
 {
     const serve_options options = {.read_only = true};
@@ -796,6 +854,8 @@ int main(void)
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_keys_that_nobody_knows),
         cmocka_unit_test(test_forgetting),
+        cmocka_unit_test(test_damaged_catalogs),
+        cmocka_unit_test(test_damaged_pictures),
         cmocka_unit_test(test_read_only),
     };
     return cmocka_run_group_tests(tests, whole_set_up, whole_tear_down);
