@@ -469,8 +469,9 @@ SIMILE_API simile_status simile_library_get_vector(simile_library *library, int6
  * fewer), it stands upright, and has about 10 kB. simile_library_add makes them; one that is missing is made from the
  * file, and kept unless the library is read_only. They lie in "<catalogue>-thumbs", a file of its own that can be
  * deleted at any time, and are named by the content of the picture: what has the same hash has the same thumbnail.
- * *bytes is handed over: simile_free. Any number of threads at once. Errors: NOT_FOUND (no such item, a text, or its
- * file is gone or has other content by now), whatever decoding gives, NOMEM. */
+ * *bytes is handed over: simile_free. Any number of threads at once, of which a few make one and the others wait.
+ * Errors: NOT_FOUND (no such item, a text, or its file is gone or has other content by now), whatever decoding gives,
+ * NOMEM. */
 SIMILE_API simile_status simile_library_thumbnail(simile_library *library, int64_t id, void **bytes, size_t *len,
                                                   simile_error *err);
 

@@ -8,6 +8,7 @@
 #define SIMILE_ENGINE_INTERNAL_H
 
 #include "base/err.h"
+#include "base/gate.h"
 #include "base/pool.h"
 #include "base/space.h"
 #include "model/model.h"
@@ -62,6 +63,7 @@ struct simile_library {
     pthread_mutex_t thumbs_lock; /* guards the next two */
     thumbs *thumbs;              /* NULL until needed */
     bool thumbs_failed;          /* they cannot be had: said once, not tried again */
+    gate making;                 /* of those who decode a picture for its thumbnail */
 };
 
 /* ---- options (options.c) ---- */

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "engine/internal.h"
 
+enum { MAX_MAKING = 4 }; /* thumbnails at once: each may need a large picture in memory */
+
 /* ---- connections ---- */
 
 /* The catalogue was there when the library was opened: what is wrong now is no fault of whoever asks. */
@@ -141,6 +143,7 @@ simile_status simile_library_open(const char *path, const simile_model *handle, 
     pthread_mutex_init(&library->thumbs_lock, NULL);
     library->read_only = opt.read_only != 0;
     library->threads = threads_or_default(opt.threads);
+    gate_init(&library->making, library->threads < MAX_MAKING ? library->threads : MAX_MAKING);
     const simile_status status = open_at(library, path, handle, err);
     if (status)
         simile_library_close(library);
@@ -158,6 +161,7 @@ void simile_library_close(simile_library *library)
     catalog_close(library->writer);
     pool_free(library->pool);
     thumbnails_close(library);
+    gate_destroy(&library->making);
     pthread_mutex_destroy(&library->thumbs_lock);
     pthread_mutex_destroy(&library->scanning);
     pthread_mutex_destroy(&library->loading);

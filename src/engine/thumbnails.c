@@ -6,7 +6,7 @@
  * missing is made from the picture when somebody asks for it.
  *
  * Threads: one connection for all, guarded by the library's `thumbs_lock`, which is held for a look-up or one
- * transaction, never while a picture is decoded. */
+ * transaction, never while a picture is decoded. Few pictures are decoded at once (`making`), however many ask. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -215,26 +215,37 @@ static simile_status find_picture(simile_library *library, int64_t id, catalog_i
     return status || *path ? status : err_nomem(err);
 }
 
-simile_status simile_library_thumbnail(simile_library *library, int64_t id, void **bytes, size_t *len,
-                                       simile_error *err)
+/* Whoever waited at the gate may find that it was made meanwhile. */
+static simile_status make_missing(simile_library *library, const catalog_item *item, void **bytes, size_t *len,
+                                  simile_error *err)
 {
-    catalog_item item;
-    char *path;
     thumbnail made;
-    if (bytes) *bytes = NULL;
-    if (!library || !bytes || !len) return err_set(err, SIMILE_E_ARG, "no catalogue or no place was given");
-    *len = 0;
-    RETURN_IF_ERROR(find_picture(library, id, &item, &path, err));
-    if (item.has_hash) look_up(library, item.hash, bytes, len);
     simile_status status = SIMILE_OK;
+    gate_enter(&library->making);
+    if (item->has_hash) look_up(library, item->hash, bytes, len);
     if (!*bytes) {
-        status = make_of_file(&item, &made, err);
+        status = make_of_file(item, &made, err);
         if (!status) {
             thumbnails_keep(library, &made, 1);
             *bytes = made.bytes;
             *len = made.len;
         }
     }
+    gate_leave(&library->making);
+    return status;
+}
+
+simile_status simile_library_thumbnail(simile_library *library, int64_t id, void **bytes, size_t *len,
+                                       simile_error *err)
+{
+    catalog_item item;
+    char *path;
+    if (bytes) *bytes = NULL;
+    if (!library || !bytes || !len) return err_set(err, SIMILE_E_ARG, "no catalogue or no place was given");
+    *len = 0;
+    RETURN_IF_ERROR(find_picture(library, id, &item, &path, err));
+    if (item.has_hash) look_up(library, item.hash, bytes, len);
+    const simile_status status = *bytes ? SIMILE_OK : make_missing(library, &item, bytes, len, err);
     mem_free(path);
     return status;
 }
