@@ -76,6 +76,9 @@ simile_status api_id(const request *q, const char *what, int64_t *out, simile_er
 /* Ends a handler: nothing when status is 0, else the error, with reply->status where that says more. */
 void api_end(reply *r, simile_status status, const simile_error *err);
 
+/* The progress of long work for one request, user: the server. It ends when the server stops. */
+int api_stopping(void *user, int64_t done, int64_t total, const char *subject);
+
 /* ---- handlers ---- */
 
 void api_search(server *s, const request *q, reply *r);

@@ -120,6 +120,13 @@ simile_status api_bare(const request *q, reply *r, simile_error *err)
     return status;
 }
 
+int api_stopping(void *user, int64_t done, int64_t total, const char *subject)
+{
+    const server *s = user;
+    (void)done, (void)total, (void)subject;
+    return atomic_load(&s->stopping);
+}
+
 simile_status api_id(const request *q, const char *what, int64_t *out, simile_error *err)
 {
     if (request_star_int(q, 0, out)) return SIMILE_OK;

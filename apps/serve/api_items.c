@@ -136,7 +136,12 @@ static simile_status answer_forget(server *s, const request *q, reply *r, simile
     int64_t id;
     RETURN_IF_ERROR(api_bare(q, r, err));
     RETURN_IF_ERROR(api_id(q, "item", &id, err));
-    RETURN_IF_ERROR(simile_library_remove_id(s->library, id, err));
+    const simile_status status = simile_library_remove_id(s->library, id, err);
+    if (status == SIMILE_E_BUSY)
+        return err_set(err, status,
+                       "nothing can be forgotten while pictures are being indexed, also while that is paused: wait for "
+                       "the job's end, or cancel it");
+    if (status) return status;
     publish_catalog(s);
     reply_json(r, &w);
     jw_object(&w);
@@ -222,6 +227,9 @@ void api_facets(server *s, const request *q, reply *r)
 /* Every picture with every other takes long: one such request is worked on at a time. */
 static atomic_flag comparing = ATOMIC_FLAG_INIT;
 
+/* Most of a group, and of all groups, that are told: one group may have everything in it. */
+enum { MAX_MEMBERS = LIMIT_RESULTS, MAX_TOLD = 10 * LIMIT_RESULTS };
+
 typedef struct {
     listing *list;
     float similarity;
@@ -243,19 +251,22 @@ static int write_group(void *user, const simile_group *group)
 {
     listing *l = user;
     jw_object(&l->w);
+    jw_key(&l->w, "count"), jw_int(&l->w, (int64_t)group->n);
     jw_key(&l->w, "items"), jw_array(&l->w);
-    for (size_t i = 0; i < group->n; i++) {
+    for (size_t i = 0; i < group->n && i < MAX_MEMBERS; i++) {
         member m = {l, group->similarity[i]};
         simile_library_find(l->server->library, group->ids[i], write_member, &m, NULL);
+        l->count++;
     }
     jw_array_end(&l->w);
     jw_object_end(&l->w);
-    return 0;
+    return l->count >= MAX_TOLD;
 }
 
 static simile_status write_duplicates(const input *in, server *s, reply *r, simile_error *err)
 {
-    simile_duplicates_options options = {.struct_size = sizeof options, .similarity = 96, .limit = 50};
+    simile_duplicates_options options = {
+        .struct_size = sizeof options, .similarity = 96, .limit = 50, .progress = api_stopping, .user = s};
     listing l = {.server = s};
     char *below;
     RETURN_IF_ERROR(input_number(in, "similarity", 50, 100, &options.similarity, err));

@@ -133,7 +133,8 @@ static simile_status scan(server *s, const char *path, reply *r, simile_error *e
     census c = {0};
     if (atomic_flag_test_and_set(&scanning))
         return err_set(err, SIMILE_E_BUSY, "a folder is being looked through for somebody else already");
-    simile_status status = simile_library_scan(s->library, &path, 1, NULL, count_picture, &c, err);
+    const simile_scan_options options = {.struct_size = sizeof options, .progress = api_stopping, .user = s};
+    simile_status status = simile_library_scan(s->library, &path, 1, &options, count_picture, &c, err);
     atomic_flag_clear(&scanning);
     if (!status && c.no_memory) status = err_nomem(err);
     if (!status) {

@@ -716,6 +716,7 @@ void http_stop(http *h)
 {
     if (!h) return;
     atomic_store(&h->stopping, true);
+    atomic_store(&h->s->stopping, true);
     if (h->daemon) {
         const int fd = MHD_quiesce_daemon(h->daemon);
         if (fd >= 0) close(fd);

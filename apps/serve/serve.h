@@ -56,8 +56,9 @@ typedef struct server {
     jobs *jobs;
     events *events;
     metrics *metrics;
-    int64_t started;     /* seconds since 1970 */
-    atomic_int fetching; /* pictures by URL */
+    int64_t started;      /* seconds since 1970 */
+    atomic_int fetching;  /* pictures by URL */
+    atomic_bool stopping; /* long work for a request ends */
 } server;
 
 #endif

@@ -454,7 +454,8 @@ static void test_duplicates(void **state)
 {
     (void)state;
     json_t *all = whole_get(200, "/v1/duplicates?similarity=99.9");
-    const json_t *items = json_array_at(json_array_get(json_array_at(all, "groups", 1), 0), "items", 2);
+    const json_t *group = json_array_get(json_array_at(all, "groups", 1), 0), *items = json_array_at(group, "items", 2);
+    assert_int_equal(json_int_at(group, "count"), 2);
     assert_float_equal(json_number_at(json_array_get(items, 1), "similarity"), 100, 1e-2);
     const char *first = json_text_at(json_array_get(items, 0), "name");
     assert_true(!strcmp(first, "cat.jpg") || !strcmp(first, "again.jpg"));
@@ -646,6 +647,19 @@ static void test_scan(void **state)
     whole_refuses(404, "POST", "/v1/scan", "{\"folder\": \"/etc\"}", "");
 }
 
+/* What takes minutes over many pictures does not keep the server from stopping. */
+static void test_long_work_ends_with_the_server(void **state)
+{
+    char json[128], folder[64];
+    (void)state;
+    whole_folder("pictures", folder);
+    snprintf(json, sizeof json, "{\"folder\": \"%s\"}", folder);
+    atomic_store(&whole.s.stopping, true);
+    whole_refuses(503, "POST", "/v1/scan", json, "cancelled");
+    whole_refuses(503, "GET", "/v1/duplicates", NULL, "cancelled");
+    atomic_store(&whole.s.stopping, false);
+}
+
 static json_t *wait_for_job(int64_t id)
 {
     char target[64];
@@ -756,6 +770,33 @@ static void test_forgetting(void **state)
     assert_true(file_exists(path)); /* files are never touched */
 }
 
+static int forget_meanwhile(void *user, int64_t done, int64_t total, const char *subject)
+{
+    (void)done, (void)total, (void)subject;
+    whole_refuses(503, "DELETE", user, NULL, "while pictures are being indexed");
+    return 1;
+}
+
+static void test_forgetting_while_indexing(void **state)
+{
+    char path[128], target[64];
+    const char *folder = path;
+    simile_error err;
+    simile_model *model;
+    simile_encoder *encoder;
+    (void)state;
+    snprintf(target, sizeof target, "/v1/items/%" PRId64, whole_item("cat.jpg"));
+    snprintf(path, sizeof path, "%s/pictures/winter", whole.root);
+    const simile_add_options options = {.struct_size = sizeof options, .progress = forget_meanwhile, .user = target};
+    assert_int_equal(simile_model_open(SIMILE_MODEL, NULL, &model, &err), SIMILE_OK);
+    assert_int_equal(simile_encoder_new(model, NULL, &encoder, &err), SIMILE_OK);
+    assert_int_equal(simile_library_add(whole.s.library, encoder, &folder, 1, &options, NULL, &err),
+                     SIMILE_E_CANCELLED);
+    simile_encoder_free(encoder);
+    simile_model_close(model);
+    json_decref(whole_get(200, target));
+}
+
 /* Over a copy of the catalogue whose bytes from `from` on are overwritten (-1: that is gone) when the server has opened
  * it: whoever asks did nothing wrong. */
 static void damaged(long from)
@@ -850,10 +891,12 @@ int main(void)
         cmocka_unit_test(test_judgements_that_are_refused),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_long_work_ends_with_the_server),
         cmocka_unit_test(test_jobs),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_keys_that_nobody_knows),
         cmocka_unit_test(test_forgetting),
+        cmocka_unit_test(test_forgetting_while_indexing),
         cmocka_unit_test(test_damaged_catalogs),
         cmocka_unit_test(test_damaged_pictures),
         cmocka_unit_test(test_read_only),
