@@ -113,13 +113,15 @@ static bool read_dimensions(const json_t *body, embeddings *e, reply *r)
     return true;
 }
 
-/* Without the white space around it, as infinity takes a text. */
-static void trim(embed_input *in)
+/* The string without the white space around it, as infinity takes a text. False: no memory. */
+static bool trim(json_t *v)
 {
     static const char blanks[] = " \t\r\n\f\v";
-    const size_t skip = strspn(in->data, blanks);
-    in->data += skip;
-    in->len -= skip;
+    const char *text = json_string_value(v);
+    const size_t skip = strspn(text, blanks), whole = json_string_length(v);
+    size_t end = whole;
+    while (end > skip && strchr(blanks, text[end - 1])) end--;
+    return end - skip == whole || !json_string_setn(v, text + skip, end - skip);
 }
 
 /* What pydantic would say of an input. */
@@ -132,14 +134,17 @@ static bool check_input(const embed_input *in, const char *where, reply *r)
            invalid(r, "url_parsing", where, "Input should be a data URI or a URL of http or https");
 }
 
-static bool read_input(const json_t *v, size_t i, embeddings *e, reply *r)
+static bool read_input(json_t *v, size_t i, embeddings *e, reply *r)
 {
     char where[64];
     snprintf(where, sizeof where, "body/input/%zu", i);
     if (!json_is_string(v)) return invalid(r, "string_type", where, "Input should be a valid string");
+    if (!trim(v)) {
+        refuse(r, 503, "out of memory");
+        return false;
+    }
     embed_input *in = &e->inputs[i];
     *in = (embed_input){.kind = EMBED_TEXT, .data = json_string_value(v), .len = json_string_length(v)};
-    trim(in);
     if (e->modality == MODALITY_IMAGE || (!e->modality && strncasecmp(in->data, "data:image/", 11) == 0))
         in->kind = EMBED_URI;
     return check_input(in, where, r);
@@ -153,9 +158,9 @@ static bool check_count(const embeddings *e, reply *r)
            invalid(r, "too_long", "body/input", "List should have at most 32 items after validation");
 }
 
-static bool read_inputs(const json_t *body, embeddings *e, reply *r)
+static bool read_inputs(json_t *body, embeddings *e, reply *r)
 {
-    const json_t *v = json_object_get(body, "input");
+    json_t *v = json_object_get(body, "input");
     const bool list = json_is_array(v);
     if (!v) return invalid(r, "missing", "body/input", "Field required");
     if (!list && !json_is_string(v))
@@ -174,7 +179,7 @@ static bool read_inputs(const json_t *body, embeddings *e, reply *r)
     return check_count(e, r);
 }
 
-static bool read_embeddings(const json_t *body, bool pictures, embeddings *e, reply *r)
+static bool read_embeddings(json_t *body, bool pictures, embeddings *e, reply *r)
 {
     e->model = no_model;
     if (!read_word(body, "model", &e->model, r) || !read_format(body, e, r)) return false;
@@ -426,7 +431,7 @@ static int list_one(void *user, const char *name, tower *t, bool loaded)
     jw_bool(w, loaded);
     if (loaded && !tower_hold(t, NULL)) {
         write_facts(w, simile_model_get_info(tower_model(t)));
-        tower_release(t);
+        tower_release_unused(t);
     }
     jw_object_end(w);
     return l->only != NULL;

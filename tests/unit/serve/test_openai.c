@@ -104,6 +104,23 @@ static void every_spelling_of_the_path_answers(void **state)
     }
 }
 
+/* White space on both sides is none of a text's bytes. */
+static void blanks_around_a_text_do_not_count(void **state)
+{
+    buf body;
+    buf_init(&body, 1 << 20);
+    buf_text(&body, "{\"input\": [\"a red car");
+    for (int i = 0; i < LIMIT_TEXT_BYTES; i++) buf_byte(&body, ' ');
+    buf_text(&body, "\", \" \"]}");
+    json_t *root = post("/v1/embeddings", body.data, 200);
+    full_text("a red car", false, full.expected);
+    full_same(embedding(root, 0), full.expected, (size_t)full.dim);
+    full_text("", false, full.expected);
+    full_same(embedding(root, 1), full.expected, (size_t)full.dim);
+    json_decref(root);
+    buf_release(&body);
+}
+
 /* The "modality" says so, or the input itself; the older path too. */
 static void pictures_are_embedded(void **state)
 {
@@ -304,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_client_of_openai_is_served),
         cmocka_unit_test(every_spelling_of_the_path_answers),
+        cmocka_unit_test(blanks_around_a_text_do_not_count),
         cmocka_unit_test(pictures_are_embedded),
         cmocka_unit_test(texts_and_pictures_may_be_mixed),
         cmocka_unit_test(dimensions_cut),
