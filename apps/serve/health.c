@@ -41,7 +41,7 @@ static simile_status embed(tower *t, simile_error *err)
     RETURN_IF_ERROR(tower_hold(t, err));
     const bool reads = simile_model_get_info(tower_model(t))->context > 0;
     const simile_status status = reads ? check_vector(t, err) : SIMILE_OK;
-    tower_release(t);
+    tower_release_unused(t);
     return status;
 }
 

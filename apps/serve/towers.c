@@ -356,13 +356,23 @@ simile_status tower_hold(tower *t, simile_error *err)
     return status;
 }
 
-void tower_release(tower *t)
+static void release(tower *t, bool used)
 {
     for (int i = 0; i < LANES; i++) lane_expect_less(t->lanes[i]);
     pthread_mutex_lock(&t->lock);
-    t->idle_since = clock_seconds();
+    if (used) t->idle_since = clock_seconds();
     if (!--t->holders) pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
+}
+
+void tower_release(tower *t)
+{
+    release(t, true);
+}
+
+void tower_release_unused(tower *t)
+{
+    release(t, false);
 }
 
 /* ---- work ---- */

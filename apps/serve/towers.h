@@ -42,6 +42,8 @@ void towers_each(towers *t, tower_fn fn, void *user);
  * BUSY: LIMIT_MODELS others are held. CANCELLED: towers_free was called. */
 simile_status tower_hold(tower *t, simile_error *err);
 void tower_release(tower *t);
+/* The same for who only looked whether it is well: that keeps no idle model loaded, however often it is asked. */
+void tower_release_unused(tower *t);
 const simile_model *tower_model(tower *t); /* held */
 
 /* Held. out: [n, dim], raw, as simile_encode_texts and simile_encode_images. */

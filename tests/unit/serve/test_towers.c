@@ -17,6 +17,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 enum { CALLERS = 16, ROUNDS = 4, MOST_DIM = 1024 };
 
@@ -523,6 +524,15 @@ static void test_time_to_live(void **state)
         gauge_wait_for(GAUGE_MODELS_LOADED, 1);
         assert_int_equal(counters_count(COUNT_MODEL_UNLOADS), unloaded + 1);
     }
+    /* Whoever looks at it does not keep it loaded. */
+    const int64_t unloaded = counters_count(COUNT_MODEL_UNLOADS);
+    assert_int_equal(tower_hold(words, &err), SIMILE_OK);
+    tower_release(words);
+    while (counters_count(COUNT_MODEL_UNLOADS) == unloaded) {
+        if (is_loaded(t, "words") && !tower_hold(words, NULL)) tower_release_unused(words);
+        usleep(10000);
+    }
+    gauge_wait_for(GAUGE_MODELS_LOADED, 1);
     assert_true(is_loaded(t, "simile-scenes")); /* it was held */
     assert_int_equal(tower_texts(scenes, sentences, 1, out, NULL, &err), SIMILE_OK);
     assert_true(is_right(sentences[0], out));
