@@ -146,6 +146,16 @@ static simile_status check_text(const embed_input *in, simile_error *err)
                : err_set(err, SIMILE_E_LIMIT, "a text has more than %d bytes", LIMIT_TEXT_BYTES);
 }
 
+static simile_status check_count(const work *w, simile_error *err)
+{
+    size_t pictures = 0;
+    for (size_t i = 0; i < w->n; i++) pictures += w->in[i].kind > EMBED_TEXT;
+    if (pictures <= LIMIT_PICTURES) return SIMILE_OK;
+    w->options->theirs = true;
+    w->options->at = w->n - 1;
+    return err_set(err, SIMILE_E_LIMIT, "more than %d pictures in one request", LIMIT_PICTURES);
+}
+
 /* The texts of the inputs, and where their vectors belong. */
 static simile_status collect_texts(work *w, const char **texts, size_t *rows, size_t *n, simile_error *err)
 {
@@ -188,6 +198,7 @@ simile_status embed_all(server *s, tower *t, const embed_input *in, size_t n, em
     work w = {.s = s, .t = t, .in = in, .n = n, .options = options, .dim = (size_t)dim, .out = out};
     options->theirs = false;
     options->at = 0;
+    RETURN_IF_ERROR(check_count(&w, err));
     w.some = mem_array(LIMIT_BATCH * w.dim, sizeof *w.some);
     simile_status status = w.some ? take_texts(&w, err) : err_nomem(err);
     if (!status) status = take_pictures(&w, err);

@@ -32,7 +32,7 @@ typedef struct {
 /* The picture of one input. Errors also: UNSUPPORTED (a URL, and those are not fetched). */
 simile_status embed_picture(server *s, const embed_input *in, bool upright, simile_image **out, simile_error *err);
 
-/* t: held. out: [n, dim]. */
+/* t: held. out: [n, dim]. Errors also: LIMIT (more than LIMIT_PICTURES, or a text too long). */
 simile_status embed_all(server *s, tower *t, const embed_input *in, size_t n, embed_options *options, float *out,
                         simile_error *err);
 

@@ -356,6 +356,17 @@ static void wrong_documents_are_refused(void **state)
     json_decref(post("/post", "[", 422));
 }
 
+static void too_many_pictures_are_refused(void **state)
+{
+    buf body;
+    buf_init(&body, 1 << 16);
+    buf_text(&body, "{\"data\": [{\"text\": \"x\"}");
+    for (int i = 0; i <= LIMIT_PICTURES; i++) buf_text(&body, ", {\"blob\": \"AAAA\"}");
+    buf_text(&body, "]}");
+    json_decref(post("/post", body.data, 413));
+    buf_release(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +383,7 @@ int main(void)
         cmocka_unit_test(another_models_vectors_are_not_searched),
         cmocka_unit_test(matches_are_ranked),
         cmocka_unit_test(wrong_documents_are_refused),
+        cmocka_unit_test(too_many_pictures_are_refused),
     };
     return cmocka_run_group_tests(tests, full_set_up, full_tear_down);
 }
