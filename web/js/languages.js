@@ -6,6 +6,7 @@ import { load, save } from "./store.js";
 // What the server reads (/v1/stats), kept as "de multilingual,en direct" so that the first search of a visit has it.
 let known = load("languages", "")
   .split(",")
+  .filter((one) => one !== "")
   .map((one) => one.split(" "))
   .map(([code, via]) => ({ code, via }));
 
