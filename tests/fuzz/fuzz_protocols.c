@@ -45,6 +45,7 @@ simile_status tower_hold(tower *t, simile_error *err)
 }
 
 void tower_release(tower *t) {}
+void tower_release_unused(tower *t) {}
 
 const simile_model *tower_model(tower *t)
 {
