@@ -11,6 +11,7 @@
  * fields are accepted and, as upstream without such models, do nothing. Pictures of a query are set upright, as those
  * in the catalogue were. Errors: {"message": "..."}, as flask-restful has it. Threads: any. */
 #include "base/mem.h"
+#include "serve/clock.h"
 #include "serve/embed.h"
 #include "serve/forms.h"
 #include "serve/http.h"
@@ -19,7 +20,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static const char index_name[] = "simile";
 static const float alike = 0.94f;
@@ -303,13 +303,6 @@ static void write_results(server *s, const simile_results *results, const knn *k
     mem_free(l.hits);
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void search(server *s, const knn *k, const float *vector, size_t dim, reply *r)
 {
     simile_error err;
@@ -321,7 +314,7 @@ static void search(server *s, const knn *k, const float *vector, size_t dim, rep
                                 .n_terms = 1,
                                 .target = k->texts ? SIMILE_KIND_TEXT : SIMILE_KIND_IMAGE,
                                 .limit = (int32_t)k->ids};
-    const double since = seconds();
+    const double since = clock_seconds();
     if (!k->ids) { /* 0 would be the library's default */
         buf_text(&r->body, "[]");
         return;
@@ -331,7 +324,7 @@ static void search(server *s, const knn *k, const float *vector, size_t dim, rep
         return;
     }
     metrics_count(s->metrics, COUNT_SEARCHES, 1);
-    metrics_observe(s->metrics, HISTOGRAM_SEARCH_SECONDS, seconds() - since);
+    metrics_observe(s->metrics, HISTOGRAM_SEARCH_SECONDS, clock_seconds() - since);
     write_results(s, results, k, dim, r);
     simile_results_free(results);
 }
