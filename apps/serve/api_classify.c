@@ -160,8 +160,17 @@ static void write_answer(const judging *j, const char *texts, const char *text, 
     jw_object_end(&w);
 }
 
+/* Each text may be translated into so many, and each of those is put into every template. */
+static simile_status check_work(const judging *j, simile_error *err)
+{
+    const size_t each = (j->how.candidates > 1 ? (size_t)j->how.candidates : 1) * (j->n_templates ? j->n_templates : 1);
+    if (j->n * each <= LIMIT_TEXTS) return SIMILE_OK;
+    return err_set(err, SIMILE_E_LIMIT, "texts x candidates x templates are more than %d", LIMIT_TEXTS);
+}
+
 static simile_status judge(judging *j, simile_error *err)
 {
+    RETURN_IF_ERROR(check_work(j, err));
     RETURN_IF_ERROR(catalog_tower(j->server, &j->tower, err));
     RETURN_IF_ERROR(take_picture(j, err));
     return score(j, err);
@@ -175,8 +184,6 @@ static simile_status read_templates(judging *j, simile_error *err)
     for (size_t i = 0; i < j->n_templates; i++)
         if (!strstr(j->templates[i], "{}"))
             return err_set(err, SIMILE_E_ARG, "the template '%.80s' has no {} for the label", j->templates[i]);
-    if (j->n * j->n_templates > LIMIT_TEXTS)
-        return err_set(err, SIMILE_E_LIMIT, "labels x templates are more than %d", LIMIT_TEXTS);
     j->how.labels = 1;
     j->how.templates = j->templates;
     j->how.n_templates = j->n_templates;

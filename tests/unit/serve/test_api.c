@@ -572,6 +572,18 @@ static void test_many_texts(void **state)
     assert_true(counted("\nsimile_batch_texts_bucket{le=\"32\"} ") == counted("\nsimile_batch_texts_count "));
 }
 
+static void test_texts_times_candidates(void **state)
+{
+    buf body;
+    (void)state;
+    buf_init(&body, 1 << 16);
+    buf_text(&body, "{\"id\": 1, \"candidates\": 64, \"texts\": [\"a\"");
+    for (int i = 0; i < LIMIT_TEXTS / 64; i++) buf_text(&body, ", \"a\"");
+    buf_text(&body, "]}");
+    whole_refuses(413, "POST", "/v1/compare", body.data, "texts x candidates x templates");
+    buf_release(&body);
+}
+
 static void test_judgements_that_are_refused(void **state)
 {
     static const struct {
@@ -888,6 +900,7 @@ int main(void)
         cmocka_unit_test(test_classify),
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_texts_times_candidates),
         cmocka_unit_test(test_judgements_that_are_refused),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_scan),
