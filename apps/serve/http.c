@@ -16,11 +16,11 @@
 #include "serve/listen.h"
 
 #include "base/mem.h"
-#include "serve/clock.h"
 #include "serve/exchange.h"
 #include "serve/log.h"
 #include "serve/metrics.h"
 #include "serve/stream.h"
+#include "serve/wait.h"
 #include "serve/workers.h"
 
 #include <arpa/inet.h>
@@ -671,7 +671,7 @@ static simile_status make(server *s, const http_setup *setup, int fd, http **out
     h->limits = limits_of(setup);
     h->port = facts_of_socket(fd, address);
     pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->done, NULL);
+    wait_condition(&h->done);
     reached.address = address;
     simile_status status = guard_check(&reached, err);
     if (!status) status = guard_new(&s->options, &h->guard, err);
@@ -703,11 +703,9 @@ int http_port(const http *h)
 /* Waits until everything that arrived is answered, for a while: a client may never read its reply. */
 static void wait_for_replies(http *h)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SECONDS_TO_SEND;
+    const double until = clock_seconds() + SECONDS_TO_SEND;
     pthread_mutex_lock(&h->lock);
-    while (h->busy && !pthread_cond_timedwait(&h->done, &h->lock, &until)) {
+    while (h->busy && !wait_until(&h->done, &h->lock, until)) {
     }
     pthread_mutex_unlock(&h->lock);
 }

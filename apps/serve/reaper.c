@@ -10,7 +10,7 @@
 #include "serve/reaper.h"
 
 #include "base/mem.h"
-#include "serve/clock.h"
+#include "serve/wait.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -76,12 +76,7 @@ static void *watch(void *user)
     reaper *r = user;
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        const double at = (double)until.tv_nsec / 1e9 + r->setup.step;
-        until.tv_sec += (time_t)at;
-        until.tv_nsec = (long)((at - (double)(time_t)at) * 1e9);
-        pthread_cond_timedwait(&r->stop, &r->lock, &until);
+        wait_until(&r->stop, &r->lock, clock_seconds() + r->setup.step);
         if (r->stopping) break;
         look(r);
         pthread_mutex_unlock(&r->lock);
@@ -99,7 +94,7 @@ simile_status reaper_new(const reaper_setup *setup, reaper **out, simile_error *
     if (!r) return err_nomem(err);
     r->setup = *setup;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->stop, NULL);
+    wait_condition(&r->stop);
     if (pthread_create(&r->thread, NULL, watch, r)) {
         mem_free(r);
         return err_set(err, SIMILE_E_NOMEM, "cannot start a thread");
