@@ -24,6 +24,8 @@
 #include "serve/workers.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -378,6 +380,14 @@ static uint64_t last_event(const exchange *ex)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
+/* A client that vanished without a word would keep its stream until TCP gives up, a quarter of an hour later: signs of
+ * life go into the socket all the same. So what is sent has to be acknowledged in time. */
+static void expect_acknowledgement(const http *h, const exchange *ex)
+{
+    const unsigned int ms = (unsigned int)h->limits.idle_seconds * 1000;
+    if (setsockopt(descriptor(ex), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms)) errno = 0; /* a socket of files */
+}
+
 static simile_status open_stream(http *h, exchange *ex, simile_error *err)
 {
     listening *l = mem_new(listening);
@@ -392,7 +402,10 @@ static simile_status open_stream(http *h, exchange *ex, simile_error *err)
     metrics_gauge(h->s->metrics, GAUGE_STREAMS, 1);
     ex->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, l, end_stream);
     ex->endless = ex->response != NULL;
-    if (ex->endless) return SIMILE_OK;
+    if (ex->endless) {
+        expect_acknowledgement(h, ex);
+        return SIMILE_OK;
+    }
     end_stream(l);
     return err_nomem(err);
 }
