@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * scan.c - exact nearest rows: see scan.h.
  *
- * Rows are handed to the threads in blocks. Each thread keeps the best k of what it has seen in a heap whose root is
- * the worst of them, and the heaps are merged by one sort. Hits are totally ordered (score, then id), so neither the
- * blocks nor the threads can show in the answer. A scan reads every row once and is bound by memory: at 512 numbers a
- * row the arithmetic of one AVX2 core keeps ahead of what that core can load (bench/bench_search.c measures both).
+ * Rows are handed to the threads in blocks. Each thread keeps the best k of what it has seen (best.h). A scan reads
+ * every row once and is bound by memory: at 512 numbers a row the arithmetic of one AVX2 core keeps ahead of what that
+ * core can load (bench/bench_search.c measures both).
  *
  * With a bitmap, blocks in which no row is allowed are not read at all, and in partly allowed ones each allowed row is
  * scored alone: the same kernel, hence the same score.
@@ -12,8 +11,10 @@
  * Threads: scan_top() only reads the set; any number of calls may run at once, each with a pool of its own or none. */
 #include "index/scan.h"
 
-#include "base/mem.h"
+#include "index/best.h"
 #include "index/kernels.h"
+
+#include <string.h>
 
 enum { BLOCK_ROWS = 1024 }; /* a multiple of 64: a block owns whole words of the bitmap */
 
@@ -33,60 +34,6 @@ const scan_kernels *scan_kernels_best(void)
     const scan_kernels *best = scan_kernels_named("avx512");
     if (!best) best = scan_kernels_named("avx2");
     return best ? best : &kernels_plain;
-}
-
-/* ---- the best k ---- */
-
-typedef struct {
-    scan_hit *hits; /* a binary heap, the worst at [0] */
-    size_t n, k;
-} heap;
-
-static inline bool is_worse(scan_hit a, scan_hit b)
-{
-    return a.score < b.score || (a.score == b.score && a.id > b.id);
-}
-
-static void sift_up(scan_hit *hits, size_t at)
-{
-    const scan_hit moving = hits[at];
-    while (at && is_worse(moving, hits[(at - 1) / 2])) {
-        hits[at] = hits[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    hits[at] = moving;
-}
-
-static void sift_down(scan_hit *hits, size_t n)
-{
-    const scan_hit moving = hits[0];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= n) break;
-        if (child + 1 < n && is_worse(hits[child + 1], hits[child])) child++;
-        if (!is_worse(hits[child], moving)) break;
-        hits[at] = hits[child];
-        at = child;
-    }
-    hits[at] = moving;
-}
-
-static inline void heap_offer(heap *h, scan_hit hit)
-{
-    if (h->n < h->k) {
-        h->hits[h->n] = hit;
-        sift_up(h->hits, h->n++);
-    } else if (is_worse(h->hits[0], hit)) {
-        h->hits[0] = hit;
-        sift_down(h->hits, h->n);
-    }
-}
-
-static int best_first(const void *a, const void *b)
-{
-    const scan_hit x = *(const scan_hit *)a, y = *(const scan_hit *)b;
-    return is_worse(x, y) - is_worse(y, x);
 }
 
 /* ---- the scan ---- */
@@ -148,20 +95,6 @@ static void scan_block(void *user, size_t block, int worker)
         scan_allowed(job, h, first, end);
 }
 
-/* Sorts what the workers kept and copies the best k. all: [workers, k], heap w starting at w x k. */
-static size_t merge(scan_hit *all, const heap *heaps, size_t workers, size_t k, scan_hit *out)
-{
-    size_t n = 0;
-    for (size_t w = 0; w < workers; w++) {
-        memmove(all + n, heaps[w].hits, heaps[w].n * sizeof *all);
-        n += heaps[w].n;
-    }
-    if (n) qsort(all, n, sizeof *all, best_first);
-    if (n > k) n = k;
-    if (n) memcpy(out, all, n * sizeof *out);
-    return n;
-}
-
 simile_status scan_top(const scan_set *set, const float *query, size_t k, pool *threads, scan_hit *out, size_t *found,
                        simile_error *err)
 {
@@ -175,22 +108,14 @@ simile_status scan_top(const scan_set *set, const float *query, size_t k, pool *
     const size_t blocks = (set->n - 1) / BLOCK_ROWS + 1;
     if (blocks == 1) threads = NULL;
     const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
-    size_t slots;
-    scan_hit *all = mem_mul(workers, k, &slots) ? mem_array(slots, sizeof *all) : NULL;
-    heap *heaps = mem_zero_array(workers, sizeof *heaps);
-    if (!all || !heaps) {
-        mem_free(all);
-        mem_free(heaps);
-        return err_nomem(err);
-    }
-    for (size_t w = 0; w < workers; w++) heaps[w] = (heap){.hits = all + w * k, .k = k};
-    scan_job job = {.set = set, .query = query, .kernels = scan_kernels_best(), .heaps = heaps};
+    best kept;
+    if (!best_init(&kept, workers, k)) return err_nomem(err);
+    scan_job job = {.set = set, .query = query, .kernels = scan_kernels_best(), .heaps = kept.heaps};
     if (threads)
         pool_run(threads, blocks, scan_block, &job);
     else
         for (size_t block = 0; block < blocks; block++) scan_block(&job, block, 0);
-    *found = merge(all, heaps, workers, k, out);
-    mem_free(heaps);
-    mem_free(all);
+    *found = best_merge(&kept, out);
+    best_release(&kept);
     return SIMILE_OK;
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sums_avx512vnni.c - sums of products of 4-bit numbers with AVX-512 VNNI: vpdpbusd multiplies unsigned bytes by signed
+ * ones and adds fours of them to 32 bits. Four rows at a time share the loads of the query. */
+#include "index/kernels.h"
+
+#include <immintrin.h>
+
+enum { ROWS = 4 };
+
+/* Adds one group of a row to its sum. */
+static inline __m512i add_group(__m512i sum, const uint8_t *bytes, __m512i q_low, __m512i q_high)
+{
+    const __m512i mask = _mm512_set1_epi8(15), both = _mm512_loadu_si512(bytes);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(both, mask), q_low);
+    return _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(both, 4), mask), q_high);
+}
+
+static inline __m256i halves(__m512i v)
+{
+    return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+}
+
+/* The four sums of four vectors. */
+static inline __m128i sums_of(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    const __m256i ab = _mm256_hadd_epi32(halves(a), halves(b)), cd = _mm256_hadd_epi32(halves(c), halves(d));
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
+static void four_rows(const uint8_t *rows, size_t groups, const int8_t *query, int32_t *out)
+{
+    const size_t stride = groups * CODE_GROUP;
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+    for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, query += 2 * CODE_GROUP) {
+        const __m512i q_low = _mm512_load_si512(query), q_high = _mm512_load_si512(query + CODE_GROUP);
+        a = add_group(a, rows, q_low, q_high);
+        b = add_group(b, rows + stride, q_low, q_high);
+        c = add_group(c, rows + 2 * stride, q_low, q_high);
+        d = add_group(d, rows + 3 * stride, q_low, q_high);
+    }
+    _mm_storeu_si128((__m128i *)(void *)out, sums_of(a, b, c, d));
+}
+
+static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS) four_rows(rows + i * groups * CODE_GROUP, groups, query, out + i);
+    for (; i < n; i++) {
+        const uint8_t *row = rows + i * groups * CODE_GROUP;
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t g = 0; g < groups; g++)
+            sum = add_group(sum, row + g * CODE_GROUP, _mm512_load_si512(query + 2 * g * CODE_GROUP),
+                            _mm512_load_si512(query + (2 * g + 1) * CODE_GROUP));
+        out[i] = _mm512_reduce_add_epi32(sum);
+    }
+}
+
+const code_kernels code_kernels_avx512vnni = {.name = "avx512vnni", .sums = sums};

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_codes.c - the scan over codes against the scan over floats: equal ids and equal scores, bit for bit, on data
+ * that is easy, hard or hostile, with each table of kernels. */
+#include "base/mem.h"
+#include "index/codes.h"
+#include "index/kernels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static simile_error err;
+static uint64_t random_state = 1;
+
+static const char *const kernel_names[] = {"plain", "avx2", "avx512vnni"};
+enum { KERNELS = sizeof kernel_names / sizeof *kernel_names };
+
+static uint64_t next_random(void)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return random_state >> 33;
+}
+
+static float random_float(void)
+{
+    return (float)next_random() / (float)(UINT64_C(1) << 30) - 1.0f;
+}
+
+/* ---- kernels ---- */
+
+static void fill_numbers(uint8_t *rows, size_t n_rows, int8_t *query, size_t n_query, int kind)
+{
+    for (size_t i = 0; i < n_rows; i++) rows[i] = kind ? 0xff : (uint8_t)next_random();
+    for (size_t i = 0; i < n_query; i++)
+        query[i] = (int8_t)(kind == 1 ? 127 : kind == 2 ? -127 : (int)(next_random() % 255) - 127);
+}
+
+static void every_table_of_sums_equals_the_plain_one(void **state)
+{
+    enum { MOST_ROWS = 11 };
+    const size_t group_counts[] = {1, 2, 3, 4, 6, 9, 128};
+    size_t tried = 0;
+    for (size_t k = 0; k < KERNELS; k++) {
+        const code_kernels *kernels = code_kernels_named(kernel_names[k]);
+        if (!kernels) continue;
+        tried++;
+        assert_string_equal(kernels->name, kernel_names[k]);
+        for (size_t i = 0; i < 3 * 7 * MOST_ROWS; i++) {
+            const size_t groups = group_counts[i / 3 % 7], n = i / 21 + 1, bytes = n * groups * CODE_GROUP;
+            int32_t expected[MOST_ROWS], got[MOST_ROWS + 1];
+            uint8_t *rows = mem_aligned(bytes);
+            int8_t *query = mem_aligned(2 * groups * CODE_GROUP);
+            fill_numbers(rows, bytes, query, 2 * groups * CODE_GROUP, (int)(i % 3));
+            got[n] = 77;
+            code_kernels_plain.sums(rows, n, groups, query, expected);
+            kernels->sums(rows, n, groups, query, got);
+            assert_memory_equal(got, expected, n * sizeof *got);
+            assert_int_equal(got[n], 77);
+            if (i % 3 == 1) assert_int_equal(got[0], (int32_t)(2 * groups * CODE_GROUP) * 15 * 127);
+            mem_free(rows);
+            mem_free(query);
+        }
+    }
+    assert_true(tried >= 1);
+    assert_null(code_kernels_named("abacus"));
+    assert_non_null(code_kernels_best());
+}
+
+/* ---- data ---- */
+
+typedef enum {
+    UNIFORM,
+    CLUSTERED,
+    DUPLICATES,
+    ALL_EQUAL,
+    ZEROS,
+    DENORMALS,
+    NEAR_TIES, /* one row, and neighbours of it a bit or two away */
+    ONE_HOT,
+    HALF_STEPS, /* values at the edges of codes */
+    MAGNITUDES, /* from 2^-120 to 2^60, with rows of infinity and NaN */
+    KINDS
+} data_kind;
+
+static float *row_of(float *rows, size_t stride, size_t i)
+{
+    return rows + i * stride;
+}
+
+static void make_unit(float *x, size_t dim)
+{
+    double sum = 0;
+    for (size_t i = 0; i < dim; i++) sum += (double)x[i] * (double)x[i];
+    for (size_t i = 0; i < dim && sum > 0; i++) x[i] /= (float)sqrt(sum);
+}
+
+static void flip_bits(float *x)
+{
+    uint32_t bits;
+    memcpy(&bits, x, sizeof bits);
+    bits ^= (uint32_t)(next_random() % 4);
+    memcpy(x, &bits, sizeof bits);
+}
+
+static float odd_magnitude(size_t row)
+{
+    if (row % 97 == 3) return INFINITY;
+    if (row % 97 == 5) return NAN;
+    if (row % 97 == 7) return 0x1p120f;
+    return ldexpf(random_float(), (int)(row % 180) - 120);
+}
+
+static void fill_row(float *rows, size_t stride, size_t i, size_t dim, data_kind kind)
+{
+    float *x = row_of(rows, stride, i);
+    const float *early = row_of(rows, stride, i % 7);
+    for (size_t j = 0; j < dim; j++) x[j] = random_float();
+    make_unit(x, dim);
+    if (i < 7 && (kind == CLUSTERED || kind == DUPLICATES)) return;
+    for (size_t j = 0; j < dim; j++) switch (kind) {
+        case CLUSTERED: x[j] = early[j] + 0.2f * x[j]; break;
+        case DUPLICATES: x[j] = early[j]; break;
+        case ALL_EQUAL: x[j] = rows[j]; break;
+        case ZEROS: x[j] = i % 3 ? 0.0f : -0.0f; break;
+        case DENORMALS: x[j] *= 0x1p-130f; break;
+        case NEAR_TIES:
+            x[j] = rows[j];
+            if (i) flip_bits(x + j);
+            break;
+        case ONE_HOT: x[j] = j == i % dim ? 1 : 0; break;
+        case HALF_STEPS: x[j] = (float)((int)(next_random() % 33) - 16) / 16; break;
+        case MAGNITUDES: x[j] = odd_magnitude(i); break;
+        default: break;
+        }
+    if (kind == CLUSTERED) make_unit(x, dim);
+}
+
+typedef struct {
+    scan_set set;
+    float *rows, *query;
+    int64_t *ids;
+    uint64_t *allow;
+    codes *c;
+} sample;
+
+static sample sample_make(size_t n, size_t dim, data_kind kind)
+{
+    sample s = {.rows = mem_array((n + 1) * (dim + 1), sizeof *s.rows), .query = mem_array(dim, sizeof *s.query)};
+    s.ids = mem_array(n + 1, sizeof *s.ids);
+    s.allow = mem_zero_array(n / 64 + 1, sizeof *s.allow);
+    s.c = codes_new(n + 3, dim);
+    assert_non_null(s.c);
+    assert_true(codes_bytes(s.c) >= n * dim);
+    for (size_t i = 0; i < n; i++) {
+        fill_row(s.rows, dim + 1, i, dim, kind);
+        s.rows[i * (dim + 1) + dim] = NAN; /* padding */
+        s.ids[i] = (int64_t)((i * 7919) % 1000003);
+        codes_put(s.c, i, s.rows + i * (dim + 1));
+    }
+    for (size_t j = 0; j < dim; j++) s.query[j] = random_float();
+    if (n && kind != MAGNITUDES && kind != DENORMALS && next_random() % 2)
+        memcpy(s.query, s.rows + next_random() % n * (dim + 1), dim * sizeof *s.query);
+    s.set = (scan_set){.rows = s.rows, .ids = s.ids, .n = n, .dim = dim, .stride = dim + 1, .min_score = -INFINITY};
+    return s;
+}
+
+static void sample_release(sample *s)
+{
+    mem_free(s->rows);
+    mem_free(s->query);
+    mem_free(s->ids);
+    mem_free(s->allow);
+    codes_free(s->c);
+}
+
+/* ---- equal to the scan over floats ---- */
+
+static pool *some_threads;
+
+static int start_threads(void **state)
+{
+    return pool_new(3, &some_threads, &err) != SIMILE_OK;
+}
+
+static int stop_threads(void **state)
+{
+    pool_free(some_threads);
+    return 0;
+}
+
+static void assert_equal_scans(const sample *s, const float *query, size_t k)
+{
+    scan_hit *expected = mem_array(s->set.n + 1, sizeof *expected), *got = mem_array(s->set.n + 1, sizeof *got);
+    size_t n;
+    assert_int_equal(scan_top(&s->set, query, k, NULL, expected, &n, &err), SIMILE_OK);
+    for (int way = 0; way < 2 * KERNELS; way++) {
+        const code_kernels *kernels = code_kernels_named(kernel_names[way / 2]);
+        size_t found = 99;
+        codes_work work;
+        if (!kernels) continue;
+        codes_use(s->c, kernels);
+        pool *threads = way % 2 ? some_threads : NULL;
+        assert_int_equal(codes_top(&s->set, s->c, query, k, threads, got, &found, &work, &err), SIMILE_OK);
+        assert_int_equal(found, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(got[i].id, expected[i].id);
+            assert_memory_equal(&got[i].score, &expected[i].score, sizeof(float));
+        }
+        assert_true(work.in_floats <= work.in_8_bits && work.in_8_bits <= s->set.n);
+    }
+    mem_free(expected);
+    mem_free(got);
+}
+
+static void the_answer_is_that_of_floats(void **state)
+{
+    const size_t sizes[] = {0, 1, 63, 64, 65, 1023, 1025, 2600}, dims[] = {1, 7, 64, 127, 128, 129, 512};
+    for (int kind = 0; kind < KINDS; kind++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            sample s = sample_make(sizes[i], dims[(i + (size_t)kind) % 7], (data_kind)kind);
+            const size_t ks[] = {0, 1, 10, 300, sizes[i], sizes[i] + 5};
+            for (size_t j = 0; j < sizeof ks / sizeof *ks; j++) assert_equal_scans(&s, s.query, ks[j]);
+            sample_release(&s);
+        }
+}
+
+static void filters_and_a_least_score_change_nothing(void **state)
+{
+    const unsigned percents[] = {0, 1, 20, 50, 99, 100};
+    for (int kind = 0; kind < KINDS; kind++) {
+        sample s = sample_make(3000, 96, (data_kind)kind);
+        for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
+            memset(s.allow, 0, (3000 / 64 + 1) * sizeof *s.allow);
+            for (size_t row = 0; row < 3000; row++)
+                if (next_random() % 100 < percents[i]) s.allow[row / 64] |= UINT64_C(1) << row % 64;
+            if (percents[i] == 99) s.allow[3000 / 64] = UINT64_MAX; /* bits behind the last row */
+            s.set.allow = s.allow;
+            s.set.min_score = -INFINITY;
+            assert_equal_scans(&s, s.query, 10);
+            assert_equal_scans(&s, s.query, 3000);
+            s.set.min_score = 0.1f;
+            assert_equal_scans(&s, s.query, 2000);
+        }
+        s.set.allow = NULL;
+        s.set.min_score = NAN;
+        assert_equal_scans(&s, s.query, 10);
+        s.set.min_score = INFINITY;
+        assert_equal_scans(&s, s.query, 10);
+        sample_release(&s);
+    }
+}
+
+static void queries_of_any_kind_are_answered(void **state)
+{
+    const float factors[] = {0, -1, 1e-45f, 0x1p-60f, 0x1p-39f, 0x1p-20f, 1000, 0x1p39f, 0x1p60f, INFINITY, NAN};
+    for (int kind = 0; kind < KINDS; kind++) {
+        sample s = sample_make(1500, 40, (data_kind)kind);
+        for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+            float query[40];
+            for (size_t j = 0; j < 40; j++) query[j] = s.query[j] * factors[i];
+            assert_equal_scans(&s, query, 10);
+            for (size_t j = 1; j < 40; j++) query[j] = 0;
+            assert_equal_scans(&s, query, 10);
+        }
+        sample_release(&s);
+    }
+}
+
+/* A bound that were no bound would pass where nothing is ruled out: here most is, and the rest barely. */
+static void most_rows_are_ruled_out(void **state)
+{
+    for (int round = 0; round < 20; round++) {
+        sample s = sample_make(20000, 128, round % 2 ? UNIFORM : CLUSTERED);
+        scan_hit hits[10];
+        codes_work work;
+        size_t found;
+        memcpy(s.query, s.rows + 19000 * 129, 128 * sizeof *s.query);
+        assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, &work, &err), SIMILE_OK);
+        assert_int_equal(found, 10);
+        assert_true(work.in_floats >= 10 && work.in_floats < 4000);
+        assert_true(work.in_8_bits < (round % 2 ? 16000 : 12000));
+        assert_equal_scans(&s, s.query, 10);
+        sample_release(&s);
+    }
+}
+
+static void codes_move_and_are_made_by_threads(void **state)
+{
+    sample s = sample_make(2500, 70, CLUSTERED);
+    codes *alone = s.c, *other = codes_new(2500, 70);
+    codes_put_rows(other, s.rows, 71, 0, 100, NULL);
+    codes_put_rows(other, s.rows, 71, 100, 2500, some_threads);
+    s.c = other;
+    assert_equal_scans(&s, s.query, 10);
+    s.c = codes_new(4000, 70);
+    codes_copy(s.c, other, 2000);
+    codes_put_rows(s.c, s.rows, 71, 2000, 2500, some_threads);
+    assert_equal_scans(&s, s.query, 10);
+    codes_free(alone);
+    codes_free(other);
+    sample_release(&s);
+}
+
+static void no_memory_and_foreign_codes_are_errors(void **state)
+{
+    sample s = sample_make(2000, 8, UNIFORM);
+    scan_hit hits[10];
+    size_t found = 7;
+    for (long n = 1; n <= 4; n++) {
+        mem_fault_after(n, false);
+        assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_NOMEM);
+        assert_int_equal(found, 0);
+    }
+    for (long n = 1; n <= 7; n++) {
+        mem_fault_after(n, false);
+        assert_null(codes_new(10, 100));
+    }
+    mem_fault_after(0, false);
+    assert_null(codes_new(10, CODES_MOST_DIM + 1));
+    assert_null(codes_new(SIZE_MAX / 32, 100));
+    s.set.dim = 7;
+    assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
+    s.set.dim = 8;
+    s.set.n = 5000;
+    assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
+    sample_release(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_table_of_sums_equals_the_plain_one),
+        cmocka_unit_test(the_answer_is_that_of_floats),
+        cmocka_unit_test(filters_and_a_least_score_change_nothing),
+        cmocka_unit_test(queries_of_any_kind_are_answered),
+        cmocka_unit_test(most_rows_are_ruled_out),
+        cmocka_unit_test(codes_move_and_are_made_by_threads),
+        cmocka_unit_test(no_memory_and_foreign_codes_are_errors),
+    };
+    return cmocka_run_group_tests(tests, start_threads, stop_threads);
+}
