@@ -1,52 +1,156 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_search.c - exact top-10 over random unit vectors, beside what merely reading them takes.
+ * bench_search.c - exact top-10 by floats and by codes, beside what merely reading them takes.
  *
- *     bench_search [--json] [--rounds N] [--dim N] [--threads N] [ROWS...]
+ *     bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] [ROWS...]
  *
- * A scan cannot be faster than memory is: in each round the same bytes are once summed up as plain numbers and once
- * searched, by the same threads, and the medians of both are shown. ROWS: 100000 and 1000000 unless given. */
+ * A scan cannot be faster than memory is: in each round the same bytes are once summed up as plain numbers, once
+ * searched as floats and once as codes, by the same threads, and the medians of all are shown. Answers must be equal
+ * bit for bit. ROWS: 100000 and 1000000 unless given. KIND, all three unless given:
+ *
+ *   uniform    independent numbers; a query is a row. The worst that pictures could be.
+ *   clustered  rows around ROWS/250 centres, at cosines of about 0.8; a query is such a row too.
+ *   gap        as vectors of pictures and sentences are: all pictures around one direction, with a spectrum that falls
+ *              off (64 hidden numbers, the i-th of weight 1/sqrt(i)) and some noise; a query lies around a direction of
+ *              its own, far from all of them (cosines of 0.1 to 0.4), and shares some hidden numbers with one. */
 #include "base/mem.h"
 #include "base/pool.h"
+#include "index/codes.h"
 #include "index/scan.h"
 #include "measure.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { MOST_ROUNDS = 1000, MOST_SIZES = 16, TOP = 10, BLOCK = 1 << 18 };
+enum { MOST_ROUNDS = 1000, MOST_SIZES = 16, TOP = 10, BLOCK = 1 << 18, HIDDEN = 64, KINDS = 3 };
+
+typedef enum { UNIFORM, CLUSTERED, GAP } data_kind;
+static const char *const kind_names[KINDS] = {"uniform", "clustered", "gap"};
 
 typedef struct {
     bool json;
     int rounds, dim, threads, n_sizes;
+    unsigned kinds; /* bits */
     long sizes[MOST_SIZES];
 } settings;
 
-/* ---- work ---- */
+/* ---- data ---- */
 
 typedef struct {
-    float *rows;
-    size_t n, dim;
+    float *rows, *basis; /* basis: [centres or HIDDEN + 2, dim] */
+    int64_t *ids;
+    codes *c;
+    size_t n, dim, n_basis;
+    data_kind kind;
     uint64_t sink[256]; /* one a worker */
 } vectors;
 
-/* Uniform numbers made unit: cheap, and the values do not matter to a scan. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+/* About normal: the sum of four uniform numbers. */
+static float draw(uint64_t *state)
+{
+    *state += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t bits = mix(*state);
+    float sum = 0;
+    for (int i = 0; i < 4; i++, bits >>= 16) sum += (float)(bits & 0xffff);
+    return sum / 65536 - 2;
+}
+
+static void draw_unit(float *x, size_t dim, uint64_t seed)
+{
+    uint64_t state = mix(seed);
+    double sum = 0;
+    for (size_t i = 0; i < dim; i++) {
+        x[i] = draw(&state);
+        sum += (double)x[i] * (double)x[i];
+    }
+    for (size_t i = 0; i < dim; i++) x[i] *= (float)(1 / sqrt(sum));
+}
+
+static void add(float *x, const float *y, float factor, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++) x[i] += factor * y[i];
+}
+
+static void make_unit(float *x, size_t dim)
+{
+    double sum = 0;
+    for (size_t i = 0; i < dim; i++) sum += (double)x[i] * (double)x[i];
+    for (size_t i = 0; i < dim; i++) x[i] *= (float)(1 / sqrt(sum));
+}
+
+/* The hidden numbers of a row, added along their directions. */
+static void add_hidden(const vectors *v, float *x, uint64_t row, float factor)
+{
+    uint64_t state = mix(row * 2 + 1);
+    for (size_t i = 0; i < HIDDEN; i++)
+        add(x, v->basis + (i + 2) * v->dim, factor * draw(&state) / sqrtf((float)(i + 1)), v->dim);
+}
+
+/* Row number `row`; numbers from n on are rows that only queries are. */
+static void draw_row(const vectors *v, float *x, uint64_t row)
+{
+    draw_unit(x, v->dim, row * 2);
+    if (v->kind == CLUSTERED) add(x, v->basis + mix(row) % v->n_basis * v->dim, 2, v->dim);
+    if (v->kind == GAP) {
+        add(x, v->basis, 1.5f, v->dim);
+        add_hidden(v, x, row, 0.8f);
+    }
+    make_unit(x, v->dim);
+}
+
+static void draw_query(const vectors *v, float *x, uint64_t number)
+{
+    if (v->kind != GAP) {
+        draw_row(v, x, v->n + number);
+        return;
+    }
+    draw_unit(x, v->dim, (v->n + number) * 2);
+    add(x, v->basis + v->dim, 2, v->dim);
+    add(x, v->basis, 0.4f, v->dim);
+    add_hidden(v, x, number * 7919 % v->n, 0.8f);
+    make_unit(x, v->dim);
+}
+
 static void fill_block(void *user, size_t block, int worker)
 {
     vectors *v = user;
     const size_t first = block * 1024, end = first + 1024 < v->n ? first + 1024 : v->n;
-    uint64_t state = block * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    for (size_t row = first; row < end; row++) {
-        float *at = v->rows + row * v->dim;
-        double sum = 0;
-        for (size_t i = 0; i < v->dim; i++) {
-            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-            at[i] = (float)(state >> 40) / (float)(1 << 23) - 1.0f;
-            sum += (double)at[i] * (double)at[i];
-        }
-        for (size_t i = 0; i < v->dim; i++) at[i] /= (float)sqrt(sum);
-    }
-    v->sink[worker] += state;
+    for (size_t row = first; row < end; row++) draw_row(v, v->rows + row * v->dim, row);
 }
+
+static void vectors_release(vectors *v)
+{
+    mem_free(v->rows);
+    mem_free(v->basis);
+    mem_free(v->ids);
+    codes_free(v->c);
+}
+
+static bool vectors_init(vectors *v, size_t n, size_t dim, data_kind kind, pool *p)
+{
+    size_t bytes;
+    *v = (vectors){.n = n, .dim = dim, .kind = kind, .n_basis = kind == GAP ? HIDDEN + 2 : n / 250 + 1};
+    if (mem_mul(n, dim * sizeof *v->rows, &bytes)) v->rows = mem_aligned(bytes);
+    v->basis = mem_array(v->n_basis, dim * sizeof *v->basis);
+    v->ids = mem_array(n, sizeof *v->ids);
+    v->c = codes_new(n, dim);
+    if (!v->rows || !v->basis || !v->ids || !v->c) {
+        fprintf(stderr, "bench_search: not enough memory for %zu rows\n", n);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) v->ids[i] = (int64_t)i;
+    for (size_t i = 0; i < v->n_basis; i++) draw_unit(v->basis + i * dim, dim, ~(uint64_t)i);
+    pool_run(p, (n + 1023) / 1024, fill_block, v);
+    return true;
+}
+
+/* ---- work ---- */
 
 /* Eight independent sums of 64-bit words: nothing but loads. */
 static void read_block(void *user, size_t block, int worker)
@@ -70,62 +174,111 @@ static double read_once(vectors *v, pool *p)
     return 1e3 * (bench_now() - start);
 }
 
-static double search_once(const vectors *v, const int64_t *ids, pool *p, size_t query)
+/* One query in both ways. */
+typedef struct {
+    double floats_ms, codes_ms;
+    codes_work work;
+} both;
+
+static both search_once(const vectors *v, pool *p, size_t query)
 {
     const scan_set set = {
-        .rows = v->rows, .ids = ids, .n = v->n, .dim = v->dim, .stride = v->dim, .min_score = -INFINITY};
-    scan_hit hits[TOP];
-    size_t found = 0;
+        .rows = v->rows, .ids = v->ids, .n = v->n, .dim = v->dim, .stride = v->dim, .min_score = -INFINITY};
+    scan_hit hits[TOP], same[TOP];
+    float *x = mem_array(v->dim, sizeof *x);
+    size_t found = 0, n = 0;
+    both b;
+    if (!x) exit(1);
+    draw_query(v, x, query);
     const double start = bench_now();
-    const simile_status status = scan_top(&set, v->rows + query * v->dim, TOP, p, hits, &found, NULL);
-    const double ms = 1e3 * (bench_now() - start);
-    if (status || !found || hits[0].id != (int64_t)query) {
-        fprintf(stderr, "bench_search: a vector does not find itself\n");
+    simile_status status = scan_top(&set, x, TOP, p, hits, &found, NULL);
+    const double middle = bench_now();
+    if (!status) status = codes_top(&set, v->c, x, TOP, p, same, &n, &b.work, NULL);
+    b.codes_ms = 1e3 * (bench_now() - middle);
+    b.floats_ms = 1e3 * (middle - start);
+    bool equal = !status && found == n;
+    for (size_t i = 0; equal && i < n; i++)
+        equal = hits[i].id == same[i].id && !memcmp(&hits[i].score, &same[i].score, sizeof(float));
+    mem_free(x);
+    if (!equal) {
+        fprintf(stderr, "bench_search: the codes answer otherwise than the floats\n");
         exit(1);
     }
-    return ms;
+    return b;
 }
 
 /* ---- one size ---- */
 
-static void show(const settings *s, size_t n, double search_ms, double read_ms, bool first)
+typedef struct {
+    double read_ms[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS];
+    double in_8_bits[MOST_ROUNDS], in_floats[MOST_ROUNDS];
+    double coding_ms;
+} measured;
+
+/* Bytes that a search by codes reads: the first plane with three floats a row, and what it looks at again. */
+static double codes_gb(const vectors *v, double in_8_bits, double in_floats)
 {
-    const double gb = (double)n * s->dim * 4 / 1e9;
-    const double search = gb / search_ms * 1e3, read = gb / read_ms * 1e3;
+    const double plane = (double)codes_bytes(v->c) / (double)v->n / 2 - 8;
+    return ((double)v->n * (plane + 12) + in_8_bits * (plane + 4) + in_floats * (double)v->dim * 4) / 1e9;
+}
+
+static void show(const settings *s, const vectors *v, measured *m, bool first)
+{
+    const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
+    const double read_ms = bench_median(m->read_ms, s->rounds), floats_ms = bench_median(m->floats_ms, s->rounds);
+    const double codes_ms = bench_median(m->codes_ms, s->rounds), read = gb / read_ms * 1e3;
+    const double in_8_bits = bench_median(m->in_8_bits, s->rounds), in_floats = bench_median(m->in_floats, s->rounds);
+    const double floats = gb / floats_ms * 1e3, coded = codes_gb(v, in_8_bits, in_floats) / codes_ms * 1e3;
     if (s->json)
-        printf("%s{\"rows\":%zu,\"dim\":%d,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,\"gb_per_s\":%.2f,"
-               "\"read_gb_per_s\":%.2f}",
-               first ? "[" : ",\n ", n, s->dim, s->threads, scan_kernels_best()->name, search_ms, search, read);
+        printf("%s{\"data\":\"%s\",\"rows\":%zu,\"dim\":%d,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,"
+               "\"gb_per_s\":%.2f,\"read_gb_per_s\":%.2f,\"codes_ms\":%.3f,\"codes_gb_per_s\":%.2f,"
+               "\"codes_bytes\":%zu,\"coding_ms\":%.1f,\"rows_in_8_bits\":%.0f,\"rows_in_floats\":%.0f}",
+               first ? "[" : ",\n ", kind_names[v->kind], v->n, s->dim, s->threads, scan_kernels_best()->name,
+               floats_ms, floats, read, codes_ms, coded, codes_bytes(v->c), m->coding_ms, in_8_bits, in_floats);
     else
-        printf("%9zu x %d, %d threads, %s: %9.3f ms a query, %6.2f GB/s; reading alone %6.2f GB/s (%.0f%%)\n", n,
-               s->dim, s->threads, scan_kernels_best()->name, search_ms, search, read, 100 * search / read);
+        printf("%-9s %8zu x %d, %d threads: reading alone %6.2f GB/s\n"
+               "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
+               "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; looked at again: %.0f rows in 8 "
+               "bits, %.0f in floats; coded in %.0f ms\n",
+               kind_names[v->kind], v->n, s->dim, s->threads, read, floats_ms, floats, 100 * floats / read, codes_ms,
+               coded, 100 * coded / read, floats_ms / codes_ms, in_8_bits, in_floats, m->coding_ms);
     fflush(stdout);
 }
 
-static int measure(const settings *s, size_t n, pool *p, bool first)
+static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
 {
-    vectors v = {.n = n, .dim = (size_t)s->dim};
-    double search_ms[MOST_ROUNDS], read_ms[MOST_ROUNDS];
-    size_t bytes;
-    int64_t *ids = mem_array(n, sizeof *ids);
-    if (mem_mul(n, v.dim * sizeof *v.rows, &bytes)) v.rows = mem_aligned(bytes);
-    if (!v.rows || !ids) {
-        fprintf(stderr, "bench_search: not enough memory for %zu rows\n", n);
-        mem_free(v.rows);
-        mem_free(ids);
-        return 1;
-    }
-    for (size_t i = 0; i < n; i++) ids[i] = (int64_t)i;
-    pool_run(p, (n + 1023) / 1024, fill_block, &v);
     for (int round = -1; round < s->rounds; round++) { /* the first is a rehearsal */
-        const double read = read_once(&v, p), search = search_once(&v, ids, p, (size_t)(round + 1) * 7919 % n);
+        const double read = read_once(v, p);
+        const both b = search_once(v, p, (size_t)(round + 1));
         if (round < 0) continue;
-        read_ms[round] = read;
-        search_ms[round] = search;
+        m->read_ms[round] = read;
+        m->floats_ms[round] = b.floats_ms;
+        m->codes_ms[round] = b.codes_ms;
+        m->in_8_bits[round] = (double)b.work.in_8_bits;
+        m->in_floats[round] = (double)b.work.in_floats;
     }
-    show(s, n, bench_median(search_ms, s->rounds), bench_median(read_ms, s->rounds), first);
-    mem_free(v.rows);
-    mem_free(ids);
+}
+
+static int measure(const settings *s, size_t n, data_kind kind, pool *p, bool first)
+{
+    static measured m;
+    vectors v;
+    const bool ready = vectors_init(&v, n, (size_t)s->dim, kind, p);
+    if (ready) {
+        const double start = bench_now();
+        codes_put_rows(v.c, v.rows, v.dim, 0, n, p);
+        m.coding_ms = 1e3 * (bench_now() - start);
+        measure_rounds(s, &v, p, &m);
+        show(s, &v, &m, first);
+    }
+    vectors_release(&v);
+    return !ready;
+}
+
+static unsigned kinds_of(const char *name)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        if (!strcmp(name, kind_names[kind])) return 1u << kind;
     return 0;
 }
 
@@ -147,11 +300,14 @@ static bool read_arguments(settings *s, int argc, char **argv)
             s->dim = clamp(argv[++i], 8, 65536) / 2 * 2;
         else if (!strcmp(argv[i], "--threads") && value)
             s->threads = clamp(argv[++i], 1, 256);
+        else if (!strcmp(argv[i], "--data") && value && kinds_of(value))
+            s->kinds |= kinds_of(argv[++i]);
         else if (atol(argv[i]) > 0 && s->n_sizes < MOST_SIZES)
             s->sizes[s->n_sizes++] = atol(argv[i]);
         else
             return false;
     }
+    if (!s->kinds) s->kinds = (1u << KINDS) - 1;
     if (!s->n_sizes) {
         s->sizes[s->n_sizes++] = 100000;
         s->sizes[s->n_sizes++] = 1000000;
@@ -165,7 +321,7 @@ int main(int argc, char **argv)
     simile_error err;
     pool *p;
     if (!read_arguments(&s, argc, argv)) {
-        fprintf(stderr, "usage: bench_search [--json] [--rounds N] [--dim N] [--threads N] [ROWS...]\n");
+        fprintf(stderr, "usage: bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] [ROWS...]\n");
         return 2;
     }
     if (pool_new(s.threads, &p, &err)) {
@@ -173,7 +329,13 @@ int main(int argc, char **argv)
         return 1;
     }
     int failed = 0;
-    for (int i = 0; i < s.n_sizes && !failed; i++) failed = measure(&s, (size_t)s.sizes[i], p, i == 0);
+    bool first = true;
+    for (int i = 0; i < s.n_sizes; i++)
+        for (int kind = 0; kind < KINDS && !failed; kind++) {
+            if (!(s.kinds >> kind & 1)) continue;
+            failed = measure(&s, (size_t)s.sizes[i], (data_kind)kind, p, first);
+            first = false;
+        }
     if (s.json && !failed) printf("]\n");
     pool_free(p);
     return failed;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * internal.h - the handles of simile.h from the inside, shared by the files of src/engine/.
  *
- * Locks of a library, in the order in which they may be taken: `loading`, then `lock`. `scanning` is only ever tried,
- * with no other lock wanted while it is held, and so it is with `thumbs_lock`, which is waited for. A model's `lock`
- * guards its digest alone. */
+ * Locks of a library, in the order in which they may be taken: `loading`, then `lock`. `scanning` is only ever tried;
+ * while it is held, `loading` is only tried too. `thumbs_lock` is waited for, with no other wanted then. A model's
+ * `lock` guards its digest alone. */
 #ifndef SIMILE_ENGINE_INTERNAL_H
 #define SIMILE_ENGINE_INTERNAL_H
 
@@ -11,6 +11,7 @@
 #include "base/gate.h"
 #include "base/pool.h"
 #include "base/space.h"
+#include "index/scan.h"
 #include "model/model.h"
 #include "store/catalog.h"
 #include "store/thumbs.h"
@@ -142,6 +143,15 @@ ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
  * failure too. */
 simile_status snapshot_select(const snapshot *s, catalog *reader, const catalog_filter *filter, uint64_t **out,
                               simile_error *err);
+typedef struct {
+    const float *vector;   /* [dim] */
+    const uint64_t *allow; /* bitmap over the rows, or NULL */
+    float min_score;
+    size_t k;
+} snapshot_query;
+/* The best k rows as scan_top() finds them, by whatever is quickest. hits: room for k or n, whichever is less. */
+simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, const snapshot_query *q,
+                            scan_hit *hits, size_t *n, simile_error *err);
 /* The library's threads if they are free, to be given back. NULL: work alone. */
 pool *scan_pool_take(simile_library *library);
 void scan_pool_give(simile_library *library, pool *threads);

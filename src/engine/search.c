@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
-#include "index/scan.h"
 
 #include <math.h>
 
@@ -234,18 +233,10 @@ static size_t wanted(const search *s)
 /* hits: room for wanted(). */
 static simile_status scan(search *s, scan_hit *hits, size_t *n, simile_error *err)
 {
-    const simile_query *q = &s->query;
-    const scan_set rows = {.rows = s->set->rows,
-                           .ids = s->set->ids,
-                           .n = s->set->n,
-                           .dim = (size_t)s->dim,
-                           .stride = s->set->stride,
-                           .allow = s->allow,
-                           .min_score = q->min_similarity == 0 ? -INFINITY : q->min_similarity / 100};
-    pool *threads = scan_pool_take(s->library);
-    const simile_status status = scan_top(&rows, s->vector, wanted(s), threads, hits, n, err);
-    scan_pool_give(s->library, threads);
-    return status;
+    const float least = s->query.min_similarity;
+    const snapshot_query q = {
+        .vector = s->vector, .allow = s->allow, .min_score = least == 0 ? -INFINITY : least / 100, .k = wanted(s)};
+    return snapshot_scan(s->library, s->query.target, s->set, &q, hits, n, err);
 }
 
 static simile_status scan_once(search *s, simile_error *err)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sums_avx512vnni.c - sums of products of 4-bit numbers with AVX-512 VNNI: vpdpbusd multiplies unsigned bytes by signed
- * ones and adds fours of them to 32 bits. Four rows at a time share the loads of the query. */
+ * ones and adds fours of them to 32 bits. Four rows at a time share the loads of the query; what comes AHEAD bytes
+ * later is asked for meanwhile, as the processor's own prefetching stops at each page. */
 #include "index/kernels.h"
 
 #include <immintrin.h>
 
-enum { ROWS = 4 };
+enum { ROWS = 4, AHEAD = 4096 };
 
 /* Adds one group of a row to its sum. */
 static inline __m512i add_group(__m512i sum, const uint8_t *bytes, __m512i q_low, __m512i q_high)
@@ -33,6 +34,7 @@ static void four_rows(const uint8_t *rows, size_t groups, const int8_t *query, i
     const size_t stride = groups * CODE_GROUP;
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
     for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, query += 2 * CODE_GROUP) {
+        for (size_t r = 0; r < ROWS; r++) __builtin_prefetch(rows + r * stride + AHEAD);
         const __m512i q_low = _mm512_load_si512(query), q_high = _mm512_load_si512(query + CODE_GROUP);
         a = add_group(a, rows, q_low, q_high);
         b = add_group(b, rows + stride, q_low, q_high);

@@ -288,6 +288,24 @@ static void most_rows_are_ruled_out(void **state)
     }
 }
 
+/* All that the query's code leaves out points the way of the best row, and its code makes nothing of it: only the
+ * bound's second term keeps that row. */
+static void what_the_query_loses_is_in_the_bound(void **state)
+{
+    enum { DIM = 512, N = 200 };
+    sample s = sample_make(N, DIM, ZEROS);
+    for (size_t j = 0; j < DIM; j++) {
+        const float v = j ? (float)(j % 2 ? 1 : -1) * (float)((j + 1) / 2 % 20) : 127;
+        s.query[j] = j ? v + 0.49f : v;
+        s.rows[j] = j ? 0.96f : 0;
+        s.rows[100 * (DIM + 1) + j] = j ? 1 : 0;
+    }
+    codes_put_rows(s.c, s.rows, DIM + 1, 0, N, NULL);
+    assert_equal_scans(&s, s.query, 1);
+    assert_equal_scans(&s, s.query, 2);
+    sample_release(&s);
+}
+
 static void codes_move_and_are_made_by_threads(void **state)
 {
     sample s = sample_make(2500, 70, CLUSTERED);
@@ -338,6 +356,7 @@ int main(void)
         cmocka_unit_test(filters_and_a_least_score_change_nothing),
         cmocka_unit_test(queries_of_any_kind_are_answered),
         cmocka_unit_test(most_rows_are_ruled_out),
+        cmocka_unit_test(what_the_query_loses_is_in_the_bound),
         cmocka_unit_test(codes_move_and_are_made_by_threads),
         cmocka_unit_test(no_memory_and_foreign_codes_are_errors),
     };
