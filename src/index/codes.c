@@ -34,7 +34,8 @@ enum {
     BLOCK_ROWS = 1024,              /* of a task */
     WORD = 64,                      /* rows that are looked at together: a word of the bitmap */
     GROUP_NUMBERS = 2 * CODE_GROUP, /* numbers in a group */
-    FEW = 16                        /* rows of a word that are read one by one */
+    FEW = 16,                       /* rows of a word that are read one by one */
+    LARGEST_PART = 8                /* where more than an eighth of the rows is wanted, floats are as fast */
 };
 
 static const float LEAST = 0x1p-60f, MOST = 0x1p40f, ROUNDED = 1 + 0x1p-20f;
@@ -271,6 +272,18 @@ static bool code_query(const float *query, const codes *c, coded_query *q)
     return true;
 }
 
+/* With x' = 2 f s (u - o/2): q'.x' = (2 sum of u v - o sum of v) s f t. */
+static code_bounds bounds_of(const codes *c, const coded_query *q, const float *error, int32_t offset, float factor)
+{
+    return (code_bounds){.scale = c->scale,
+                         .norm = c->norm,
+                         .error = error,
+                         .less = offset * q->sum_v,
+                         .factor = factor * q->t,
+                         .of_error = q->of_error,
+                         .of_reach = q->of_reach};
+}
+
 /* ---- the scan ---- */
 
 typedef struct {
@@ -278,6 +291,7 @@ typedef struct {
     const codes *c;
     const float *query;
     coded_query coded;
+    code_bounds by_4, by_8;
     const scan_kernels *kernels;
     heap *heaps;      /* one a worker */
     codes_work *work; /* one a worker */
@@ -288,21 +302,9 @@ typedef struct {
 typedef struct {
     const codes_job *job;
     size_t first;
-    int32_t high[WORD]; /* sums over the upper halves, of the rows in the mask */
+    int32_t sums[WORD]; /* of products with the query, of the rows in the mask */
     float most[WORD];   /* upper bounds of their scores */
 } word_scan;
-
-static inline float upper_bound(const coded_query *q, float score, float error, float norm)
-{
-    return score + (q->of_error * error + q->of_reach * (norm + error));
-}
-
-static uint64_t not_below(const float *most, size_t n, float bar)
-{
-    uint64_t mask = 0;
-    for (size_t i = 0; i < n; i++) mask |= (uint64_t) !(most[i] < bar) << i;
-    return mask;
-}
 
 /* Sums over one plane for the rows in the mask: all n of the word at once unless there are few. */
 static void sum_plane(const word_scan *w, const uint8_t *plane, size_t n, uint64_t mask, int32_t *sums)
@@ -324,37 +326,22 @@ static void sum_plane(const word_scan *w, const uint8_t *plane, size_t n, uint64
     }
 }
 
-/* Bounds by 4 bits: which rows remain. */
+/* By 4 bits: which rows remain. */
 static uint64_t by_4_bits(word_scan *w, size_t n, uint64_t mask, float bar)
 {
-    const coded_query *q = &w->job->coded;
     const codes *c = w->job->c;
-    const float *scale = c->scale + w->first, *norm = c->norm + w->first, *error = c->error4 + w->first;
-    const float factor = 8 * q->t;
-    sum_plane(w, c->high, n, mask, w->high);
-    for (size_t i = 0; i < n; i++) {
-        const float score = (float)(2 * w->high[i] - 15 * q->sum_v) * scale[i] * factor;
-        w->most[i] = upper_bound(q, score, error[i], norm[i]);
-    }
-    return mask & not_below(w->most, n, bar);
+    sum_plane(w, c->high, n, mask, w->sums);
+    return mask & c->kernels->bounds(&w->job->by_4, w->sums, w->first, n, bar, w->most);
 }
 
 /* The same by all 8 bits. */
 static uint64_t by_8_bits(word_scan *w, size_t n, uint64_t mask, float bar)
 {
-    const coded_query *q = &w->job->coded;
     const codes *c = w->job->c;
-    const float *scale = c->scale + w->first, *norm = c->norm + w->first, *error = c->error8 + w->first;
-    const float factor = q->t / 2;
     int32_t low[WORD];
     sum_plane(w, c->low, n, mask, low);
-    for (uint64_t left = mask; left; left &= left - 1) {
-        const size_t i = (size_t)__builtin_ctzll(left);
-        const float score = (float)(2 * (16 * w->high[i] + low[i]) - 255 * q->sum_v) * scale[i] * factor;
-        w->most[i] = upper_bound(q, score, error[i], norm[i]);
-        if (w->most[i] < bar) mask &= ~(UINT64_C(1) << i);
-    }
-    return mask;
+    for (size_t i = 0; i < n; i++) w->sums[i] = 16 * w->sums[i] + low[i];
+    return mask & c->kernels->bounds(&w->job->by_8, w->sums, w->first, n, bar, w->most);
 }
 
 /* Scores what is left; the bar rises while it does. */
@@ -370,6 +357,14 @@ static float by_floats(const word_scan *w, heap *h, codes_work *work, uint64_t m
         if (h->n == h->k && h->hits[0].score > bar) bar = h->hits[0].score;
     }
     return bar;
+}
+
+static uint64_t narrow(word_scan *w, size_t n, uint64_t mask, float bar, codes_work *work)
+{
+    mask = by_4_bits(w, n, mask, bar);
+    if (!mask) return 0;
+    work->in_8_bits += (size_t)__builtin_popcountll(mask);
+    return by_8_bits(w, n, mask, bar);
 }
 
 /* The higher of the two bars becomes both. */
@@ -390,14 +385,12 @@ static void scan_block(void *user, size_t block, int worker)
     codes_work work = {0};
     float bar = share_bar(job, -INFINITY);
     word_scan w = {.job = job};
+    for (size_t i = 0; i < WORD; i++) w.most[i] = INFINITY; /* until there is a bar, every row is scored */
     for (w.first = first; w.first < end; w.first += WORD) {
         const size_t n = end - w.first < WORD ? end - w.first : WORD;
         uint64_t mask = job->set->allow ? job->set->allow[w.first / WORD] : UINT64_MAX;
         if (n < WORD) mask &= (UINT64_C(1) << n) - 1;
-        if (mask) mask = by_4_bits(&w, n, mask, bar);
-        if (!mask) continue;
-        work.in_8_bits += (size_t)__builtin_popcountll(mask);
-        mask = by_8_bits(&w, n, mask, bar);
+        if (mask && bar > -INFINITY) mask = narrow(&w, n, mask, bar, &work);
         if (mask) bar = share_bar(job, by_floats(&w, &job->heaps[worker], &work, mask, bar));
     }
     job->work[worker].in_8_bits += work.in_8_bits;
@@ -437,8 +430,11 @@ simile_status codes_top(const scan_set *set, const codes *c, const float *query,
     if (set->dim != c->dim || set->n > c->capacity || set->stride < set->dim)
         return err_set(err, SIMILE_E_INTERNAL, "these are not the codes of these rows");
     if (!k) return SIMILE_OK;
+    if (k > set->n / LARGEST_PART) return scan_top(set, query, k, threads, out, found, err);
     if (!code_query(query, c, &job.coded)) return scan_top(set, query, k, threads, out, found, err);
     if (!job.coded.v) return err_nomem(err);
+    job.by_4 = bounds_of(c, &job.coded, c->error4, 15, 8);
+    job.by_8 = bounds_of(c, &job.coded, c->error8, 255, 0.5f);
     atomic_init(&job.bar, set->min_score);
     const simile_status status = scan_codes(&job, k, threads, out, found, work, err);
     mem_free(job.work);

@@ -13,11 +13,22 @@ extern const scan_kernels kernels_plain;
  * half, and the one CODE_GROUP further on in its high half. */
 enum { CODE_GROUP = 64 };
 
+/* How sums become upper bounds of scores: codes.c. */
+typedef struct {
+    const float *scale, *norm, *error; /* of all rows; those of a call begin at `first` */
+    int32_t less;
+    float factor, of_error, of_reach;
+} code_bounds;
+
 typedef struct {
     const char *name; /* "avx512vnni", "avx2", "plain" */
     /* sums[i] = sum over j of number j of row i (0..15) x query[j] (-127..127), i < n. rows: [n, groups x CODE_GROUP];
      * query: [2 x groups x CODE_GROUP], at a multiple of 64. Whole numbers: equal in each table. */
     void (*sums)(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *sums);
+    /* most[i] = (float)(2 sums[i] - b->less) x scale[i] x b->factor + (b->of_error x error[i] + b->of_reach x (norm[i]
+     * + error[i])), i < n <= 64, each operation rounded by itself, so equal in each table bit for bit. Bit i of the
+     * result: not below the bar, as what is no number is not. */
+    uint64_t (*bounds)(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most);
 } code_kernels;
 
 extern const code_kernels code_kernels_plain;

@@ -31,9 +31,9 @@ const scan_kernels *scan_kernels_named(const char *name)
 
 const scan_kernels *scan_kernels_best(void)
 {
-    const scan_kernels *best = scan_kernels_named("avx512");
-    if (!best) best = scan_kernels_named("avx2");
-    return best ? best : &kernels_plain;
+    const scan_kernels *kernels = scan_kernels_named("avx512");
+    if (!kernels) kernels = scan_kernels_named("avx2");
+    return kernels ? kernels : &kernels_plain;
 }
 
 /* ---- the scan ---- */

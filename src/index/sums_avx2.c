@@ -41,4 +41,25 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
     }
 }
 
-const code_kernels code_kernels_avx2 = {.name = "avx2", .sums = sums};
+static uint64_t bounds(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most)
+{
+    const __m256 factor = _mm256_set1_ps(b->factor), of_error = _mm256_set1_ps(b->of_error);
+    const __m256 of_reach = _mm256_set1_ps(b->of_reach), bars = _mm256_set1_ps(bar);
+    uint64_t mask = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i sum = _mm256_sub_epi32(_mm256_slli_epi32(load(sums + i), 1), _mm256_set1_epi32(b->less));
+        const __m256 error = _mm256_loadu_ps(b->error + first + i), norm = _mm256_loadu_ps(b->norm + first + i);
+        const __m256 score =
+            _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(b->scale + first + i)), factor);
+        const __m256 off =
+            _mm256_add_ps(_mm256_mul_ps(of_error, error), _mm256_mul_ps(of_reach, _mm256_add_ps(norm, error)));
+        const __m256 up = _mm256_add_ps(score, off);
+        _mm256_storeu_ps(most + i, up);
+        mask |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(up, bars, _CMP_NLT_UQ)) << i;
+    }
+    if (i < n) mask |= code_kernels_plain.bounds(b, sums + i, first + i, n - i, bar, most + i) << i;
+    return mask;
+}
+
+const code_kernels code_kernels_avx2 = {.name = "avx2", .sums = sums, .bounds = bounds};

@@ -58,4 +58,25 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
     }
 }
 
-const code_kernels code_kernels_avx512vnni = {.name = "avx512vnni", .sums = sums};
+static uint64_t bounds(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most)
+{
+    const __m512 factor = _mm512_set1_ps(b->factor), of_error = _mm512_set1_ps(b->of_error);
+    const __m512 of_reach = _mm512_set1_ps(b->of_reach), bars = _mm512_set1_ps(bar);
+    uint64_t mask = 0;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m512i twice = _mm512_slli_epi32(_mm512_loadu_si512(sums + i), 1);
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(twice, _mm512_set1_epi32(b->less)));
+        const __m512 error = _mm512_loadu_ps(b->error + first + i), norm = _mm512_loadu_ps(b->norm + first + i);
+        const __m512 score = _mm512_mul_ps(_mm512_mul_ps(sum, _mm512_loadu_ps(b->scale + first + i)), factor);
+        const __m512 off =
+            _mm512_add_ps(_mm512_mul_ps(of_error, error), _mm512_mul_ps(of_reach, _mm512_add_ps(norm, error)));
+        const __m512 up = _mm512_add_ps(score, off);
+        _mm512_storeu_ps(most + i, up);
+        mask |= (uint64_t)_mm512_cmp_ps_mask(up, bars, _CMP_NLT_UQ) << i;
+    }
+    if (i < n) mask |= code_kernels_plain.bounds(b, sums + i, first + i, n - i, bar, most + i) << i;
+    return mask;
+}
+
+const code_kernels code_kernels_avx512vnni = {.name = "avx512vnni", .sums = sums, .bounds = bounds};

@@ -70,6 +70,35 @@ static void every_table_of_sums_equals_the_plain_one(void **state)
     assert_non_null(code_kernels_best());
 }
 
+static void every_table_of_bounds_equals_the_plain_one(void **state)
+{
+    float scale[200], norm[200], error[200], expected[64], got[65];
+    int32_t sums[64];
+    code_bounds b = {.scale = scale, .norm = norm, .error = error, .of_error = 1.01f, .of_reach = 0.0071f};
+    for (int round = 0; round < 3000; round++) {
+        const size_t n = next_random() % 65, first = next_random() % 130;
+        for (size_t i = 0; i < 200; i++) {
+            scale[i] = random_float();
+            norm[i] = 1 + random_float() / 1000;
+            error[i] = next_random() % 20 ? random_float() : next_random() % 2 ? INFINITY : NAN;
+        }
+        for (size_t i = 0; i < 64; i++) sums[i] = (int32_t)(next_random() % 2000000) - 1000000;
+        b.less = (int32_t)(next_random() % 20000);
+        b.factor = 1e-6f * random_float();
+        const float bar = round % 50 ? random_float() : round % 100 ? -INFINITY : NAN;
+        const uint64_t mask = code_kernels_plain.bounds(&b, sums, first, n, bar, expected);
+        for (size_t i = 0; i < n; i++) assert_int_equal(mask >> i & 1, !(expected[i] < bar));
+        for (size_t k = 0; k < KERNELS; k++) {
+            const code_kernels *kernels = code_kernels_named(kernel_names[k]);
+            if (!kernels) continue;
+            got[n] = 77;
+            assert_true(kernels->bounds(&b, sums, first, n, bar, got) == mask);
+            for (size_t i = 0; i < n; i++) assert_true(got[i] == expected[i] || (isnan(got[i]) && isnan(expected[i])));
+            assert_true(got[n] == 77);
+        }
+    }
+}
+
 /* ---- data ---- */
 
 typedef enum {
@@ -210,7 +239,7 @@ static void assert_equal_scans(const sample *s, const float *query, size_t k)
             assert_int_equal(got[i].id, expected[i].id);
             assert_memory_equal(&got[i].score, &expected[i].score, sizeof(float));
         }
-        assert_true(work.in_floats <= work.in_8_bits && work.in_8_bits <= s->set.n);
+        assert_true(work.in_floats <= s->set.n && work.in_8_bits <= s->set.n);
     }
     mem_free(expected);
     mem_free(got);
@@ -352,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_of_sums_equals_the_plain_one),
+        cmocka_unit_test(every_table_of_bounds_equals_the_plain_one),
         cmocka_unit_test(the_answer_is_that_of_floats),
         cmocka_unit_test(filters_and_a_least_score_change_nothing),
         cmocka_unit_test(queries_of_any_kind_are_answered),
