@@ -7,7 +7,7 @@
  * that still use the old one never look behind its last row. Otherwise everything is read again.
  *
  * A catalogue that is large and searched again gets codes beside its rows (index/codes.h): a quarter of their memory
- * and 16 bytes a row more. Making them takes about as long as ten scans of the rows, which the only search of a short
+ * and 16 bytes a row more. Making them takes about as long as 25 scans of the rows, which the only search of a short
  * process would not get back. Rows that are added later are coded as they are loaded. Codes are made at the second
  * search, by the one who has them made; without memory for them there are none.
  *
