@@ -29,6 +29,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 enum {
     BLOCK_ROWS = 1024,              /* of a task */
@@ -76,6 +77,17 @@ void codes_use(codes *c, const code_kernels *kernels)
 
 /* ---- coding ---- */
 
+/* Asks for pages of 2 MiB: rows that are looked at again lie all over a plane, and so many small pages are more than
+ * the processor's tables of them hold. */
+static void *plane_new(size_t bytes)
+{
+    enum { PAGE = 1 << 21 };
+    void *plane = mem_aligned(bytes);
+    const uintptr_t at = (uintptr_t)plane, first = (at + PAGE - 1) / PAGE * PAGE, end = (at + bytes) / PAGE * PAGE;
+    if (plane && end > first) (void)madvise((uint8_t *)plane + (first - at), end - first, MADV_HUGEPAGE);
+    return plane;
+}
+
 codes *codes_new(size_t capacity, size_t dim)
 {
     codes *c = dim <= CODES_MOST_DIM ? mem_new(codes) : NULL;
@@ -83,10 +95,12 @@ codes *codes_new(size_t capacity, size_t dim)
     if (!c) return NULL;
     *c = (codes){.capacity = capacity, .dim = dim, .kernels = code_kernels_best()};
     c->groups = (dim + GROUP_NUMBERS - 1) / GROUP_NUMBERS;
-    if (mem_mul(capacity, c->groups * CODE_GROUP, &bytes)) {
-        c->high = mem_aligned(bytes);
-        c->low = mem_aligned(bytes);
+    if (!mem_mul(capacity, c->groups * CODE_GROUP, &bytes)) {
+        mem_free(c);
+        return NULL;
     }
+    c->high = plane_new(bytes);
+    c->low = plane_new(bytes);
     c->scale = mem_array(capacity, sizeof *c->scale);
     c->norm = mem_array(capacity, sizeof *c->norm);
     c->error4 = mem_array(capacity, sizeof *c->error4);
