@@ -7,9 +7,9 @@
  * that still use the old one never look behind its last row. Otherwise everything is read again.
  *
  * A catalogue that is large and searched again gets codes beside its rows (index/codes.h): a quarter of their memory
- * and 16 bytes a row more. Making them takes about as long as 25 scans of the rows, which the only search of a short
- * process would not get back. Rows that are added later are coded as they are loaded. Codes are made at the second
- * search, by the one who has them made; without memory for them there are none.
+ * and 16 bytes a row more. Making them takes about as long as 25 to 45 scans of the rows, which the only search of a
+ * short process would not get back. Rows that are added later are coded as they are loaded. Codes are made at the
+ * second search; without memory for them there are none.
  *
  * Rows are padded to 64 bytes. A row that is not a unit vector is damage: it is left out and logged, and
  * simile_library_verify() names it.
