@@ -61,9 +61,15 @@ const char *segment_list_at(const segment_list *list, size_t i, size_t *len)
 
 static void put_characters(segment_list *out, const uint32_t *characters, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        char bytes[4];
-        buf_append(&out->bytes, bytes, utf8_put(bytes, characters[i]));
+    enum { AT_ONCE = 64 };
+    char bytes[AT_ONCE * 4];
+    while (n) {
+        const size_t some = n < AT_ONCE ? n : AT_ONCE;
+        size_t len = 0;
+        for (size_t i = 0; i < some; i++) len += utf8_put(bytes + len, characters[i]);
+        buf_append(&out->bytes, bytes, len);
+        characters += some;
+        n -= some;
     }
 }
 
@@ -114,13 +120,16 @@ static void find_route(const block *b)
     for (size_t k = b->n; k-- > 0;) {
         double best = 0;
         size_t end = 0;
-        uint32_t node = words_step(w, 0, b->text[k]);
-        for (size_t i = k; node != NO_NODE; node = words_step(w, node, b->text[i])) {
+        bool word;
+        uint32_t node = words_next(w, 0, b->text[k], &word);
+        for (size_t i = k; node != NO_NODE; node = words_next(w, node, b->text[i], &word)) {
             i++;
-            const double score = w->nodes[node].log_frequency - w->log_total + b->score[i];
-            if (w->nodes[node].frequency && (!end || score >= best)) { /* of equals, the longer word */
-                best = score;
-                end = i;
+            if (word) {
+                const double score = w->nodes[node].log_frequency - w->log_total + b->score[i];
+                if (!end || score >= best) { /* of equals, the longer word */
+                    best = score;
+                    end = i;
+                }
             }
             if (i == b->n) break;
         }
@@ -250,22 +259,25 @@ static void cut_plain(const block *b)
     if (pending) put_word(b->out, b->text + b->n - pending, pending);
 }
 
-/* How many words begin at k, and where the first of them ends. */
-static size_t words_at(const block *b, size_t k, size_t *first)
+enum { ENDS = 32 };
+
+/* How many words begin at k, and where the first ENDS of them end. */
+static size_t words_at(const block *b, size_t k, size_t ends[ENDS])
 {
     const word_table *w = &b->s->words;
     size_t n = 0;
-    uint32_t node = words_step(w, 0, b->text[k]);
-    *first = k + 1;
-    for (size_t i = k; node != NO_NODE; node = words_step(w, node, b->text[i])) {
+    bool word;
+    uint32_t node = words_next(w, 0, b->text[k], &word);
+    for (size_t i = k; node != NO_NODE; node = words_next(w, node, b->text[i], &word)) {
         i++;
-        if (w->nodes[node].frequency && n++ == 0) *first = i;
+        if (word && n++ < ENDS) ends[n - 1] = i;
         if (i == b->n) break;
     }
-    return n ? n : 1;
+    return n;
 }
 
-static void put_longer_words(const block *b, size_t k, size_t *covered)
+/* Of more words than ENDS: walks the way again. */
+static void put_many_words(const block *b, size_t k, size_t *covered)
 {
     const word_table *w = &b->s->words;
     uint32_t node = words_step(w, 0, b->text[k]);
@@ -279,6 +291,20 @@ static void put_longer_words(const block *b, size_t k, size_t *covered)
     }
 }
 
+/* The words of two characters and more that begin at k: n words begin there, of one too. */
+static void put_longer_words(const block *b, size_t k, const size_t ends[ENDS], size_t n, size_t *covered)
+{
+    if (n > ENDS) {
+        put_many_words(b, k, covered);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (ends[i] == k + 1) continue;
+        put_word(b->out, b->text + k, ends[i] - k);
+        *covered = ends[i];
+    }
+}
+
 /* jieba collects Latin words across the words that it gives meanwhile, so the run is kept apart. */
 static void cut_full(const block *b)
 {
@@ -287,16 +313,16 @@ static void cut_full(const block *b)
     size_t covered = 0; /* behind the last word */
     bool running = false;
     for (size_t k = 0; k < b->n; k++) {
-        size_t end;
+        size_t ends[ENDS];
         if (running && !is_ascii_word(b->text[k])) {
             buf_append(&b->out->bytes, run.bytes.data, run.bytes.len);
             end_word(b->out);
             buf_clear(&run.bytes);
             running = false;
         }
-        const bool single = words_at(b, k, &end) == 1;
-        if (!single || k < covered) {
-            put_longer_words(b, k, &covered);
+        const size_t n = words_at(b, k, ends), end = n ? ends[0] : k + 1;
+        if (n > 1 || k < covered) {
+            put_longer_words(b, k, ends, n, &covered);
             continue;
         }
         running = running || is_ascii_word(b->text[k]);

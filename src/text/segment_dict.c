@@ -30,25 +30,6 @@ void words_release(word_table *w)
     *w = (word_table){0};
 }
 
-static uint64_t edge_key(uint32_t node, uint32_t character)
-{
-    return ((uint64_t)node << 21 | character) + 1;
-}
-
-/* Where the key is, or where it would go. */
-static word_edge *edge_slot(word_edge *edges, size_t room, uint64_t key)
-{
-    size_t i = (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & (room - 1);
-    while (edges[i].key && edges[i].key != key) i = (i + 1) & (room - 1);
-    return &edges[i];
-}
-
-uint32_t words_step(const word_table *w, uint32_t node, uint32_t character)
-{
-    const word_edge *e = edge_slot(w->edges, w->edge_room, edge_key(node, character));
-    return e->key ? e->child : NO_NODE;
-}
-
 uint32_t words_find(const word_table *w, const uint32_t *characters, size_t n)
 {
     uint32_t node = 0;
@@ -62,7 +43,7 @@ static bool grow_edges(word_table *w)
     word_edge *edges = mem_zero_array(room, sizeof *edges);
     if (!edges) return false;
     for (size_t i = 0; i < w->edge_room; i++) {
-        if (w->edges[i].key) *edge_slot(edges, room, w->edges[i].key) = w->edges[i];
+        if (w->edges[i].key) *words_edge_slot(edges, room, w->edges[i].key) = w->edges[i];
     }
     mem_free(w->edges);
     w->edges = edges;
@@ -87,8 +68,8 @@ static simile_status grow_step(word_table *w, uint32_t node, uint32_t character,
     if (w->n_nodes == MAX_NODES) return err_set(err, SIMILE_E_LIMIT, "a dictionary of words has grown too large");
     if (w->n_nodes == w->node_room && !grow_nodes(w)) return err_nomem(err);
     if (w->n_edges * 3 >= w->edge_room * 2 && !grow_edges(w)) return err_nomem(err);
-    const uint64_t key = edge_key(node, character);
-    *edge_slot(w->edges, w->edge_room, key) = (word_edge){key, (uint32_t)w->n_nodes};
+    const uint64_t key = words_edge_key(node, character);
+    *words_edge_slot(w->edges, w->edge_room, key) = (word_edge){.key = key, .child = (uint32_t)w->n_nodes};
     w->nodes[w->n_nodes] = (word_node){0};
     w->n_edges++;
     *out = (uint32_t)w->n_nodes++;
@@ -97,9 +78,13 @@ static simile_status grow_step(word_table *w, uint32_t node, uint32_t character,
 
 simile_status words_add(word_table *w, const uint32_t *characters, size_t n, uint64_t frequency, simile_error *err)
 {
-    uint32_t node = 0;
-    for (size_t i = 0; i < n; i++) RETURN_IF_ERROR(grow_step(w, node, characters[i], &node, err));
+    uint32_t node = 0, parent = 0;
+    for (size_t i = 0; i < n; i++) {
+        parent = node;
+        RETURN_IF_ERROR(grow_step(w, parent, characters[i], &node, err));
+    }
     word_node *word = &w->nodes[node];
+    if (n) words_edge_slot(w->edges, w->edge_room, words_edge_key(parent, characters[n - 1]))->word = frequency != 0;
     if (!word->frequency && frequency) w->n_words++;
     if (word->frequency && !frequency) w->n_words--;
     word->frequency = frequency;

@@ -10,8 +10,9 @@ enum { SEGMENT_FILE_MAX = 256 << 20, SEGMENT_TEXT_MAX = 64 << 20 };
 /* ---- words: a trie over characters, all its edges in one hash table ---- */
 
 typedef struct {
-    uint64_t key; /* node << 21 | character, plus 1 so that 0 is free */
+    uint64_t key; /* 0: free */
     uint32_t child;
+    uint32_t word; /* 1: the child is a word, said here too so that nobody has to look at it for that */
 } word_edge;
 
 typedef struct {
@@ -37,8 +38,33 @@ void words_release(word_table *w);
 simile_status words_parse(word_table *w, const char *text, size_t len, const char *subject, simile_error *err);
 /* Takes the white space off both ends of a line. */
 void words_trim(const char *text, size_t *begin, size_t *end);
-/* The node behind `node` and a character, or NO_NODE. */
-uint32_t words_step(const word_table *w, uint32_t node, uint32_t character);
+static inline uint64_t words_edge_key(uint32_t node, uint32_t character)
+{
+    return ((uint64_t)node << 21 | character) + 1;
+}
+
+/* Where the key is, or where it would go. */
+static inline word_edge *words_edge_slot(word_edge *edges, size_t room, uint64_t key)
+{
+    size_t i = (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & (room - 1);
+    while (edges[i].key && edges[i].key != key) i = (i + 1) & (room - 1);
+    return &edges[i];
+}
+
+/* The node behind `node` and a character, or NO_NODE. *word: is it a word? */
+static inline uint32_t words_next(const word_table *w, uint32_t node, uint32_t character, bool *word)
+{
+    const word_edge *e = words_edge_slot(w->edges, w->edge_room, words_edge_key(node, character));
+    *word = e->word != 0;
+    return e->key ? e->child : NO_NODE;
+}
+
+static inline uint32_t words_step(const word_table *w, uint32_t node, uint32_t character)
+{
+    bool word;
+    return words_next(w, node, character, &word);
+}
+
 /* The node of a whole string, or NO_NODE. */
 uint32_t words_find(const word_table *w, const uint32_t *characters, size_t n);
 /* Sets a frequency, and makes the string's beginnings known, as jieba's add_word does. */
