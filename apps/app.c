@@ -163,15 +163,6 @@ simile_status app_encoder(app *a, simile_error *err)
     return simile_encoder_new(a->model, &options, &a->encoder, err);
 }
 
-static simile_status make_folder_above(const char *path, simile_error *err)
-{
-    char *folder = path_folder(path);
-    if (!folder) return err_nomem(err);
-    const simile_status status = path_make_folders(folder, err);
-    mem_free(folder);
-    return status;
-}
-
 simile_status app_library(app *a, int mode, bool with_model, simile_error *err)
 {
     if (a->library) return SIMILE_OK;
@@ -181,7 +172,7 @@ simile_status app_library(app *a, int mode, bool with_model, simile_error *err)
         return err_set(err, SIMILE_E_NOT_FOUND,
                        "cannot open the catalogue '%s': there is none yet; make it with 'simile add FOLDER'",
                        a->catalog_path);
-    if (mode == LIBRARY_CREATE) RETURN_IF_ERROR(make_folder_above(a->catalog_path, err));
+    if (mode == LIBRARY_CREATE) RETURN_IF_ERROR(path_make_folder_above(a->catalog_path, err));
     const simile_library_options options = {
         .struct_size = sizeof options, .read_only = mode == LIBRARY_READ, .threads = a->threads};
     return simile_library_open(a->catalog_path, with_model ? a->model : NULL, &options, &a->library, err);

@@ -42,21 +42,12 @@ static void allow_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static simile_status make_folder_above(const char *path, simile_error *err)
-{
-    char *folder = path_folder(path);
-    if (!folder) return err_nomem(err);
-    const simile_status status = path_make_folders(folder, err);
-    mem_free(folder);
-    return status;
-}
-
 static simile_status open_library(server *s, const char *path, simile_error *err)
 {
     const simile_library_options options = {
         .struct_size = sizeof options, .read_only = s->options.read_only, .threads = s->options.threads};
     tower *t = towers_main(s->towers);
-    if (!s->options.read_only) RETURN_IF_ERROR(make_folder_above(path, err));
+    if (!s->options.read_only) RETURN_IF_ERROR(path_make_folder_above(path, err));
     RETURN_IF_ERROR(tower_hold(t, err));
     const simile_status status = simile_library_open(path, tower_model(t), &options, &s->library, err);
     tower_release(t);

@@ -60,7 +60,8 @@ char *path_join(const char *folder, const char *name);
 char *path_absolute(const char *path); /* without "." and "..", links left as they are; nothing need exist */
 char *path_name(const char *path);     /* the last part, without trailing slashes */
 char *path_folder(const char *path);   /* all but the last part; "." when there is none */
-simile_status path_make_folders(const char *folder, simile_error *err); /* mkdir -p */
+simile_status path_make_folders(const char *folder, simile_error *err);    /* mkdir -p */
+simile_status path_make_folder_above(const char *path, simile_error *err); /* the one that the path lies in */
 
 /* $XDG_<KIND>_HOME/simile or its default below $HOME, as the XDG base directory specification says; NULL when memory
  * is short or neither variable is set to an absolute path. */

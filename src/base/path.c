@@ -91,6 +91,15 @@ simile_status path_make_folders(const char *folder, simile_error *err)
     return status;
 }
 
+simile_status path_make_folder_above(const char *path, simile_error *err)
+{
+    char *folder = path_folder(path);
+    if (!folder) return err_nomem(err);
+    const simile_status status = path_make_folders(folder, err);
+    mem_free(folder);
+    return status;
+}
+
 static char *xdg_home(const char *variable, const char *below_home)
 {
     const char *set = getenv(variable);

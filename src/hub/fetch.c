@@ -114,11 +114,7 @@ static simile_status take_up(transfer *t, simile_error *err)
 
 static simile_status open_part(transfer *t, simile_error *err)
 {
-    char *folder = path_folder(t->part);
-    if (!folder) return err_nomem(err);
-    const simile_status status = path_make_folders(folder, err);
-    mem_free(folder);
-    RETURN_IF_ERROR(status);
+    RETURN_IF_ERROR(path_make_folder_above(t->part, err));
     t->fd = open(t->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (t->fd < 0) return err_errno(err, "cannot write '%s'", t->part);
     return SIMILE_OK;
