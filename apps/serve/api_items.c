@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "serve/api.h"
-#include "serve/events.h"
 #include "serve/folders.h"
+#include "serve/jobs.h"
 
 #include <stdatomic.h>
 
@@ -112,24 +112,6 @@ void api_item(server *s, const request *q, reply *r)
     api_end(r, answer_item(s, q, r, &err), &err);
 }
 
-/* What is listening learns how much is left. */
-static void publish_catalog(server *s)
-{
-    simile_stats stats;
-    json_writer w;
-    buf text;
-    if (simile_library_get_stats(s->library, &stats, NULL)) return;
-    buf_init(&text, 256);
-    jw_init(&w, &text);
-    jw_object(&w);
-    jw_key(&w, "images"), jw_int(&w, stats.images);
-    jw_key(&w, "texts"), jw_int(&w, stats.texts);
-    jw_key(&w, "quarantined"), jw_int(&w, stats.quarantined);
-    jw_object_end(&w);
-    if (buf_ok(&text)) events_publish(s->events, "catalog", text.data);
-    buf_release(&text);
-}
-
 static simile_status answer_forget(server *s, const request *q, reply *r, simile_error *err)
 {
     json_writer w;
@@ -142,7 +124,7 @@ static simile_status answer_forget(server *s, const request *q, reply *r, simile
                        "nothing can be forgotten while pictures are being indexed, also while that is paused: wait for "
                        "the job's end, or cancel it");
     if (status) return status;
-    publish_catalog(s);
+    jobs_publish_catalog(s);
     reply_json(r, &w);
     jw_object(&w);
     jw_key(&w, "removed"), jw_int(&w, id);

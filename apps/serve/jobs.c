@@ -163,16 +163,21 @@ static void set_state(jobs *j, job *one, job_state state)
     pthread_cond_broadcast(&j->news);
 }
 
-/* On the thread, without the lock. */
-static void publish_catalog(jobs *j)
+void jobs_publish_catalog(server *s)
 {
     char text[128];
     simile_stats stats;
-    j->told_catalog = clock_seconds();
-    if (simile_library_get_stats(j->s->library, &stats, NULL)) return;
+    if (simile_library_get_stats(s->library, &stats, NULL)) return;
     snprintf(text, sizeof text, "{\"images\":%lld,\"texts\":%lld,\"quarantined\":%lld}", (long long)stats.images,
              (long long)stats.texts, (long long)stats.quarantined);
-    events_publish(j->s->events, "catalog", text);
+    events_publish(s->events, "catalog", text);
+}
+
+/* On the thread, without the lock. */
+static void publish_catalog(jobs *j)
+{
+    j->told_catalog = clock_seconds();
+    jobs_publish_catalog(j->s);
 }
 
 /* ---- one job: on the thread ---- */

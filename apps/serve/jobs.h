@@ -30,4 +30,7 @@ simile_status jobs_tell(jobs *j, int64_t id, int what, simile_error *err); /* NO
 bool jobs_json(jobs *j, int64_t id, json_writer *w);
 void jobs_list_json(jobs *j, json_writer *w); /* an array, newest first */
 
+/* Tells through events ("catalog") how much is in the catalogue now. */
+void jobs_publish_catalog(server *s);
+
 #endif
