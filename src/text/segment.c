@@ -259,10 +259,8 @@ static void cut_plain(const block *b)
     if (pending) put_word(b->out, b->text + b->n - pending, pending);
 }
 
-enum { ENDS = 32 };
-
-/* How many words begin at k, and where the first ENDS of them end. */
-static size_t words_at(const block *b, size_t k, size_t ends[ENDS])
+/* How many words begin at k; b->next, which full mode has no other use for, says where each ends. */
+static size_t words_at(const block *b, size_t k)
 {
     const word_table *w = &b->s->words;
     size_t n = 0;
@@ -270,38 +268,19 @@ static size_t words_at(const block *b, size_t k, size_t ends[ENDS])
     uint32_t node = words_next(w, 0, b->text[k], &word);
     for (size_t i = k; node != NO_NODE; node = words_next(w, node, b->text[i], &word)) {
         i++;
-        if (word && n++ < ENDS) ends[n - 1] = i;
+        if (word) b->next[n++] = (uint32_t)i;
         if (i == b->n) break;
     }
     return n;
 }
 
-/* Of more words than ENDS: walks the way again. */
-static void put_many_words(const block *b, size_t k, size_t *covered)
+/* Of the n words that words_at() found at k, those of two characters and more. */
+static void put_longer_words(const block *b, size_t k, size_t n, size_t *covered)
 {
-    const word_table *w = &b->s->words;
-    uint32_t node = words_step(w, 0, b->text[k]);
-    for (size_t i = k; node != NO_NODE; node = words_step(w, node, b->text[i])) {
-        i++;
-        if (w->nodes[node].frequency && i > k + 1) {
-            put_word(b->out, b->text + k, i - k);
-            *covered = i;
-        }
-        if (i == b->n) break;
-    }
-}
-
-/* The words of two characters and more that begin at k: n words begin there, of one too. */
-static void put_longer_words(const block *b, size_t k, const size_t ends[ENDS], size_t n, size_t *covered)
-{
-    if (n > ENDS) {
-        put_many_words(b, k, covered);
-        return;
-    }
     for (size_t i = 0; i < n; i++) {
-        if (ends[i] == k + 1) continue;
-        put_word(b->out, b->text + k, ends[i] - k);
-        *covered = ends[i];
+        if (b->next[i] == k + 1) continue;
+        put_word(b->out, b->text + k, b->next[i] - k);
+        *covered = b->next[i];
     }
 }
 
@@ -313,16 +292,15 @@ static void cut_full(const block *b)
     size_t covered = 0; /* behind the last word */
     bool running = false;
     for (size_t k = 0; k < b->n; k++) {
-        size_t ends[ENDS];
         if (running && !is_ascii_word(b->text[k])) {
             buf_append(&b->out->bytes, run.bytes.data, run.bytes.len);
             end_word(b->out);
             buf_clear(&run.bytes);
             running = false;
         }
-        const size_t n = words_at(b, k, ends), end = n ? ends[0] : k + 1;
+        const size_t n = words_at(b, k), end = n ? b->next[0] : k + 1;
         if (n > 1 || k < covered) {
-            put_longer_words(b, k, ends, n, &covered);
+            put_longer_words(b, k, n, &covered);
             continue;
         }
         running = running || is_ascii_word(b->text[k]);
