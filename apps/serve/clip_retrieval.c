@@ -37,18 +37,10 @@ typedef struct {
 
 static void __attribute__((format(printf, 3, 4))) refuse(reply *r, int status, const char *format, ...)
 {
-    char text[512];
-    json_writer w;
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    reply_saying(r, status, "message", format, args);
     va_end(args);
-    reply_again(r, status);
-    reply_json(r, &w);
-    jw_object(&w);
-    jw_key(&w, "message");
-    jw_string(&w, text);
-    jw_object_end(&w);
 }
 
 static void refuse_error(reply *r, int status, const simile_error *err)

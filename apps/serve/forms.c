@@ -2,7 +2,6 @@
  * forms.c - see forms.h. Threads: each reply is one handler's. */
 #include "serve/forms.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,20 +12,25 @@ void reply_again(reply *r, int status)
     if (status == 429 || status == 503) reply_header(r, "Retry-After", "1");
 }
 
-void reply_detail(reply *r, int status, const char *format, ...)
+void reply_saying(reply *r, int status, const char *key, const char *format, va_list args)
 {
     char text[512];
     json_writer w;
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     reply_again(r, status);
     reply_json(r, &w);
     jw_object(&w);
-    jw_key(&w, "detail");
+    jw_key(&w, key);
     jw_string(&w, text);
     jw_object_end(&w);
+}
+
+void reply_detail(reply *r, int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    reply_saying(r, status, "detail", format, args);
+    va_end(args);
 }
 
 /* One step of a path: a number when it is one. */

@@ -5,6 +5,11 @@
 
 #include "serve/http.h"
 
+#include <stdarg.h>
+
+/* {KEY: "..."} */
+void reply_saying(reply *r, int status, const char *key, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
 /* {"detail": "..."} */
 void reply_detail(reply *r, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* 422 {"detail": [{"type": "missing", "loc": ["body", "input", 3], "msg": "Field required"}]}.
