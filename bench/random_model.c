@@ -18,9 +18,9 @@
     }
 
 const model_shape model_shapes[] = {
-    {"vit-b-32", {{TOWER(768, 12, 12), 224, 32}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
-    {"vit-b-16", {{TOWER(768, 12, 12), 224, 16}, {TOWER(512, 12, 8), 49408, 77, 513}, 512}},
-    {"vit-l-14", {{TOWER(1024, 24, 16), 224, 14}, {TOWER(768, 12, 12), 49408, 77, 513}, 768}},
+    {"vit-b-32", {{TOWER(768, 12, 12), 224, 32}, {TOWER(512, 12, 8), 49408, 77, 49407}, 512}},
+    {"vit-b-16", {{TOWER(768, 12, 12), 224, 16}, {TOWER(512, 12, 8), 49408, 77, 49407}, 512}},
+    {"vit-l-14", {{TOWER(1024, 24, 16), 224, 14}, {TOWER(768, 12, 12), 49408, 77, 49407}, 768}},
     {"rn50",
      {.text = {TOWER(512, 12, 8), 49408, 77, 49407},
       .dim = 1024,
@@ -314,29 +314,74 @@ static void config_json(json_writer *w, const clip_config *c)
     jw_object_end(w);
 }
 
-/* 256 byte characters, the same with "</w>", and the two special tokens; no merges. */
+/* ---- a vocabulary as large as CLIP's ----
+ * 256 characters for bytes, the same at the end of a word, 676 merges of two letters and as many at the end of a word,
+ * 47,542 merges of two such pairs, every second one at the end of a word, and the two special tokens: 49,408. */
+enum { BYTES = 256, LETTERS = 26, PAIRS = LETTERS * LETTERS, MERGES = 49408 - 2 - 2 * BYTES };
+
+typedef struct {
+    char left[8], right[16];
+} merge;
+
+static void byte_piece(int byte, bool ends, char out[16])
+{
+    int spare = 256;
+    for (int b = 0; b < byte; b++) spare += !((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b != 0xad));
+    const bool plain = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
+    const int c = plain ? byte : spare;
+    const int n = c < 0x80 ? snprintf(out, 16, "%c", c) : snprintf(out, 16, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
+    snprintf(out + n, 16 - (size_t)n, "%s", ends ? "</w>" : "");
+}
+
+static merge merge_number(int i)
+{
+    merge m;
+    const char *ending = "";
+    if (i < 2 * PAIRS) {
+        if (i >= PAIRS) ending = "</w>";
+        snprintf(m.left, sizeof m.left, "%c", 'a' + i % PAIRS / LETTERS);
+        snprintf(m.right, sizeof m.right, "%c%s", 'a' + i % LETTERS, ending);
+        return m;
+    }
+    const int k = (i - 2 * PAIRS) / 2, left = k % PAIRS, right = (k / PAIRS + 7 * left) % PAIRS;
+    if (i % 2) ending = "</w>";
+    snprintf(m.left, sizeof m.left, "%c%c", 'a' + left / LETTERS, 'a' + left % LETTERS);
+    snprintf(m.right, sizeof m.right, "%c%c%s", 'a' + right / LETTERS, 'a' + right % LETTERS, ending);
+    return m;
+}
+
 static void vocab_json(json_writer *w)
 {
     int id = 0;
+    char piece[32];
     jw_object(w);
-    for (int ending = 0; ending < 2; ending++) {
-        int spare = 256;
-        for (int b = 0; b < 256; b++) {
-            const bool plain = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b != 0xad);
-            const int c = plain ? b : spare++;
-            char piece[16];
-            const int n = c < 0x80 ? snprintf(piece, sizeof piece, "%c", c)
-                                   : snprintf(piece, sizeof piece, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
-            snprintf(piece + n, sizeof piece - (size_t)n, "%s", ending ? "</w>" : "");
+    for (int ends = 0; ends < 2; ends++) {
+        for (int b = 0; b < BYTES; b++) {
+            byte_piece(b, ends, piece);
             jw_key(w, piece);
             jw_int(w, id++);
         }
+    }
+    for (int i = 0; i < MERGES; i++) {
+        const merge m = merge_number(i);
+        snprintf(piece, sizeof piece, "%s%s", m.left, m.right);
+        jw_key(w, piece);
+        jw_int(w, id++);
     }
     jw_key(w, "<|startoftext|>");
     jw_int(w, id++);
     jw_key(w, "<|endoftext|>");
     jw_int(w, id++);
     jw_object_end(w);
+}
+
+static void merges_txt(buf *out)
+{
+    buf_text(out, "#version: 0.2\n");
+    for (int i = 0; i < MERGES; i++) {
+        const merge m = merge_number(i);
+        buf_printf(out, "%s %s\n", m.left, m.right);
+    }
 }
 
 static simile_status write_text(const char *directory, const char *name, const char *text, size_t len,
@@ -360,7 +405,7 @@ simile_status random_model_write(const model_shape *shape, const char *directory
 {
     buf b;
     json_writer w;
-    buf_init(&b, 1 << 20);
+    buf_init(&b, 4 << 20);
     jw_init(&w, &b);
     const bool convolutional = shape->config.convolutional;
     if (convolutional)
@@ -373,7 +418,9 @@ simile_status random_model_write(const model_shape *shape, const char *directory
     jw_init(&w, &b);
     vocab_json(&w);
     if (!status) status = write_text(directory, "vocab.json", b.data, b.len, err);
-    if (!status) status = write_text(directory, "merges.txt", "#version: 0.2\n", 14, err);
+    buf_clear(&b);
+    merges_txt(&b);
+    if (!status) status = write_text(directory, "merges.txt", b.data, b.len, err);
     buf_release(&b);
     return status ? status : write_file(directory, clip_tensors, &shape->config, err);
 }
