@@ -2,7 +2,9 @@
  * measure.c - see measure.h. */
 #include "measure.h"
 
-#include <stdlib.h>
+#include "base/mem.h"
+
+#include <stdint.h>
 #include <time.h>
 
 double bench_now(void)
@@ -22,4 +24,22 @@ double bench_median(double *values, int n)
 {
     qsort(values, (size_t)n, sizeof *values, by_value);
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double bench_read_rate(void)
+{
+    enum { BYTES = 96 << 20, WORDS = BYTES / 8 };
+    static uint64_t *block, sink;
+    if (!block) {
+        block = mem_alloc(BYTES);
+        if (!block) return 0;
+        for (size_t i = 0; i < WORDS; i++) block[i] = i;
+    }
+    uint64_t sum[8] = {sink};
+    const double start = bench_now();
+    for (size_t i = 0; i < WORDS; i += 8)
+        for (size_t k = 0; k < 8; k++) sum[k] += block[i + k];
+    const double seconds = bench_now() - start;
+    for (size_t k = 0; k < 8; k++) sink += sum[k];
+    return BYTES / seconds;
 }

@@ -4,7 +4,9 @@
  * Cleaned text (lower case, each space U+2581) becomes the ids of its characters; a character without one becomes its
  * bytes <0x00>...<0xFF>, or the unknown token, once for a run when fuse_unk is set; then neighbours are merged by rank.
  * A word is whatever lies between added tokens: the pre-tokenizer cuts behind each space, and the normalizer has left
- * none.
+ * none. When no merge joins anything with a U+2581 behind it, as where pieces were learnt from single words, such a
+ * text falls apart in front of each run of U+2581 all the same: what lies on the two sides never meets, so the parts
+ * can be merged one by one, which is much faster.
  *
  * SigLIP 2 was trained on lower-case text, and its first files do not say so, so text is always lower-cased. It ends
  * with <eos> and has nothing in front, unless the file's post-processor says otherwise.
@@ -25,8 +27,13 @@ typedef struct {
     bpe *merges;
     int32_t unknown; /* -1: dropped */
     bool fuse_unknown, byte_fallback, cut_behind_spaces;
+    bool cut_at_marks;  /* nothing is ever merged with a U+2581 behind it */
     int32_t bytes[256]; /* -1: not in the vocabulary */
+    int32_t ascii[128]; /* characters by themselves; -1: not in the vocabulary */
 } gemma_bpe;
+
+static const char space_mark[] = "\xe2\x96\x81";
+enum { MARK_LEN = 3, SHORT_WORD = 128 };
 
 /* ---- encoding ---- */
 
@@ -41,6 +48,15 @@ static bool put_bytes(const gemma_bpe *t, const char *bytes, size_t len, int32_t
     return true;
 }
 
+/* The id of the character at *at, or -1. */
+static inline int32_t next_id(const gemma_bpe *t, const char *text, size_t len, size_t *at)
+{
+    const size_t start = *at;
+    if ((uint8_t)text[start] < 0x80) return t->ascii[(uint8_t)text[(*at)++]];
+    utf8_next(text, len, at);
+    return vocab_find(t->base.base.vocab, text + start, *at - start);
+}
+
 /* ids: room for one a byte. An unknown token waits for the next known character or the end, as in the tokenizers
  * library: bytes that stand between go before it. */
 static size_t chars_to_ids(const gemma_bpe *t, const char *text, size_t len, int32_t *ids)
@@ -49,8 +65,7 @@ static size_t chars_to_ids(const gemma_bpe *t, const char *text, size_t len, int
     bool waiting = false;
     for (size_t at = 0; at < len;) {
         const size_t start = at;
-        utf8_next(text, len, &at);
-        const int32_t id = vocab_find(t->base.base.vocab, text + start, at - start);
+        const int32_t id = next_id(t, text, len, &at);
         if (id < 0 && put_bytes(t, text + start, at - start, ids + n)) {
             n += at - start;
             continue;
@@ -65,13 +80,33 @@ static size_t chars_to_ids(const gemma_bpe *t, const char *text, size_t len, int
 
 static simile_status put_word(const gemma_bpe *t, const char *word, size_t len, id_list *out, simile_error *err)
 {
-    int32_t *ids = mem_array(len, sizeof *ids);
+    int32_t room[SHORT_WORD];
+    int32_t *ids = len <= SHORT_WORD ? room : mem_array(len, sizeof *ids);
     if (!ids) return err_nomem(err);
     size_t n = chars_to_ids(t, word, len, ids);
     simile_status status = bpe_merge(t->merges, ids, &n, err);
     if (!status) status = id_list_put(out, ids, n, err);
-    mem_free(ids);
+    if (ids != room) mem_free(ids);
     return status;
+}
+
+static bool is_mark(const char *text, size_t len)
+{
+    return len >= MARK_LEN && memcmp(text, space_mark, MARK_LEN) == 0;
+}
+
+/* The length of the marks at the start of the text and of what follows up to the next ones. */
+static size_t part_len(const char *text, size_t len)
+{
+    size_t at = 0;
+    while (is_mark(text + at, len - at)) at += MARK_LEN;
+    for (; at < len; at++) {
+        const char *hit = memchr(text + at, space_mark[0], len - at);
+        if (!hit) return len;
+        at = (size_t)(hit - text);
+        if (is_mark(hit, len - at)) return at;
+    }
+    return len;
 }
 
 static simile_status put_words(const staged *base, const char *text, size_t len, bool first, id_list *out,
@@ -81,7 +116,8 @@ static simile_status put_words(const staged *base, const char *text, size_t len,
     (void)first;
     for (size_t at = 0; at < len && !out->full;) {
         const char *space = t->cut_behind_spaces ? memchr(text + at, ' ', len - at) : NULL;
-        const size_t end = space ? (size_t)(space - text) + 1 : len;
+        size_t end = space ? (size_t)(space - text) + 1 : len;
+        if (t->cut_at_marks) end = at + part_len(text + at, end - at);
         RETURN_IF_ERROR(put_word(t, text + at, end - at, out, err));
         at = end;
     }
@@ -170,6 +206,37 @@ static simile_status read_merges(const reader *r, const json_t *merges)
     return merge_json(&m, merges, r->err);
 }
 
+/* Whether the two sides of "x U+2581" never become one: no merge does that, and U+2581 is a character with an id. */
+static simile_status find_cuts(gemma_bpe *t, simile_error *err)
+{
+    const vocab *v = t->base.base.vocab;
+    size_t n;
+    bpe_pair *pairs = bpe_list(t->merges, &n);
+    if (!pairs) return err_nomem(err);
+    t->cut_at_marks = vocab_find(v, space_mark, MARK_LEN) >= 0;
+    for (size_t i = 0; i < n && t->cut_at_marks; i++) {
+        const char *left = vocab_piece(v, pairs[i].left), *right = vocab_piece(v, pairs[i].right);
+        const size_t len = strlen(left);
+        const bool after_mark = len >= MARK_LEN && is_mark(left + len - MARK_LEN, MARK_LEN);
+        t->cut_at_marks = after_mark || !is_mark(right, strlen(right));
+    }
+    mem_free(pairs);
+    return SIMILE_OK;
+}
+
+static void find_characters(gemma_bpe *t)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char piece[8];
+        snprintf(piece, sizeof piece, "<0x%02X>", byte);
+        t->bytes[byte] = vocab_find(t->base.base.vocab, piece, strlen(piece));
+    }
+    for (unsigned i = 0; i < 128; i++) {
+        const char c = (char)i;
+        t->ascii[i] = vocab_find(t->base.base.vocab, &c, 1);
+    }
+}
+
 static simile_status read_model(const reader *r, const json_t *model)
 {
     const json_t *pieces = NULL;
@@ -185,12 +252,9 @@ static simile_status read_model(const reader *r, const json_t *model)
     RETURN_IF_ERROR(json_get_bool(f, "byte_fallback", &r->t->byte_fallback, r->err));
     if (unknown) r->t->unknown = vocab_find(v, unknown, strlen(unknown));
     if (unknown && r->t->unknown < 0) return wrong(r, "its unknown token is not in the vocabulary");
-    for (unsigned byte = 0; byte < 256; byte++) {
-        char piece[8];
-        snprintf(piece, sizeof piece, "<0x%02X>", byte);
-        r->t->bytes[byte] = vocab_find(v, piece, strlen(piece));
-    }
-    return read_merges(r, json_object_get(model, "merges"));
+    find_characters(r->t);
+    RETURN_IF_ERROR(read_merges(r, json_object_get(model, "merges")));
+    return find_cuts(r->t, r->err);
 }
 
 static simile_status read_all(const reader *r, const json_t *root)

@@ -316,6 +316,24 @@ static void gemma_text_is_lower_cased_and_ends_with_eos(void **state)
                   "cannot read 'd/tokenizer.json': the model 'BPE with dropout' is not supported");
 }
 
+/* Texts are merged part by part where no merge reaches over the front of a U+2581, and only there. */
+static void gemma_merges_reach_over_a_space_where_the_file_says_so(void **state)
+{
+#define SPACED(merges)                                                                                                 \
+    "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"},"                    \
+    "\"added_tokens\":[{\"id\":1,\"content\":\"<eos>\",\"special\":true}],\"model\":{\"type\":\"BPE\","                \
+    "\"byte_fallback\":true,\"unk_token\":\"<unk>\",\"merges\":[" merges                                               \
+    "],\"vocab\":{\"<unk>\":0,\"<eos>\":1,\"a\":2,"                                                                    \
+    "\"b\":3,\"\u2581\":4,\"\u2581b\":5,\"a\u2581b\":6,\"\u2581\u2581\":7,\"ab\":8}}}"
+    tokenizer *t = small((small_files){.json = SPACED("\"\u2581 b\",\"\u2581 \u2581\",\"a b\"")});
+    check_ids(t, "a b  ab b", "2 5 7 8 5 1");
+    tokenizer_close(t);
+    t = small((small_files){.json = SPACED("\"\u2581 b\",\"a \u2581b\",\"\u2581 \u2581\",\"a b\"")});
+    check_ids(t, "a b  ab a b", "6 7 8 4 6 1");
+    tokenizer_close(t);
+#undef SPACED
+}
+
 /* A model file in memory. */
 typedef struct {
     char data[4096];
@@ -533,6 +551,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(unigram_ids_equal_the_reference),
         cmocka_unit_test(gemma_ids_equal_the_reference),
         cmocka_unit_test(gemma_text_is_lower_cased_and_ends_with_eos),
+        cmocka_unit_test(gemma_merges_reach_over_a_space_where_the_file_says_so),
         cmocka_unit_test(ids_are_those_of_the_family),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(texts_are_cleaned_as_open_clip_does),
