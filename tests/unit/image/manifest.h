@@ -24,10 +24,4 @@ typedef void (*manifest_fn)(void *user, const manifest_line *line, const manifes
 /* Returns the number of lines, -1 when there is no manifest. */
 int manifest_each(const char *folder, manifest_fn fn, void *user);
 
-void hash_of(const void *bytes, size_t len, char out[65]);
-/* The pattern noise() of image_fixtures.py; free with mem_free. */
-uint8_t *noise_new(int width, int height);
-/* The processors of the manifest and of prepare.txt: edge 0 squashes, with mean = std = 0.5. */
-image_prepare_spec spec_of(int edge, int filter, int width, int height);
-
 #endif
