@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "hub/curl.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <strings.h>
@@ -53,7 +53,13 @@ static bool ready;
 
 static void init_once(void)
 {
-    ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    ready = curl_load() && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+static bool is_ready(void)
+{
+    pthread_once(&once, init_once);
+    return ready;
 }
 
 /* ---- URLs ---- */
@@ -103,7 +109,7 @@ static url_verdict url_take(CURLU *u, url_parts *out)
 static url_verdict url_split(const char *base, const char *reference, url_parts *out)
 {
     *out = (url_parts){0};
-    CURLU *u = curl_url();
+    CURLU *u = is_ready() ? curl_url() : NULL;
     if (!u) return URL_NO_MEMORY;
     const bool parsed =
         !curl_url_set(u, CURLUPART_URL, base, CURLU_DISALLOW_USER) &&
@@ -603,8 +609,7 @@ simile_status http_open(const http_options *options, http **out, simile_error *e
 {
     url_parts parts;
     *out = NULL;
-    pthread_once(&once, init_once);
-    if (!ready) return err_set(err, SIMILE_E_INTERNAL, "libcurl cannot be initialised");
+    if (!is_ready()) return err_set(err, SIMILE_E_INTERNAL, "libcurl cannot be initialised");
     const url_verdict verdict = url_split(options->endpoint, NULL, &parts);
     if (verdict == URL_NO_MEMORY) return err_nomem(err);
     if (verdict == URL_BAD) return err_set(err, SIMILE_E_ARG, "'%s' is no http or https URL", options->endpoint);

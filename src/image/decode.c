@@ -13,10 +13,11 @@
  * Orientation: EXIF's, applied while the rows are put in place. HEIF and AVIF say it in the container and libheif
  * always obeys, so those arrive upright and EXIF's word is passed over.
  *
- * libvips is one per process: image_init() starts it once, switches its operation cache off (it is keyed by addresses
- * of buffers, which are reused) and its unsafe loaders too. Its error text is one per process as well, and may be
- * another thread's: it goes to the log and never into a message. Any thread may call everything here. */
-#include <vips/vips.h> /* before mem.h, which poisons names that GLib's headers use */
+ * libvips is one per process: image_init() loads and starts it once (vips.h), switches its operation cache off (it is
+ * keyed by addresses of buffers, which are reused) and its unsafe loaders too. Its error text is one per process as
+ * well, and may be another thread's: it goes to the log and never into a message. Any thread may call everything here.
+ */
+#include "image/vips.h" /* before mem.h */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -30,7 +31,7 @@ static const int64_t default_max_pixels = 268435456;
 static const size_t max_file = (size_t)1 << 31;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
-static bool start_failed;
+static const char *start_failure; /* NULL: libvips runs */
 
 static void on_vips_warning(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
 {
@@ -39,8 +40,11 @@ static void on_vips_warning(const gchar *domain, GLogLevelFlags level, const gch
 
 static void start(void)
 {
-    start_failed = vips_init("simile") != 0;
-    if (start_failed) return;
+    if (!vips_load())
+        start_failure = "cannot load libvips";
+    else if (vips_init("simile"))
+        start_failure = "cannot start libvips";
+    if (start_failure) return;
     vips_block_untrusted_set(TRUE);
     vips_cache_set_max(0);
     /* Only this domain: other users of GLib in the process keep theirs. */
@@ -50,7 +54,7 @@ static void start(void)
 simile_status image_init(simile_error *err)
 {
     pthread_once(&started, start);
-    return start_failed ? err_set(err, SIMILE_E_INTERNAL, "cannot start libvips") : SIMILE_OK;
+    return start_failure ? err_set(err, SIMILE_E_INTERNAL, "%s", start_failure) : SIMILE_OK;
 }
 
 void image_release(image *img)

@@ -6,7 +6,7 @@
  * page with a hundred of them can bear, and the bound holds for every picture.
  *
  * Threads: any; libvips works on threads of its own meanwhile. */
-#include <vips/vips.h> /* before mem.h, which poisons names that GLib's headers use */
+#include "image/vips.h" /* before mem.h */
 
 #include "base/mem.h"
 #include "image/parts.h"
