@@ -64,7 +64,8 @@ static void open_network(const char *directory, network *n)
     read_config(directory, &n->config);
     if (weights_open(directory, &n->files, &err)) fail(&err);
     loader l = {.files = n->files, .list = &n->params, .err = &err};
-    if (marian_new(&l, &n->config, &n->m) || marian_pack(n->m, &err)) fail(&err);
+    packer how = {.precision = NN_COMPUTE_F32};
+    if (marian_new(&l, &n->config, &n->m) || marian_pack(n->m, &how, &err)) fail(&err);
 }
 
 static void open_random(network *n)

@@ -12,19 +12,19 @@ static int64_t width_of(const attention_pool *p)
     return p->weight[POOL_Q].dim[0];
 }
 
-static simile_status pack(const attention_pool *p, int first, int parts, nn_precision precision, nn_matrix **out,
+static simile_status pack(const attention_pool *p, int first, int parts, packer *how, nn_matrix **out,
                           simile_error *err)
 {
     const nn_matrix_spec spec = {
-        .weights = &p->weight[first], .biases = &p->bias[first], .n_parts = parts, .precision = precision};
-    return nn_matrix_new(&spec, out, err);
+        .weights = &p->weight[first], .biases = &p->bias[first], .n_parts = parts, .precision = how->precision};
+    return packer_matrix(how, &spec, out, err);
 }
 
-simile_status attention_pool_pack(attention_pool *p, nn_precision precision, simile_error *err)
+simile_status attention_pool_pack(attention_pool *p, packer *how, simile_error *err)
 {
-    RETURN_IF_ERROR(pack(p, POOL_Q, 1, precision, &p->q, err));
-    RETURN_IF_ERROR(pack(p, POOL_K, 2, precision, &p->kv, err));
-    return pack(p, POOL_OUT, 1, precision, &p->out, err);
+    RETURN_IF_ERROR(pack(p, POOL_Q, 1, how, &p->q, err));
+    RETURN_IF_ERROR(pack(p, POOL_K, 2, how, &p->kv, err));
+    return pack(p, POOL_OUT, 1, how, &p->out, err);
 }
 
 void attention_pool_unpack(attention_pool *p)

@@ -10,7 +10,7 @@
 #define SIMILE_MODEL_ATTENTION_POOL_H
 
 #include "base/mem.h"
-#include "nn/nn.h"
+#include "model/packer.h"
 
 enum { POOL_Q, POOL_K, POOL_V, POOL_OUT, POOL_LINEARS };
 
@@ -20,7 +20,7 @@ typedef struct {
     nn_matrix *q, *kv, *out; /* once packed */
 } attention_pool;
 
-simile_status attention_pool_pack(attention_pool *p, nn_precision precision, simile_error *err);
+simile_status attention_pool_pack(attention_pool *p, packer *how, simile_error *err);
 void attention_pool_unpack(attention_pool *p); /* also after a packing that failed half-way */
 /* Arena bytes of a run over n pictures of N rows. */
 size_t attention_pool_memory(const attention_pool *p, int64_t n, int64_t rows);

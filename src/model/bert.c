@@ -96,12 +96,12 @@ static void load(loader *l, bert *t, const weights *head)
 
 /* ---- packing ---- */
 
-static simile_status pack_layer(layer *f, simile_error *err)
+static simile_status pack_layer(layer *f, packer *how, simile_error *err)
 {
     if (!f->weight.data) return SIMILE_OK;
     const nn_matrix_spec spec = {
         .weights = &f->weight, .biases = f->bias.data ? &f->bias : NULL, .n_parts = 1, .precision = NN_COMPUTE_F32};
-    return nn_matrix_new(&spec, &f->packed, err);
+    return packer_matrix(how, &spec, &f->packed, err);
 }
 
 static void release_layer(layer *f)
@@ -126,13 +126,13 @@ static bool pack_positions(bert *t)
     return true;
 }
 
-static simile_status bert_pack(tower *base, nn_precision precision, simile_error *err)
+static simile_status bert_pack(tower *base, packer *how, simile_error *err)
 {
     bert *t = (bert *)base;
     if (!pack_positions(t) || !norm_pack(&t->embedded)) return err_nomem(err);
-    RETURN_IF_ERROR(pack_layer(&t->pooler, err));
-    for (int i = 0; i < 2; i++) RETURN_IF_ERROR(pack_layer(&t->projection[i], err));
-    return blocks_pack(t->blocks, t->config.tower.layers, precision, err);
+    RETURN_IF_ERROR(pack_layer(&t->pooler, how, err));
+    for (int i = 0; i < 2; i++) RETURN_IF_ERROR(pack_layer(&t->projection[i], how, err));
+    return blocks_pack(t->blocks, t->config.tower.layers, how, err);
 }
 
 static void bert_unpack(tower *base)

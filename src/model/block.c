@@ -24,21 +24,20 @@ static void block_load(loader *l, const char *prefix, const block_names *names, 
     out->norm2 = norm_load(l, prefix, names->norm2, c->width);
 }
 
-static simile_status pack(const block *b, int first, int parts, nn_precision precision, nn_matrix **out,
-                          simile_error *err)
+static simile_status pack(const block *b, int first, int parts, packer *how, nn_matrix **out, simile_error *err)
 {
     const nn_matrix_spec spec = {
-        .weights = &b->weight[first], .biases = &b->bias[first], .n_parts = parts, .precision = precision};
-    return nn_matrix_new(&spec, out, err);
+        .weights = &b->weight[first], .biases = &b->bias[first], .n_parts = parts, .precision = how->precision};
+    return packer_matrix(how, &spec, out, err);
 }
 
-static simile_status block_pack(block *b, nn_precision precision, simile_error *err)
+static simile_status block_pack(block *b, packer *how, simile_error *err)
 {
     if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
-    RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, precision, &b->qkv, err));
-    RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, precision, &b->out, err));
-    RETURN_IF_ERROR(pack(b, LINEAR_FC1, 1, precision, &b->fc1, err));
-    return pack(b, LINEAR_FC2, 1, precision, &b->fc2, err);
+    RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, how, &b->qkv, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, how, &b->out, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_FC1, 1, how, &b->fc1, err));
+    return pack(b, LINEAR_FC2, 1, how, &b->fc2, err);
 }
 
 static void block_release(block *b)
@@ -66,9 +65,9 @@ void blocks_load(loader *l, const char *prefix, const tower_config *c, block *ou
     blocks_load_named(l, prefix, &clip_names, c, out);
 }
 
-simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err)
+simile_status blocks_pack(block *blocks, int64_t layers, packer *how, simile_error *err)
 {
-    for (int64_t i = 0; i < layers; i++) RETURN_IF_ERROR(block_pack(&blocks[i], precision, err));
+    for (int64_t i = 0; i < layers; i++) RETURN_IF_ERROR(block_pack(&blocks[i], how, err));
     return SIMILE_OK;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "model/config.h"
+#include "model/packer.h"
 #include "model/params.h"
 
 enum { LINEAR_Q, LINEAR_K, LINEAR_V, LINEAR_OUT, LINEAR_FC1, LINEAR_FC2, BLOCK_LINEARS };
@@ -32,7 +33,7 @@ typedef struct {
 /* The blocks PREFIX0. to PREFIX(layers - 1), with CLIP's names and with others. */
 void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out);
 void blocks_load_named(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out);
-simile_status blocks_pack(block *blocks, int64_t layers, nn_precision precision, simile_error *err);
+simile_status blocks_pack(block *blocks, int64_t layers, packer *how, simile_error *err);
 void blocks_release(block *blocks, int64_t layers); /* blocks may be NULL */
 
 /* Heads, activation and epsilon: what the tensors do not say. */

@@ -44,19 +44,20 @@ void map_head_load(loader *l, const tower_config *c, map_head *h)
     }
 }
 
-static simile_status linear_pack(const map_head *h, int i, nn_precision precision, nn_matrix **out, simile_error *err)
+static simile_status linear_pack(const map_head *h, int i, packer *how, nn_matrix **out, simile_error *err)
 {
-    const nn_matrix_spec spec = {.weights = &h->weight[i], .biases = &h->bias[i], .n_parts = 1, .precision = precision};
-    return nn_matrix_new(&spec, out, err);
+    const nn_matrix_spec spec = {
+        .weights = &h->weight[i], .biases = &h->bias[i], .n_parts = 1, .precision = how->precision};
+    return packer_matrix(how, &spec, out, err);
 }
 
-simile_status map_head_pack(map_head *h, nn_precision precision, simile_error *err)
+simile_status map_head_pack(map_head *h, packer *how, simile_error *err)
 {
     h->probe = tensor_floats(&h->probe_view);
     if (!h->probe || !norm_pack(&h->norm)) return err_nomem(err);
-    RETURN_IF_ERROR(attention_pool_pack(&h->pool, precision, err));
-    RETURN_IF_ERROR(linear_pack(h, FC1, precision, &h->fc1, err));
-    return linear_pack(h, FC2, precision, &h->fc2, err);
+    RETURN_IF_ERROR(attention_pool_pack(&h->pool, how, err));
+    RETURN_IF_ERROR(linear_pack(h, FC1, how, &h->fc1, err));
+    return linear_pack(h, FC2, how, &h->fc2, err);
 }
 
 void map_head_release(map_head *h)

@@ -21,7 +21,7 @@ typedef struct {
 
 /* The tensors below "vision_model.head."; width, heads, mlp, activation and epsilon are those of the blocks. */
 void map_head_load(loader *l, const tower_config *c, map_head *h);
-simile_status map_head_pack(map_head *h, nn_precision precision, simile_error *err);
+simile_status map_head_pack(map_head *h, packer *how, simile_error *err);
 void map_head_release(map_head *h);
 /* Arena bytes of a run over n pictures of `rows` rows. */
 size_t map_head_memory(const map_head *h, int64_t n, int64_t rows);

@@ -112,23 +112,24 @@ const marian_config *marian_get_config(const marian *m)
 
 /* ---- packing ---- */
 
-static simile_status pack_linear(const decoder_block *b, int first, int parts, nn_matrix **out, simile_error *err)
+static simile_status pack_linear(const decoder_block *b, int first, int parts, packer *how, nn_matrix **out,
+                                 simile_error *err)
 {
     const nn_matrix_spec spec = {
         .weights = &b->weight[first], .biases = &b->bias[first], .n_parts = parts, .precision = NN_COMPUTE_F32};
-    return nn_matrix_new(&spec, out, err);
+    return packer_matrix(how, &spec, out, err);
 }
 
-static simile_status pack_decoder_block(decoder_block *b, simile_error *err)
+static simile_status pack_decoder_block(decoder_block *b, packer *how, simile_error *err)
 {
     if (!norm_pack(&b->self_norm) || !norm_pack(&b->cross_norm) || !norm_pack(&b->final_norm)) return err_nomem(err);
-    RETURN_IF_ERROR(pack_linear(b, SELF_Q, 3, &b->self_qkv, err));
-    RETURN_IF_ERROR(pack_linear(b, SELF_OUT, 1, &b->self_out, err));
-    RETURN_IF_ERROR(pack_linear(b, CROSS_Q, 1, &b->cross_q, err));
-    RETURN_IF_ERROR(pack_linear(b, CROSS_K, 2, &b->cross_kv, err));
-    RETURN_IF_ERROR(pack_linear(b, CROSS_OUT, 1, &b->cross_out, err));
-    RETURN_IF_ERROR(pack_linear(b, FC1, 1, &b->fc1, err));
-    return pack_linear(b, FC2, 1, &b->fc2, err);
+    RETURN_IF_ERROR(pack_linear(b, SELF_Q, 3, how, &b->self_qkv, err));
+    RETURN_IF_ERROR(pack_linear(b, SELF_OUT, 1, how, &b->self_out, err));
+    RETURN_IF_ERROR(pack_linear(b, CROSS_Q, 1, how, &b->cross_q, err));
+    RETURN_IF_ERROR(pack_linear(b, CROSS_K, 2, how, &b->cross_kv, err));
+    RETURN_IF_ERROR(pack_linear(b, CROSS_OUT, 1, how, &b->cross_out, err));
+    RETURN_IF_ERROR(pack_linear(b, FC1, 1, how, &b->fc1, err));
+    return pack_linear(b, FC2, 1, how, &b->fc2, err);
 }
 
 static bool pack_places(marian *m)
@@ -146,14 +147,15 @@ static bool pack_places(marian *m)
     return true;
 }
 
-simile_status marian_pack(marian *m, simile_error *err)
+simile_status marian_pack(marian *m, packer *how, simile_error *err)
 {
     const nn_matrix_spec logits = {
         .weights = &m->embedding, .biases = &m->logits_bias, .n_parts = 1, .precision = NN_COMPUTE_F32};
     if (!pack_places(m)) return err_nomem(err);
-    RETURN_IF_ERROR(blocks_pack(m->encoder, m->config.encoder.layers, NN_COMPUTE_F32, err));
-    for (int64_t i = 0; i < m->config.decoder.layers; i++) RETURN_IF_ERROR(pack_decoder_block(&m->decoder[i], err));
-    return nn_matrix_new(&logits, &m->logits, err);
+    RETURN_IF_ERROR(blocks_pack(m->encoder, m->config.encoder.layers, how, err));
+    for (int64_t i = 0; i < m->config.decoder.layers; i++)
+        RETURN_IF_ERROR(pack_decoder_block(&m->decoder[i], how, err));
+    return packer_matrix(how, &logits, &m->logits, err);
 }
 
 static void release_decoder_block(decoder_block *b)

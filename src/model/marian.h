@@ -16,6 +16,7 @@
 #define SIMILE_MODEL_MARIAN_H
 
 #include "model/config.h"
+#include "model/packer.h"
 #include "model/params.h"
 
 typedef struct {
@@ -37,7 +38,7 @@ typedef struct marian marian;
 simile_status marian_new(loader *l, const marian_config *c, marian **out); /* *out is the caller's even on failure */
 void marian_free(marian *m);
 const marian_config *marian_get_config(const marian *m);
-simile_status marian_pack(marian *m, simile_error *err); /* once, before the first run */
+simile_status marian_pack(marian *m, packer *how, simile_error *err); /* once, before the first run */
 void marian_unpack(marian *m);
 
 /* ---- one run: some sources, and hypotheses about them that grow token by token ---- */

@@ -402,7 +402,8 @@ static simile_status ensure_packed(const model *shared, tower *t, simile_error *
     simile_status status = SIMILE_OK;
     pthread_mutex_lock(&m->lock);
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
-        status = t->ops->pack(t, NN_COMPUTE_F32, err);
+        packer how = {.precision = NN_COMPUTE_F32};
+        status = t->ops->pack(t, &how, err);
         if (status)
             t->ops->unpack(t);
         else

@@ -143,7 +143,7 @@ static bool fold(const layer *y, float *scale, float *bias)
     return finite;
 }
 
-static simile_status layer_pack(layer *y, int64_t stride, int64_t side, nn_precision precision, simile_error *err)
+static simile_status layer_pack(layer *y, int64_t stride, int64_t side, packer *how, simile_error *err)
 {
     const int64_t n = y->weights.dim[0];
     float *scale = mem_array((size_t)n, sizeof *scale), *bias = mem_array((size_t)n, sizeof *bias);
@@ -154,7 +154,7 @@ static simile_status layer_pack(layer *y, int64_t stride, int64_t side, nn_preci
                                .pad = y->weights.dim[2] / 2,
                                .height = side,
                                .width = side,
-                               .precision = precision};
+                               .precision = how->precision};
     simile_status status = SIMILE_OK;
     if (!scale || !bias)
         status = err_nomem(err);
@@ -173,24 +173,24 @@ static void layer_unpack(layer *y)
     y->conv = NULL;
 }
 
-static simile_status block_pack(block *b, nn_precision precision, simile_error *err)
+static simile_status block_pack(block *b, packer *how, simile_error *err)
 {
-    RETURN_IF_ERROR(layer_pack(&b->in, 1, b->side, precision, err));
-    RETURN_IF_ERROR(layer_pack(&b->middle, 1, b->side, precision, err));
-    RETURN_IF_ERROR(layer_pack(&b->out, 1, b->side / b->pool, precision, err));
-    return b->widens ? layer_pack(&b->shortcut, 1, b->side / b->pool, precision, err) : SIMILE_OK;
+    RETURN_IF_ERROR(layer_pack(&b->in, 1, b->side, how, err));
+    RETURN_IF_ERROR(layer_pack(&b->middle, 1, b->side, how, err));
+    RETURN_IF_ERROR(layer_pack(&b->out, 1, b->side / b->pool, how, err));
+    return b->widens ? layer_pack(&b->shortcut, 1, b->side / b->pool, how, err) : SIMILE_OK;
 }
 
-static simile_status resnet_pack(tower *t, nn_precision precision, simile_error *err)
+static simile_status resnet_pack(tower *t, packer *how, simile_error *err)
 {
     resnet *r = (resnet *)t;
     const int64_t side = r->config.image_size;
     r->position = tensor_floats(&r->position_view);
     if (!r->position) return err_nomem(err);
     for (int i = 0; i < STEM; i++)
-        RETURN_IF_ERROR(layer_pack(&r->stem[i], i == 0 ? 2 : 1, i == 0 ? side : side / 2, precision, err));
-    for (int64_t i = 0; i < r->n_blocks; i++) RETURN_IF_ERROR(block_pack(&r->blocks[i], precision, err));
-    return attention_pool_pack(&r->pool, precision, err);
+        RETURN_IF_ERROR(layer_pack(&r->stem[i], i == 0 ? 2 : 1, i == 0 ? side : side / 2, how, err));
+    for (int64_t i = 0; i < r->n_blocks; i++) RETURN_IF_ERROR(block_pack(&r->blocks[i], how, err));
+    return attention_pool_pack(&r->pool, how, err);
 }
 
 static void resnet_unpack(tower *t)

@@ -42,7 +42,7 @@ static void load(loader *l, textnet *t)
     if (c->head_has_bias) t->bias_view = loader_vector(l, head, "bias", t->base.dim);
 }
 
-static simile_status textnet_pack(tower *base, nn_precision precision, simile_error *err)
+static simile_status textnet_pack(tower *base, packer *how, simile_error *err)
 {
     textnet *t = (textnet *)base;
     const nn_matrix_spec projection = {.weights = &t->projection_view,
@@ -51,8 +51,8 @@ static simile_status textnet_pack(tower *base, nn_precision precision, simile_er
                                        .precision = NN_COMPUTE_F32};
     t->position = tensor_floats(&t->position_view);
     if (!t->position || !norm_pack(&t->final_norm)) return err_nomem(err);
-    RETURN_IF_ERROR(nn_matrix_new(&projection, &t->projection, err));
-    return blocks_pack(t->blocks, t->config.tower.layers, precision, err);
+    RETURN_IF_ERROR(packer_matrix(how, &projection, &t->projection, err));
+    return blocks_pack(t->blocks, t->config.tower.layers, how, err);
 }
 
 static void textnet_unpack(tower *base)

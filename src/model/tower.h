@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
-#include "nn/nn.h"
+#include "model/packer.h"
 #include "text/tokenizer.h"
 
 #include <stdatomic.h>
@@ -17,7 +17,7 @@
 typedef struct tower tower;
 
 typedef struct {
-    simile_status (*pack)(tower *t, nn_precision precision, simile_error *err);
+    simile_status (*pack)(tower *t, packer *how, simile_error *err);
     void (*unpack)(tower *t); /* gives up what packing made, also after a packing that failed half-way */
     void (*free)(tower *t);
     size_t (*memory)(const tower *t); /* arena bytes of one call */

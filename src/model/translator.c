@@ -154,7 +154,8 @@ static simile_status ensure_packed(const translator *shared, simile_error *err)
     simile_status status = SIMILE_OK;
     pthread_mutex_lock(&t->lock);
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
-        status = marian_pack(t->network, err);
+        packer how = {.precision = NN_COMPUTE_F32};
+        status = marian_pack(t->network, &how, err);
         if (status)
             marian_unpack(t->network);
         else

@@ -57,29 +57,31 @@ static void load(loader *l, vit *v)
         v->projection_view = loader_matrix(l, "", "visual_projection.weight", v->base.dim, d);
 }
 
-static simile_status pack_pool(vit *v, nn_precision precision, simile_error *err)
+static simile_status pack_pool(vit *v, packer *how, simile_error *err)
 {
     const nn_matrix_spec projection = {.weights = &v->projection_view, .n_parts = 1, .precision = NN_COMPUTE_F32};
-    if (v->config.pooling == VIT_POOL_MAP) return map_head_pack(&v->head, precision, err);
-    return nn_matrix_new(&projection, &v->projection, err);
+    if (v->config.pooling == VIT_POOL_MAP) return map_head_pack(&v->head, how, err);
+    return packer_matrix(how, &projection, &v->projection, err);
 }
 
-static simile_status vit_pack(tower *t, nn_precision precision, simile_error *err)
+static simile_status vit_pack(tower *t, packer *how, simile_error *err)
 {
     vit *v = (vit *)t;
     const vit_config *c = &v->config;
     nn_tensor patch = v->patch_view; /* [D, 3, P, P] read as [D, 3PP] */
     patch.rank = 2;
     patch.dim[1] = patch_inputs(v);
-    const nn_matrix_spec patch_spec = {
-        .weights = &patch, .biases = c->patch_bias ? &v->patch_bias_view : NULL, .n_parts = 1, .precision = precision};
+    const nn_matrix_spec patch_spec = {.weights = &patch,
+                                       .biases = c->patch_bias ? &v->patch_bias_view : NULL,
+                                       .n_parts = 1,
+                                       .precision = how->precision};
     if (!c->no_class) v->class_embedding = tensor_floats(&v->class_view);
     v->position = positions_on_grid(&v->position_view, v->trained_grid, v->grid);
     if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm)) return err_nomem(err);
     if (!c->no_pre_norm && !norm_pack(&v->pre_norm)) return err_nomem(err);
-    RETURN_IF_ERROR(nn_matrix_new(&patch_spec, &v->patch, err));
-    RETURN_IF_ERROR(pack_pool(v, precision, err));
-    return blocks_pack(v->blocks, c->tower.layers, precision, err);
+    RETURN_IF_ERROR(packer_matrix(how, &patch_spec, &v->patch, err));
+    RETURN_IF_ERROR(pack_pool(v, how, err));
+    return blocks_pack(v->blocks, c->tower.layers, how, err);
 }
 
 static void vit_unpack(tower *t)
