@@ -24,6 +24,7 @@ simile_status nn_context_new(int threads, nn_context **out, simile_error *err)
     if (!ctx) return err_nomem(err);
     ctx->threads = threads;
     ctx->kernels = nn_kernels_pick();
+    for (int i = 0; i < NN_PRECISIONS; i++) ctx->gemm[i] = gemm_pick((nn_precision)i);
     simile_status status = products_new(&ctx->products, err);
 #ifndef SIMILE_NN_OPENMP
     if (!status) status = pool_new(threads, &ctx->pool, err);
@@ -43,6 +44,7 @@ void nn_context_free(nn_context *ctx)
     products_free(ctx->products);
     pool_free(ctx->pool);
     mem_free(ctx->scratch);
+    mem_free(ctx->narrowed);
     mem_free(ctx);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "nn/dnnl.h"
+#include "nn/gemm.h"
 #include "nn/kernels.h"
 
 #include <pthread.h>
@@ -25,11 +26,14 @@ typedef struct {
 struct nn_context {
     int threads;
     const nn_kernels *kernels;
+    const gemm_kernels *gemm[NN_PRECISIONS];
     products *products;
     nn_plan_slot plans[NN_PLANS];
     uint64_t clock;
     float *scratch; /* `threads` parts of scratch_floats each, 64-byte aligned */
     size_t scratch_floats;
+    uint8_t *narrowed; /* rows of x as own products read them; grows */
+    size_t narrowed_size;
     pool *pool;   /* without OpenMP */
     bool settled; /* with OpenMP: the team of the thread below exists */
     pthread_t settler;
@@ -59,9 +63,11 @@ static inline int64_t nn_part_begin(int64_t items, int part, int parts)
     return items / parts * part + (items % parts < part ? items % parts : part);
 }
 
+/* Packed by the product library or for own kernels: one of the two. */
 struct nn_matrix {
     product_shape shape;
     product_weights *weights;
+    gemm_matrix *own;
 };
 
 /* A convolution's window, and the size of the pictures for which the layout of its weights is chosen. */
@@ -71,6 +77,9 @@ typedef struct {
 
 /* As nn_matrix_new(). With a window, spec's rows are those of a convolution: [in, size, size]. */
 simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err);
+/* nn_matrix_new() picks one of these two; the library knows float32 only. */
+simile_status nn_matrix_new_library(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
+simile_status nn_matrix_new_own(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 
 /* The plan for a key, made if need be. The calling thread's library threads are set. */
 simile_status nn_plan_find(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,

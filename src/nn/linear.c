@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * linear.c - matrices of weights and the products with them.
  *
- * A matrix is packed once, from stacked parts of any float dtype; nothing of the weight file is kept. A product is
- * looked up in the context's cache by shape, rows and ending, and made when it is not there, in place of the one that
- * was not used for longest. The cache is small enough to be searched from end to end: a miss costs a fifth of a
- * millisecond, a search a tenth of a microsecond.
+ * A matrix is packed once, from stacked parts of any float dtype; nothing of the weight file is kept. Where the
+ * processor has kernels of our own for a precision, they pack and multiply (gemm.c). What follows is about the product
+ * library's matrices. A product is looked up in the context's cache by shape, rows and ending, and made when it is not
+ * there, in place of the one that was not used for longest. The cache is small enough to be searched from end to end: a
+ * miss costs a fifth of a millisecond, a search a tenth of a microsecond.
  *
  * Many rows are computed in even pieces of at most 256 (128 for each thread beyond two): their part of x stays in the
  * second cache while all of W passes by. On one thread at 1,576 rows that is 220 against 190 GFLOP/s (Zen 5, 1 MiB),
@@ -14,6 +15,8 @@
 #include "nn/context.h"
 
 #include "base/mem.h"
+
+#include <assert.h>
 
 /* Rows for which the layout of a matrix is chosen. */
 enum { TYPICAL_ROWS = 48 };
@@ -39,7 +42,8 @@ static int64_t part_cols(const nn_matrix_spec *spec, int i)
 static simile_status check_spec(const nn_matrix_spec *spec, product_shape *shape, simile_error *err)
 {
     *shape = (product_shape){.bias = spec->biases != NULL, .precision = spec->precision};
-    if (spec->precision != NN_COMPUTE_F32) return err_set(err, SIMILE_E_UNSUPPORTED, "unknown precision of a product");
+    if ((unsigned)spec->precision >= NN_PRECISIONS)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "unknown precision of a product");
     for (int i = 0; i < spec->n_parts; i++) {
         const nn_tensor *w = &spec->weights[i];
         if (w->rank != 2 || !is_float(w->dtype))
@@ -115,20 +119,22 @@ static float *stacked_bias(const nn_matrix_spec *spec, int64_t n)
     return bias;
 }
 
-simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err)
+/* float32 rows as the library packs them. */
+static simile_status pack_library(nn_matrix *m, const product_key *typical, nn_matrix_spec *spec, const float *bias,
+                                  simile_error *err)
 {
-    *out = NULL;
-    product_key typical = {.rows = window ? 1 : TYPICAL_ROWS};
-    product_shape *shape = &typical.weights;
-    RETURN_IF_ERROR(check_spec(spec, shape, err));
-    if (window) {
-        shape->window = window->size;
-        shape->stride = window->stride;
-        shape->pad = window->pad;
-        shape->k /= window->size * window->size;
-        typical.height = window->height;
-        typical.width = window->width;
-    }
+    const int before = nn_library_enter(1);
+    const simile_status status =
+        product_weights_new(typical, spec->scale ? fill_scaled : fill_rows, spec, bias, &m->weights, err);
+    nn_library_leave(before);
+    return status;
+}
+
+/* `typical` holds the shape. */
+static simile_status pack(const nn_matrix_spec *spec, const product_key *typical, bool own, nn_matrix **out,
+                          simile_error *err)
+{
+    const product_shape *shape = &typical->weights;
     nn_matrix_spec source = *spec;
     float *bias = NULL;
     simile_status status = SIMILE_OK;
@@ -139,9 +145,11 @@ simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window
         goto done;
     }
     m->shape = *shape;
-    const int before = nn_library_enter(1);
-    status = product_weights_new(&typical, spec->scale ? fill_scaled : fill_rows, &source, bias, &m->weights, err);
-    nn_library_leave(before);
+    if (own)
+        status = gemm_matrix_new(shape, spec->scale ? fill_scaled : fill_rows, &source, bias, spec->column_scale,
+                                 &m->own, err);
+    else
+        status = pack_library(m, typical, &source, bias, err);
     if (status) goto done;
     *out = m;
     m = NULL;
@@ -151,15 +159,58 @@ done:
     return status;
 }
 
+/* Windows are the library's, and float32. */
+static simile_status pack_window(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out,
+                                 simile_error *err)
+{
+    product_key typical = {.rows = 1, .height = window->height, .width = window->width};
+    product_shape *shape = &typical.weights;
+    RETURN_IF_ERROR(check_spec(spec, shape, err));
+    shape->precision = NN_COMPUTE_F32;
+    shape->window = window->size;
+    shape->stride = window->stride;
+    shape->pad = window->pad;
+    shape->k /= window->size * window->size;
+    return pack(spec, &typical, false, out, err);
+}
+
+simile_status nn_matrix_new_library(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
+{
+    *out = NULL;
+    product_key typical = {.rows = TYPICAL_ROWS};
+    RETURN_IF_ERROR(check_spec(spec, &typical.weights, err));
+    assert(spec->precision == NN_COMPUTE_F32);
+    return pack(spec, &typical, false, out, err);
+}
+
+simile_status nn_matrix_new_own(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
+{
+    *out = NULL;
+    product_key typical = {.rows = TYPICAL_ROWS};
+    RETURN_IF_ERROR(check_spec(spec, &typical.weights, err));
+    if (spec->precision == NN_COMPUTE_INT8 && typical.weights.k > NN_INT8_MOST_COLS)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "a matrix of %lld columns is too wide for 8-bit integers",
+                       (long long)typical.weights.k);
+    return pack(spec, &typical, true, out, err);
+}
+
+simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err)
+{
+    *out = NULL;
+    return window ? pack_window(spec, window, out, err) : nn_matrix_new(spec, out, err);
+}
+
 simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
 {
-    return nn_matrix_pack(spec, NULL, out, err);
+    const bool library = spec->precision == NN_COMPUTE_F32 && gemm_pick(NN_COMPUTE_F32) == gemm_plain(NN_COMPUTE_F32);
+    return library ? nn_matrix_new_library(spec, out, err) : nn_matrix_new_own(spec, out, err);
 }
 
 void nn_matrix_free(nn_matrix *m)
 {
     if (!m) return;
     product_weights_free(m->weights);
+    gemm_matrix_free(m->own);
     mem_free(m);
 }
 
@@ -175,7 +226,7 @@ int64_t nn_matrix_cols(const nn_matrix *m)
 
 size_t nn_matrix_bytes(const nn_matrix *m)
 {
-    return product_weights_bytes(m->weights);
+    return m->own ? gemm_matrix_bytes(m->own) : product_weights_bytes(m->weights);
 }
 
 /* ---- products ---- */
@@ -225,6 +276,7 @@ simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const
                         bool accumulate, simile_error *err)
 {
     if (rows <= 0) return SIMILE_OK;
+    if (w->own) return gemm_run(ctx, ctx->gemm[w->shape.precision], w->own, rows, x, y, act, accumulate, err);
     const int64_t piece = nn_rows_at_once(ctx->threads, rows);
     simile_status status = SIMILE_OK;
     nn_team_settle(ctx);
@@ -243,7 +295,8 @@ simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const
 simile_status nn_linear_name(nn_context *ctx, const nn_matrix *w, int64_t rows, nn_act act, bool accumulate,
                              const char **out, simile_error *err)
 {
-    *out = "";
+    *out = w->own ? ctx->gemm[w->shape.precision]->name : "";
+    if (w->own) return SIMILE_OK;
     const product_key key = {w->shape, rows, act, accumulate, 0, 0};
     const product_plan *plan;
     const int before = nn_library_enter(ctx->threads);

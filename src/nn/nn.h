@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn.h - the operations of which the networks are made. Knows no model.
  *
- * Products of matrices and convolutions are oneDNN's, through one file for its 2.x and one for its 3.x
- * interface (dnnl2.c, dnnl3.c) behind dnnl.h; everything between them is small kernels of our own behind the table in
- * kernels.h.
+ * Products of matrices are our own where we have kernels for the processor and the precision (gemm.h). Convolutions,
+ * and products in float32 elsewhere, are oneDNN's, through one file for its 2.x and one for its 3.x interface (dnnl2.c,
+ * dnnl3.c) behind dnnl.h. Everything between them is small kernels of our own behind the table in kernels.h.
  *
  * nn_matrix is immutable once made and may be used from any number of contexts at once. nn_context belongs to one
  * thread at a time: it holds the stream, the cache of primitives, the scratch memory and the thread count.
@@ -63,8 +63,18 @@ typedef enum {
     NN_ACT_RELU,
     NN_ACT_SWISH /* x sigmoid(x) */
 } nn_act;
-/* What a product is computed in. More are to come (bf16, int8 with per-channel weights); callers only pass it on. */
-typedef enum { NN_COMPUTE_F32 } nn_precision;
+/* What a product is computed in; it takes and gives float32 all the same.
+ *   F32   float32 throughout
+ *   BF16  weights and x rounded to bfloat16 (to nearest even, subnormal numbers to 0), sums in float32 as
+ *         AVX512-BF16 forms them
+ *   INT8  weights as 8-bit integers with one factor for each of the n channels, x as 8-bit integers with a factor and
+ *         a zero point for each row, found when it is multiplied; sums are exact. A row of x that holds a number that
+ *         is not finite gives NaN. k is at most NN_INT8_MOST_COLS. */
+typedef enum { NN_COMPUTE_F32, NN_COMPUTE_BF16, NN_COMPUTE_INT8 } nn_precision;
+enum { NN_PRECISIONS = NN_COMPUTE_INT8 + 1, NN_INT8_MOST_COLS = 65536 };
+const char *nn_precision_name(nn_precision precision); /* "f32", "bf16", "int8" */
+/* This processor has instructions for it. Each precision runs everywhere, but without them slowly. */
+bool nn_precision_native(nn_precision precision);
 
 /* Weights [n, k] packed once in the layout that the product likes best, with an optional bias [n]. */
 typedef struct nn_matrix nn_matrix;
@@ -77,6 +87,9 @@ typedef struct {
     bool transposed;
     nn_precision precision;
     const float *scale; /* row i of the stack is packed times scale[i]; NULL: as it is. Biases are not scaled. */
+    /* [k], all positive, or NULL: before they become 8-bit integers, column j of x is divided and of the weights
+     * multiplied by column_scale[j]. Other precisions ignore it. */
+    const float *column_scale;
 } nn_matrix_spec;
 simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 void nn_matrix_free(nn_matrix *m);

@@ -56,6 +56,7 @@ static inline double activate(double x, nn_act act)
     case NN_ACT_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
     case NN_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case NN_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+    case NN_ACT_SWISH: return x / (1 + exp(-x));
     case NN_ACT_RELU: return x > 0 ? x : 0;
     case NN_ACT_NONE:
     default: return x;

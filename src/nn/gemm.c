@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm.c - own products: packing weights, and cutting a product into tiles (gemm.h).
+ *
+ * Rows of x are taken in blocks that stay in the second cache, k in blocks whose part of a panel does; within them,
+ * panel after panel, tile after tile. A block of rows is cut into tiles of even size: 50 rows are 13 + 13 + 12 + 12,
+ * not 14 + 14 + 14 + 8. The team shares out the panels, each of which then is read by one thread only; when there are
+ * too few of them, the rows as well.
+ *
+ * Threads: a matrix is immutable; everything else belongs to the context. */
+#include "nn/context.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+enum {
+    BLOCK_ROWS = 12 * GEMM_TILE,
+    BLOCK_GROUPS = 1024,     /* 128 KiB of a panel */
+    PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
+    NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
+    ALIGNMENT = 64,
+    SAME_SETS = 4096 /* rows that lie a multiple of this apart fight for places in the first cache */
+};
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- the image of packed weights ---- */
+
+struct gemm_matrix {
+    gemm_weights view;
+    uint8_t *owned;
+    size_t bytes;
+};
+
+static int64_t group_of(nn_precision precision)
+{
+    return precision == NN_COMPUTE_F32 ? 1 : precision == NN_COMPUTE_BF16 ? 2 : 4;
+}
+
+/* Where the sections of an image begin; false: too large. bias and column: whether there are such sections. */
+typedef struct {
+    size_t panels, bias, scale, sum, inverse, end;
+} image_layout;
+
+static bool section(size_t *end, size_t count, size_t size, size_t *at)
+{
+    size_t bytes;
+    *at = *end;
+    return mem_mul(count, size, &bytes) && mem_add(bytes, ALIGNMENT - 1, &bytes) &&
+           mem_add(*end, bytes & ~(size_t)(ALIGNMENT - 1), end);
+}
+
+static bool layout_of(const gemm_weights *w, bool bias, bool column, image_layout *out)
+{
+    const size_t columns = (size_t)divide_up(w->n, GEMM_PANEL) * GEMM_PANEL, groups = (size_t)w->groups;
+    const bool int8 = w->precision == NN_COMPUTE_INT8;
+    size_t panel;
+    *out = (image_layout){0};
+    return mem_mul(groups, GEMM_GROUP_BYTES, &panel) && section(&out->end, columns, panel, &out->panels) &&
+           section(&out->end, bias ? columns : 0, sizeof(float), &out->bias) &&
+           section(&out->end, int8 ? columns : 0, sizeof(float), &out->scale) &&
+           section(&out->end, int8 ? columns : 0, sizeof(int32_t), &out->sum) &&
+           section(&out->end, column ? groups * 4 : 0, sizeof(float), &out->inverse);
+}
+
+static void view_image(gemm_weights *w, const uint8_t *image, const image_layout *at)
+{
+    w->panels = image + at->panels;
+    w->bias = at->scale > at->bias ? (const float *)(const void *)(image + at->bias) : NULL;
+    w->scale = at->sum > at->scale ? (const float *)(const void *)(image + at->scale) : NULL;
+    w->sum = at->inverse > at->sum ? (const int32_t *)(const void *)(image + at->sum) : NULL;
+    w->inverse = at->end > at->inverse ? (const float *)(const void *)(image + at->inverse) : NULL;
+}
+
+/* ---- packing ---- */
+
+/* Where one panel goes. */
+typedef struct {
+    int64_t k, groups;
+    uint8_t *panel;
+    float *scale; /* int8 */
+    int32_t *sum;
+} packing;
+
+static void pack_f32(const packing *p, int column, const float *row)
+{
+    float *to = (float *)(void *)p->panel + column;
+    for (int64_t i = 0; i < p->k; i++) to[i * GEMM_PANEL] = row[i];
+}
+
+static void pack_bf16(const packing *p, int column, const float *row)
+{
+    uint16_t *to = (uint16_t *)(void *)p->panel + 2 * column;
+    for (int64_t i = 0; i < p->k; i++) to[i / 2 * 2 * GEMM_PANEL + i % 2] = gemm_bf16(row[i]);
+}
+
+/* The factor is NaN where a weight is not finite. */
+static void pack_int8(const packing *p, int column, const float *row)
+{
+    int8_t *to = (int8_t *)p->panel + 4 * column;
+    float most = 0, finite = 0;
+    int32_t sum = 0;
+    for (int64_t i = 0; i < p->k; i++) {
+        most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
+        finite += row[i] * 0.0f;
+    }
+    const float inverse = finite == 0.0f && most >= FLT_MIN * 127.0f ? 127.0f / most : 0.0f;
+    for (int64_t i = 0; inverse > 0 && i < p->k; i++) {
+        const int8_t q = (int8_t)rintf(row[i] * inverse);
+        to[i / 4 * 4 * GEMM_PANEL + i % 4] = q;
+        sum += q;
+    }
+    p->scale[column] = finite == 0.0f ? (inverse > 0 ? most / 127.0f : 0.0f) : finite;
+    p->sum[column] = sum;
+}
+
+static void pack_row(nn_precision precision, const packing *p, int column, const float *row)
+{
+    if (precision == NN_COMPUTE_F32) pack_f32(p, column, row);
+    if (precision == NN_COMPUTE_BF16) pack_bf16(p, column, row);
+    if (precision == NN_COMPUTE_INT8) pack_int8(p, column, row);
+}
+
+/* Fills an image that is all zeros. */
+static void pack_image(const gemm_weights *w, uint8_t *image, const image_layout *at, product_fill_fn fill, void *user,
+                       const float *column_scale, float *rows)
+{
+    const int64_t k = w->k;
+    for (int64_t first = 0; first < w->n; first += GEMM_PANEL) {
+        const int count = (int)least(w->n - first, GEMM_PANEL);
+        const packing p = {k, w->groups, image + at->panels + (size_t)first * (size_t)w->groups * GEMM_GROUP_BYTES,
+                           (float *)(void *)(image + at->scale) + first, (int32_t *)(void *)(image + at->sum) + first};
+        fill(user, first, count, rows);
+        for (int c = 0; c < count; c++) {
+            for (int64_t i = 0; column_scale && i < k; i++) rows[c * k + i] *= column_scale[i];
+            pack_row(w->precision, &p, c, rows + c * k);
+        }
+    }
+}
+
+simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
+                              const float *column_scale, gemm_matrix **out, simile_error *err)
+{
+    *out = NULL;
+    const nn_precision precision = shape->precision;
+    if (precision != NN_COMPUTE_INT8) column_scale = NULL;
+    gemm_matrix *m = mem_new(gemm_matrix);
+    float *rows = mem_array((size_t)shape->k * GEMM_PANEL, sizeof *rows);
+    if (!m || !rows) goto failed;
+    m->view = (gemm_weights){
+        .n = shape->n, .k = shape->k, .groups = divide_up(shape->k, group_of(precision)), .precision = precision};
+    image_layout at;
+    if (!layout_of(&m->view, bias != NULL, column_scale != NULL, &at)) goto failed;
+    m->owned = mem_aligned(at.end);
+    if (!m->owned) goto failed;
+    m->bytes = at.end;
+    memset(m->owned, 0, at.end);
+    view_image(&m->view, m->owned, &at);
+    pack_image(&m->view, m->owned, &at, fill, user, column_scale, rows);
+    if (bias) memcpy(m->owned + at.bias, bias, (size_t)shape->n * sizeof *bias);
+    float *inverse = (float *)(void *)(m->owned + at.inverse);
+    for (int64_t i = 0; column_scale && i < shape->k; i++) inverse[i] = 1.0f / column_scale[i];
+    mem_free(rows);
+    *out = m;
+    return SIMILE_OK;
+failed:
+    gemm_matrix_free(m);
+    mem_free(rows);
+    return err_nomem(err);
+}
+
+void gemm_matrix_free(gemm_matrix *m)
+{
+    if (!m) return;
+    mem_free(m->owned);
+    mem_free(m);
+}
+
+size_t gemm_matrix_bytes(const gemm_matrix *m)
+{
+    return m->bytes;
+}
+
+/* ---- products ---- */
+
+typedef struct {
+    const gemm_kernels *kernels;
+    const gemm_weights *w;
+    int64_t rows;
+    const float *x;
+    gemm_rows narrowed;
+    float *y;
+    nn_act act;
+    bool accumulate;
+} job;
+
+static void narrow_part(void *user, int worker, int workers)
+{
+    const job *j = user;
+    const int64_t begin = nn_part_begin(j->rows, worker, workers), end = nn_part_begin(j->rows, worker + 1, workers);
+    const gemm_rows *n = &j->narrowed;
+    if (begin < end)
+        j->kernels->narrow(j->w, end - begin, j->x + begin * j->w->k, (uint8_t *)(uintptr_t)n->data + begin * n->stride,
+                           n->stride, (float *)(uintptr_t)n->scale + begin, (int32_t *)(uintptr_t)n->zero + begin);
+}
+
+/* All tiles of some rows and one panel, over one block of k. */
+static void run_panel(const job *j, int64_t first, int64_t end, int64_t panel, int64_t group, int64_t groups)
+{
+    const gemm_weights *w = j->w;
+    const int64_t tiles = divide_up(end - first, GEMM_TILE), column = panel * GEMM_PANEL;
+    gemm_tile t = {.w = w,
+                   .panel = w->panels + (panel * w->groups + group) * GEMM_PANEL * GEMM_GROUP_BYTES,
+                   .x_stride = j->narrowed.stride,
+                   .groups = groups,
+                   .y_stride = w->n,
+                   .column = column,
+                   .columns = (int)least(w->n - column, GEMM_PANEL),
+                   .act = j->act,
+                   .accumulate = j->accumulate,
+                   .first = group == 0,
+                   .last = group + groups == w->groups};
+    for (int64_t i = 0; i < tiles; i++) {
+        const int64_t row = first + nn_part_begin(end - first, (int)i, (int)tiles);
+        t.rows = (int)(first + nn_part_begin(end - first, (int)i + 1, (int)tiles) - row);
+        t.x = j->narrowed.data + row * t.x_stride + group * GEMM_GROUP_BYTES;
+        t.x_scale = j->narrowed.scale + row;
+        t.x_zero = j->narrowed.zero + row;
+        t.y = j->y + row * w->n;
+        j->kernels->tile(&t);
+    }
+}
+
+/* Rows begin .. end-1 with panels from .. to-1. */
+static void run_block(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to)
+{
+    const gemm_weights *w = j->w;
+    const int64_t row_blocks = divide_up(end - begin, BLOCK_ROWS);
+    const int64_t k_blocks = w->precision == NN_COMPUTE_INT8 ? 1 : divide_up(w->groups, BLOCK_GROUPS);
+    for (int64_t r = 0; r < row_blocks; r++) {
+        const int64_t first = begin + nn_part_begin(end - begin, (int)r, (int)row_blocks);
+        const int64_t last = begin + nn_part_begin(end - begin, (int)r + 1, (int)row_blocks);
+        for (int64_t b = 0; b < k_blocks; b++) {
+            const int64_t group = nn_part_begin(w->groups, (int)b, (int)k_blocks);
+            const int64_t groups = nn_part_begin(w->groups, (int)b + 1, (int)k_blocks) - group;
+            for (int64_t p = from; p < to; p++) run_panel(j, first, last, p, group, groups);
+        }
+    }
+}
+
+/* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least. */
+static int parts_of_panels(int64_t rows, int64_t panels, int workers)
+{
+    int best = 1;
+    int64_t least_cost = INT64_MAX;
+    for (int parts = workers; parts >= 1; parts--) {
+        if (workers % parts) continue;
+        const int64_t cost = divide_up(panels, parts) * divide_up(rows, workers / parts);
+        if (cost >= least_cost) continue;
+        least_cost = cost;
+        best = parts;
+    }
+    return best;
+}
+
+static void product_part(void *user, int worker, int workers)
+{
+    const job *j = user;
+    const int64_t panels = divide_up(j->w->n, GEMM_PANEL);
+    const int across = parts_of_panels(j->rows, panels, workers), down = workers / across;
+    const int column = worker % across, row = worker / across;
+    run_block(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
+              nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across));
+}
+
+/* Room for the rows as tiles read them. */
+static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
+{
+    int64_t stride = divide_up(j->w->groups * GEMM_GROUP_BYTES, ALIGNMENT) * ALIGNMENT;
+    if (stride % (SAME_SETS / 4) == 0) stride += ALIGNMENT;
+    size_t data, ends = (size_t)divide_up(j->rows, 16) * 16 * sizeof(float), size;
+    if (!mem_mul((size_t)j->rows, (size_t)stride, &data) || !mem_add(data, 2 * ends, &size)) return err_nomem(err);
+    if (size > ctx->narrowed_size) {
+        uint8_t *larger = mem_aligned(size);
+        if (!larger) return err_nomem(err);
+        mem_free(ctx->narrowed);
+        ctx->narrowed = larger;
+        ctx->narrowed_size = size;
+    }
+    uint8_t *base = ctx->narrowed;
+    j->narrowed = (gemm_rows){base, stride, (float *)(void *)(base + data), (int32_t *)(void *)(base + data + ends)};
+    return SIMILE_OK;
+}
+
+static bool read_as_they_are(const gemm_weights *w)
+{
+    return w->precision == NN_COMPUTE_F32 && w->k * 4 % SAME_SETS != 0;
+}
+
+simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows, const float *x,
+                       float *y, nn_act act, bool accumulate, simile_error *err)
+{
+    const gemm_weights *w = &m->view;
+    job j = {.kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
+    const int64_t speed = group_of(w->precision);
+    assert(rows > 0);
+    if (read_as_they_are(w)) {
+        j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * 4};
+    } else {
+        RETURN_IF_ERROR(place_rows(ctx, &j, err));
+        nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);
+    }
+    nn_team_run(ctx, rows * w->k * w->n <= PRODUCT_ALONE * speed, product_part, &j);
+    return SIMILE_OK;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm.h - own products of matrices: y [rows, n] = x [rows, k] x W [n, k] transposed. Private to nn/.
+ *
+ * Numbers of k that one instruction multiplies and adds up lie side by side, 4 bytes in all: a group. It is one
+ * float32, two bfloat16 or four 8-bit integers, so one text serves all precisions. W is packed in panels of GEMM_PANEL
+ * columns of y: [panels, groups, GEMM_PANEL, group]. Filled up with zeros; so is the last group of k.
+ * The layout is the same for every set of kernels.
+ *
+ * A tile is at most GEMM_TILE rows times one panel: its sums stay in registers. Each number of y is one chain of sums
+ * in the order of k that begins with the bias (and y, where that is accumulated), so it does not depend on how the
+ * product is cut into tiles, blocks of k or parts for threads. Sums of 8-bit integers are exact, and bias and y are
+ * added to their product with both factors.
+ *
+ * gemm_plain.c is the definition of correct. Kernels run on one thread and touch nothing but their arguments. */
+#ifndef SIMILE_NN_GEMM_H
+#define SIMILE_NN_GEMM_H
+
+#include "nn/dnnl.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { GEMM_PANEL = 32, GEMM_TILE = 14, GEMM_GROUP_BYTES = 4 };
+
+/* Views into one image: everything is at multiples of 64 bytes. */
+typedef struct {
+    int64_t n, k, groups;
+    nn_precision precision;
+    const uint8_t *panels;
+    const float *bias;    /* NULL or [panels x GEMM_PANEL] */
+    const float *scale;   /* int8: [panels x GEMM_PANEL] */
+    const int32_t *sum;   /* int8: of each column of W, [panels x GEMM_PANEL] */
+    const float *inverse; /* int8: NULL or [groups x 4]: what columns of x are multiplied by */
+} gemm_weights;
+
+/* Rows of x as a tile reads them: groups, `stride` bytes from row to row. int8: x = scale (u8 - zero). */
+typedef struct {
+    const uint8_t *data;
+    int64_t stride;
+    const float *scale;
+    const int32_t *zero;
+} gemm_rows;
+
+typedef struct {
+    const gemm_weights *w;
+    const uint8_t *x, *panel; /* at the first group */
+    int64_t x_stride, groups;
+    const float *x_scale; /* int8 */
+    const int32_t *x_zero;
+    float *y;
+    int64_t y_stride, column; /* of y, where the panel begins */
+    int rows, columns;
+    nn_act act;
+    bool accumulate, first, last; /* the first, the last block of k */
+} gemm_tile;
+
+typedef struct {
+    const char *name;
+    /* `rows` rows of x into the form that tiles read; scale and zero: int8 only. What follows the last number up to
+     * `stride` is 0. */
+    void (*narrow)(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
+                   int32_t *zero);
+    void (*tile)(const gemm_tile *t);
+} gemm_kernels;
+
+const gemm_kernels *gemm_plain(nn_precision precision);
+
+/* The best that this processor can run. */
+const gemm_kernels *gemm_pick(nn_precision precision);
+/* "plain", ...; NULL when this processor or this build does not have it. */
+const gemm_kernels *gemm_find(const char *name, nn_precision precision);
+
+/* To the nearest bfloat16 and to even between two; subnormal numbers to 0, as the instructions do it. */
+static inline uint16_t gemm_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t size = bits & 0x7fffffff;
+    if (size > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    if (size < 0x00800000) return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* How a row between low <= 0 and high >= 0 becomes 8-bit integers: u8 = round(x inverse) + zero, within 0 .. 255.
+ * finite: 0, or NaN where the row holds a number that is not. */
+typedef struct {
+    float scale, inverse;
+    int32_t zero;
+} gemm_range;
+static inline gemm_range gemm_range_of(float low, float high, float finite)
+{
+    const float part = 1.0f / 255.0f, scale = high * part - low * part;
+    if (finite != 0.0f) return (gemm_range){finite, 0.0f, 0};
+    if (scale < FLT_MIN) return (gemm_range){0.0f, 0.0f, 0};
+    const float inverse = 1.0f / scale;
+    return (gemm_range){scale, inverse, (int32_t)rintf(-low * inverse)};
+}
+
+/* Weights as float32 rows, through dnnl.h's callback. column_scale: as in nn_matrix_spec. */
+typedef struct gemm_matrix gemm_matrix;
+simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
+                              const float *column_scale, gemm_matrix **out, simile_error *err);
+void gemm_matrix_free(gemm_matrix *m);
+size_t gemm_matrix_bytes(const gemm_matrix *m);
+
+/* As nn_linear(), by these kernels. */
+struct nn_context;
+simile_status gemm_run(struct nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows,
+                       const float *x, float *y, nn_act act, bool accumulate, simile_error *err);
+
+#endif

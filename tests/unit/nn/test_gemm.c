@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_gemm.c - own products: plain kernels against sums in double, every other set against the plain one.
+ *
+ * Bounds, in parts of the sum of the magnitudes that went into a number (float32 sums over up to 1,100 terms):
+ *   float32    2e-6 against sums in double
+ *   bfloat16   the same, of weights and x that were rounded by the test; sets of kernels are equal bit for bit
+ *   int8       2e-6 of the integers' product and its factors; sets of kernels are equal bit for bit
+ * Activations: 2e-6 more. Sets are compared with each of them to 4e-6, without any as said. */
+#include "help.h"
+
+typedef struct {
+    int64_t n, k;
+    float *w, *b, *columns;
+} dense;
+
+static dense dense_new(int64_t n, int64_t k, bool bias, bool columns)
+{
+    dense d = {n, k, numbers(n * k, (uint64_t)(n * 37 + k)), bias ? numbers(n, 11) : NULL, NULL};
+    if (!columns) return d;
+    d.columns = numbers(k, 12);
+    for (int64_t i = 0; i < k; i++) d.columns[i] = 0.1f + fabsf(d.columns[i]);
+    return d;
+}
+
+static void dense_free(dense *d)
+{
+    mem_free(d->w);
+    mem_free(d->b);
+    mem_free(d->columns);
+}
+
+static nn_matrix *pack(const dense *d, nn_precision precision)
+{
+    const nn_tensor w = {.data = d->w, .dtype = NN_F32, .rank = 2, .dim = {d->n, d->k}};
+    const nn_tensor b = {.data = d->b, .dtype = NN_F32, .rank = 1, .dim = {d->n}};
+    const nn_matrix_spec spec = {
+        .weights = &w, .biases = d->b ? &b : NULL, .n_parts = 1, .precision = precision, .column_scale = d->columns};
+    nn_matrix *m;
+    simile_error err;
+    if (nn_matrix_new_own(&spec, &m, &err)) fail_msg("%s", err.message);
+    return m;
+}
+
+/* A context whose products of one precision run on one set of kernels; NULL: there is none here. */
+static nn_context *context_with(const char *kernels, nn_precision precision, int threads)
+{
+    const gemm_kernels *table = gemm_find(kernels, precision);
+    if (!table) return NULL;
+    nn_context *ctx = context(threads);
+    ctx->gemm[precision] = table;
+    return ctx;
+}
+
+static void run(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act, bool add)
+{
+    simile_error err;
+    if (nn_linear(ctx, w, rows, x, y, act, add, &err)) fail_msg("%s", err.message);
+}
+
+static bool same(float a, float b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+/* ---- what the plain kernels should give ---- */
+
+static double rounded(float x)
+{
+    const double unit = ldexp(1, ilogb((double)x) - 7);
+    return x == 0 ? 0 : nearbyint((double)x / unit) * unit;
+}
+
+/* A row of x, and of W, as the numbers that are really multiplied. */
+static void real_row(const dense *d, nn_precision precision, bool weights, const float *from, double *to)
+{
+    double low = 0, high = 0;
+    for (int64_t i = 0; i < d->k; i++) {
+        to[i] = (double)from[i];
+        if (precision == NN_COMPUTE_BF16) to[i] = rounded(from[i]);
+        if (precision == NN_COMPUTE_INT8 && d->columns) to[i] *= weights ? d->columns[i] : 1 / (double)d->columns[i];
+        low = to[i] < low ? to[i] : low;
+        high = to[i] > high ? to[i] : high;
+    }
+    if (precision != NN_COMPUTE_INT8) return;
+    const double unit = weights ? larger(high, -low) / 127 : (high - low) / 255;
+    const double zero = weights ? 0 : nearbyint(-low / unit);
+    for (int64_t i = 0; i < d->k; i++) {
+        const double q = nearbyint(to[i] / unit) + zero, most = weights ? 127 : 255;
+        to[i] = unit == 0 ? 0 : ((q > most ? most : q) - zero) * unit;
+    }
+}
+
+/* int8: a number that lies between two integers up to float32's precision may become either. */
+static double may_differ(const dense *d, nn_precision precision, const double *x, const double *w)
+{
+    if (precision != NN_COMPUTE_INT8) return 0;
+    double most_x = 0, most_w = 0;
+    for (int64_t i = 0; i < d->k; i++) {
+        most_x = larger(most_x, fabs(x[i]));
+        most_w = larger(most_w, fabs(w[i]));
+    }
+    return 2 * most_x * most_w / 127; /* one number of each */
+}
+
+static void check(const dense *d, nn_precision precision, int64_t rows, const float *x, const float *before,
+                  const float *y, nn_act act)
+{
+    double *xs = mem_array((size_t)d->k, sizeof *xs), *ws = mem_array((size_t)(d->k * d->n), sizeof *ws);
+    assert_true(xs && ws);
+    for (int64_t n = 0; n < d->n; n++) real_row(d, precision, true, d->w + n * d->k, ws + n * d->k);
+    for (int64_t r = 0; r < rows; r++) {
+        real_row(d, precision, false, x + r * d->k, xs);
+        for (int64_t n = 0; n < d->n; n++) {
+            const double start = (d->b ? (double)d->b[n] : 0) + (before ? (double)before[r * d->n + n] : 0);
+            double sum = start, size = fabs(start) + 1;
+            for (int64_t k = 0; k < d->k; k++) {
+                sum += xs[k] * ws[n * d->k + k];
+                size += fabs(xs[k] * ws[n * d->k + k]);
+            }
+            const double got = (double)y[r * d->n + n], want = activate(sum, act);
+            const double bound = 4e-6 * size + may_differ(d, precision, xs, ws + n * d->k);
+            if (!(fabs(got - want) <= bound))
+                fail_msg("%s [%d, %d] x %d rows, activation %d: %.9g instead of %.9g", nn_precision_name(precision),
+                         (int)d->n, (int)d->k, (int)rows, (int)act, got, want);
+        }
+    }
+    mem_free(xs);
+    mem_free(ws);
+}
+
+static void all_endings(const dense *d, nn_precision precision, int64_t rows)
+{
+    nn_matrix *m = pack(d, precision);
+    nn_context *ctx = context_with("plain", precision, 1);
+    float *x = numbers(rows * d->k, 5), *y = floats(rows * d->n), *before = numbers(rows * d->n, 6);
+    for (int act = NN_ACT_NONE; act <= NN_ACT_SWISH; act++) {
+        run(ctx, m, rows, x, y, (nn_act)act, false);
+        check(d, precision, rows, x, NULL, y, (nn_act)act);
+        memcpy(y, before, (size_t)(rows * d->n) * sizeof *y);
+        run(ctx, m, rows, x, y, (nn_act)act, true);
+        check(d, precision, rows, x, before, y, (nn_act)act);
+    }
+    mem_free(x);
+    mem_free(y);
+    mem_free(before);
+    nn_context_free(ctx);
+    nn_matrix_free(m);
+}
+
+static void plain_products_equal_sums(void **state)
+{
+    static const int64_t sizes[][2] = {{1, 1}, {1, 7}, {5, 1}, {33, 48}, {64, 65}, {40, 1100}};
+    static const int64_t rows[] = {1, 2, 15};
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+            for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+                dense d = dense_new(sizes[s][0], sizes[s][1], (s + r) % 2, s % 2);
+                all_endings(&d, (nn_precision)p, rows[r]);
+                dense_free(&d);
+            }
+}
+
+/* ---- sets of kernels against the plain one ---- */
+
+static const char *const tables[] = {"avx2", "avx512"};
+
+static void compare(const dense *d, const float *x, int64_t rows, nn_precision precision, const float *want,
+                    const float *got, nn_act act)
+{
+    for (int64_t i = 0; i < rows * d->n; i++) {
+        if (same(want[i], got[i])) continue;
+        double size = 1 + fabs((double)want[i]);
+        for (int64_t k = 0; k < d->k; k++)
+            size += fabs((double)x[i / d->n * d->k + k] * (double)d->w[i % d->n * d->k + k]);
+        const bool exact = act == NN_ACT_NONE && precision != NN_COMPUTE_F32;
+        if (exact || !(fabs((double)want[i] - (double)got[i]) <= 4e-6 * size))
+            fail_msg("%s [%d, %d], %d rows, activation %d: row %d, column %d: %.9g instead of %.9g",
+                     nn_precision_name(precision), (int)d->n, (int)d->k, (int)rows, (int)act, (int)(i / d->n),
+                     (int)(i % d->n), (double)got[i], (double)want[i]);
+    }
+}
+
+static void compare_sets(const char *name, const dense *d, nn_precision precision, int64_t rows, int threads)
+{
+    nn_context *plain = context_with("plain", precision, 1), *ctx = context_with(name, precision, threads);
+    nn_matrix *m = pack(d, precision);
+    float *x = numbers(rows * d->k, 5), *want = floats(rows * d->n), *got = floats(rows * d->n);
+    for (int i = 0; i < 2 * (NN_ACT_SWISH + 1); i++) {
+        for (int64_t j = 0; j < rows * d->n; j++) want[j] = got[j] = 0.5f;
+        run(plain, m, rows, x, want, (nn_act)(i / 2), i % 2);
+        run(ctx, m, rows, x, got, (nn_act)(i / 2), i % 2);
+        compare(d, x, rows, precision, want, got, (nn_act)(i / 2));
+    }
+    mem_free(x);
+    mem_free(want);
+    mem_free(got);
+    nn_matrix_free(m);
+    nn_context_free(plain);
+    nn_context_free(ctx);
+}
+
+static void every_set_equals_the_plain_one(void **state)
+{
+    static const int64_t sizes[][2] = {{1, 1}, {31, 5}, {32, 64}, {65, 130}, {97, 1027}, {64, 2048}};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (int p = 0; p < NN_PRECISIONS; p++) {
+            if (!gemm_find(tables[i], (nn_precision)p)) continue;
+            for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+                for (int64_t rows = 1; rows <= 33; rows += s == 3 ? 1 : 8) {
+                    dense d = dense_new(sizes[s][0], sizes[s][1], s % 2, s % 3 == 0);
+                    compare_sets(tables[i], &d, (nn_precision)p, rows, 1 + (int)(s % 3));
+                    dense_free(&d);
+                }
+        }
+}
+
+/* ---- properties that every set has ---- */
+
+/* Any number of rows, anywhere, on any number of threads: the same bits. */
+static void company(const char *name, nn_precision precision)
+{
+    enum { MOST = 400 };
+    static const int64_t counts[] = {1, 2, 5, 7, 12, 13, 14, 15, 29, 50, 169, 337};
+    static const int64_t sizes[][2] = {{96, 2048}, {70, 333}};
+    for (size_t s = 0; s < 2; s++) {
+        dense d = dense_new(sizes[s][0], sizes[s][1], true, true);
+        nn_matrix *m = pack(&d, precision);
+        float *x = numbers(MOST * d.k, 9), *want = floats(MOST * d.n), *got = floats(MOST * d.n);
+        for (int threads = 1; threads <= 3; threads++) {
+            nn_context *ctx = context_with(name, precision, threads);
+            if (threads == 1) run(ctx, m, MOST, x, want, NN_ACT_GELU, false);
+            for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+                const int64_t first = (MOST - counts[c]) / 2;
+                run(ctx, m, counts[c], x + first * d.k, got, NN_ACT_GELU, false);
+                assert_memory_equal(got, want + first * d.n, (size_t)(counts[c] * d.n) * sizeof *got);
+            }
+            nn_context_free(ctx);
+        }
+        nn_matrix_free(m);
+        mem_free(x);
+        mem_free(want);
+        mem_free(got);
+        dense_free(&d);
+    }
+}
+
+static void each_set(void (*test)(const char *name, nn_precision precision))
+{
+    for (int p = 0; p < NN_PRECISIONS; p++) {
+        test("plain", (nn_precision)p);
+        for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+            if (gemm_find(tables[i], (nn_precision)p)) test(tables[i], (nn_precision)p);
+    }
+}
+
+static void results_do_not_depend_on_rows_or_threads(void **state)
+{
+    each_set(company);
+}
+
+/* Five rows: zeros, NaN, infinity, one so small that it is as good as nothing, and one of ordinary numbers. */
+static void strange_rows(const char *name, nn_precision precision)
+{
+    enum { ROWS = 5, N = 35, K = 70 };
+    dense d = dense_new(N, K, true, false);
+    nn_matrix *m = pack(&d, precision);
+    nn_context *ctx = context_with(name, precision, 1);
+    float *x = numbers(ROWS * K, 3), *y = floats(ROWS * N), *alone = floats(N);
+    for (int64_t i = 0; i < K; i++) x[i] = 0;
+    x[K + 40] = NAN;
+    x[2 * K + 69] = INFINITY;
+    for (int64_t i = 0; i < K; i++) x[3 * K + i] *= 1e-37f;
+    run(ctx, m, ROWS, x, y, NN_ACT_NONE, false);
+    run(ctx, m, 1, x + 4 * K, alone, NN_ACT_NONE, false);
+    for (int64_t c = 0; c < N; c++) {
+        assert_true(y[c] == d.b[c]);
+        assert_true(isnan(y[N + c]));
+        assert_true(precision == NN_COMPUTE_INT8 ? isnan(y[2 * N + c]) : !isfinite(y[2 * N + c]));
+        assert_true(fabsf(y[3 * N + c] - d.b[c]) < 1e-6f);
+    }
+    assert_memory_equal(y + 4 * N, alone, N * sizeof *y);
+    for (int act = NN_ACT_GELU; act <= NN_ACT_SWISH; act++) { /* NaN stays NaN */
+        run(ctx, m, ROWS, x, y, (nn_act)act, false);
+        for (int64_t c = 0; c < N; c++) assert_true(isnan(y[N + c]) && isfinite(y[c]));
+    }
+    nn_context_free(ctx);
+    nn_matrix_free(m);
+    mem_free(x);
+    mem_free(y);
+    mem_free(alone);
+    dense_free(&d);
+}
+
+static void strange_numbers_stay_in_their_row(void **state)
+{
+    each_set(strange_rows);
+}
+
+/* x so large that activations meet their ends. */
+static void far_out(const char *name, nn_precision precision)
+{
+    dense d = dense_new(1, 1, false, false);
+    d.w[0] = 1;
+    nn_matrix *m = pack(&d, precision);
+    nn_context *ctx = context_with(name, precision, 1);
+    static const float x[] = {-3e38f, -1e10f, -200, -90, -20, -12, 12, 20, 90, 200, 1e10f, 3e38f};
+    enum { ROWS = sizeof x / sizeof *x };
+    float y[ROWS];
+    for (int act = NN_ACT_NONE; act <= NN_ACT_SWISH; act++) {
+        run(ctx, m, ROWS, x, y, (nn_act)act, false);
+        for (int i = 0; i < ROWS; i++) {
+            const double want = act == NN_ACT_NONE || x[i] > 0 ? (double)x[i] : 0;
+            const double bound = fabs(want) * 0.01 + (fabs(x[i]) < 100 && x[i] < 0 ? 2e-4 : 1e-30);
+            if (!(fabs((double)y[i] - want) <= bound))
+                fail_msg("%s %s, activation %d of %g: %g", name, nn_precision_name(precision), act, (double)x[i],
+                         (double)y[i]);
+        }
+    }
+    nn_context_free(ctx);
+    nn_matrix_free(m);
+    dense_free(&d);
+}
+
+static void activations_have_ends(void **state)
+{
+    each_set(far_out);
+}
+
+/* ---- int8: what scaling of columns is for ---- */
+
+static double int8_error(const dense *d, int64_t rows, const float *x)
+{
+    nn_matrix *m = pack(d, NN_COMPUTE_INT8);
+    nn_context *ctx = context(1);
+    float *y = floats(rows * d->n);
+    double error = 0, size = 0;
+    run(ctx, m, rows, x, y, NN_ACT_NONE, false);
+    for (int64_t i = 0; i < rows * d->n; i++) {
+        double want = 0;
+        for (int64_t k = 0; k < d->k; k++) want += (double)x[i / d->n * d->k + k] * (double)d->w[i % d->n * d->k + k];
+        error += (want - (double)y[i]) * (want - (double)y[i]);
+        size += want * want;
+    }
+    nn_context_free(ctx);
+    nn_matrix_free(m);
+    mem_free(y);
+    return sqrt(error / size);
+}
+
+/* One column of x is 60 times as large as the others: scaled away, it no longer takes their precision. */
+static void scaled_columns_keep_precision(void **state)
+{
+    enum { ROWS = 20, N = 40, K = 200 };
+    dense d = dense_new(N, K, false, false);
+    float *x = numbers(ROWS * K, 4), *columns = floats(K);
+    for (int64_t i = 0; i < K; i++) columns[i] = i == 17 ? 60.0f : 1.0f;
+    const double ordinary = int8_error(&d, ROWS, x);
+    for (int64_t r = 0; r < ROWS; r++) x[r * K + 17] *= 60;
+    for (int64_t n = 0; n < N; n++) d.w[n * K + 17] /= 60;
+    const double outlier = int8_error(&d, ROWS, x);
+    d.columns = columns;
+    const double scaled = int8_error(&d, ROWS, x);
+    assert_true(ordinary < 0.02);
+    assert_true(outlier > 5 * ordinary);
+    assert_true(scaled < 1.1 * ordinary);
+    mem_free(x);
+    dense_free(&d);
+}
+
+static void matrices_too_wide_are_refused(void **state)
+{
+    dense d = dense_new(1, NN_INT8_MOST_COLS + 1, false, false);
+    const nn_tensor w = {.data = d.w, .dtype = NN_F32, .rank = 2, .dim = {d.n, d.k}};
+    nn_matrix *m;
+    simile_error err;
+    assert_int_equal(
+        nn_matrix_new(&(nn_matrix_spec){.weights = &w, .n_parts = 1, .precision = NN_COMPUTE_INT8}, &m, &err),
+        SIMILE_E_UNSUPPORTED);
+    dense_free(&d);
+}
+
+/* The widest: every product at its greatest. */
+static void sums_do_not_overflow(void **state)
+{
+    dense d = dense_new(1, NN_INT8_MOST_COLS, false, false);
+    float *x = floats(d.k), y;
+    for (int64_t i = 0; i < d.k; i++) d.w[i] = x[i] = 1;
+    nn_matrix *m = pack(&d, NN_COMPUTE_INT8);
+    nn_context *ctx = context(1);
+    run(ctx, m, 1, x, &y, NN_ACT_NONE, false);
+    assert_true(fabsf(y - NN_INT8_MOST_COLS) < 0.1f);
+    nn_context_free(ctx);
+    nn_matrix_free(m);
+    mem_free(x);
+    dense_free(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_products_equal_sums),
+        cmocka_unit_test(every_set_equals_the_plain_one),
+        cmocka_unit_test(results_do_not_depend_on_rows_or_threads),
+        cmocka_unit_test(strange_numbers_stay_in_their_row),
+        cmocka_unit_test(activations_have_ends),
+        cmocka_unit_test(scaled_columns_keep_precision),
+        cmocka_unit_test(matrices_too_wide_are_refused),
+        cmocka_unit_test(sums_do_not_overflow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
