@@ -16,8 +16,9 @@
 /* One head of one sequence. q, k, v: [tokens, head_dim], rows `stride` floats apart; out: rows `out_stride` apart. */
 typedef struct {
     const float *q, *k, *v;
+    const float *next; /* q of the head that comes next, as long as this one, and its out; NULL: none. Only a hint. */
     int64_t stride;
-    float *out;
+    float *out, *next_out;
     int64_t out_stride, tokens, head_dim;
     float scale;
     bool causal;

@@ -5,7 +5,12 @@
  * A tile of 6 x 2 vectors takes 12 of the 16 registers, two hold the row of B and one the number of A. */
 #include <immintrin.h>
 
-#define TILE_VECS 2
+#define TILE_VECS  2
+#define WHOLE_VECS 2
+#define WHOLE_ROWS                                                                                                     \
+    {                                                                                                                  \
+        0, 6, 6                                                                                                        \
+    }
 enum { LANES = 8, TILE_ROWS = 6 };
 typedef __m256 vec;
 
@@ -89,6 +94,35 @@ static inline float v_max_across(vec a)
 static inline float v_sqrt1(float a)
 {
     return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));
+}
+/* Not the intrinsic: compilers take a function that does nothing else for one without effect, and leave it out. */
+static inline void v_prefetch(const float *p)
+{
+    __asm__ volatile("prefetcht0 %0" : : "m"(*p));
+}
+static inline void v_prefetch_to_write(float *p)
+{
+    __asm__ volatile("prefetchw %0" : : "m"(*p));
+}
+/* r[i] lane j becomes r[j] lane i */
+static inline void v_transpose(vec r[LANES])
+{
+    vec t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < LANES; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+        t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+    }
+    for (int i = 0; i < LANES; i++) r[i] = t[i];
 }
 
 #include "nn/kernels_simd.h"

@@ -6,7 +6,12 @@
  * multiply-adds for 10 loads. */
 #include <immintrin.h>
 
-#define TILE_VECS 4
+#define TILE_VECS  4
+#define WHOLE_VECS 6
+#define WHOLE_ROWS                                                                                                     \
+    {                                                                                                                  \
+        0, 12, 8, 8, 6, 5, 4                                                                                           \
+    }
 enum { LANES = 16, TILE_ROWS = 6 };
 typedef __m512 vec;
 
@@ -85,6 +90,46 @@ static inline float v_max_across(vec a)
 static inline float v_sqrt1(float a)
 {
     return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));
+}
+/* Not the intrinsic: compilers take a function that does nothing else for one without effect, and leave it out. */
+static inline void v_prefetch(const float *p)
+{
+    __asm__ volatile("prefetcht0 %0" : : "m"(*p));
+}
+static inline void v_prefetch_to_write(float *p)
+{
+    __asm__ volatile("prefetchw %0" : : "m"(*p));
+}
+/* r[i] lane j becomes r[j] lane i: pairs of rows, fours of rows, then quarters. */
+static inline void v_transpose(vec r[LANES])
+{
+    vec t[LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i += 4) {
+        r[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+        r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+        r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+    }
 }
 
 #include "nn/kernels_simd.h"
