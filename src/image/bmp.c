@@ -213,6 +213,13 @@ static simile_status unpack_runs(const bmp_head *h, const uint8_t *bytes, size_t
     return complete ? SIMILE_OK : picture_damaged("bmp", subject, err);
 }
 
+uint64_t bmp_pixels(const uint8_t *bytes, size_t len)
+{
+    bmp_head head;
+    const bool read = len > 14 && read_head(bytes, len, &head);
+    return read && head.width <= INT32_MAX && head.height <= INT32_MAX ? (uint64_t)(head.width * head.height) : 0;
+}
+
 simile_status bmp_decode(const uint8_t *bytes, size_t len, const char *subject, int64_t max_pixels, image *out,
                          simile_error *err)
 {

@@ -10,13 +10,17 @@
  * and a strip. Formats that can only be decoded as a whole (interlaced PNG, WebP, HEIF, AVIF) hold it twice.
  * Truncated and damaged files are refused, as Pillow does.
  *
+ * A JPEG that is larger than is needed (`enough`) is decoded at a half, a quarter or an eighth of its size, by
+ * libjpeg's smaller inverse transforms. Its header is read at full size first: limits and the size that is told are of
+ * that.
+ *
  * Orientation: EXIF's, applied while the rows are put in place. HEIF and AVIF say it in the container and libheif
  * always obeys, so those arrive upright and EXIF's word is passed over.
  *
  * libvips is one per process: image_init() loads and starts it once (vips.h), switches its operation cache off (it is
- * keyed by addresses of buffers, which are reused) and its unsafe loaders too. Its error text is one per process as
- * well, and may be another thread's: it goes to the log and never into a message. Any thread may call everything here.
- */
+ * keyed by addresses of buffers, which are reused) and its unsafe loaders too, and leaves it one thread a
+ * picture. Its error text is one per process as well, and may be another thread's: it goes to the log and never into a
+ * message. Any thread may call everything here. */
 #include "image/vips.h" /* before mem.h */
 
 #include "base/file.h"
@@ -47,6 +51,7 @@ static void start(void)
     if (start_failure) return;
     vips_block_untrusted_set(TRUE);
     vips_cache_set_max(0);
+    vips_concurrency_set(1); /* pictures are worked off side by side; threads within one would stand in their way */
     /* Only this domain: other users of GLib in the process keep theirs. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, on_vips_warning, NULL);
 }
@@ -68,31 +73,39 @@ simile_status picture_damaged(const char *name, const char *subject, simile_erro
     return err_set(err, SIMILE_E_CORRUPT, "cannot read '%s': damaged or truncated %s", subject, name);
 }
 
+static simile_status picture_too_large(int64_t width, int64_t height, int64_t max_pixels, const char *subject,
+                                       simile_error *err)
+{
+    return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': %lld x %lld pixels, more than the limit of %lld", subject,
+                   (long long)width, (long long)height, (long long)max_pixels);
+}
+
 simile_status picture_allocate(image *out, int64_t width, int64_t height, int64_t max_pixels, const char *subject,
                                simile_error *err)
 {
     if (width < 1 || height < 1) return err_set(err, SIMILE_E_CORRUPT, "cannot read '%s': no pixels", subject);
     if (width > INT32_MAX || height > INT32_MAX || height > max_pixels / width)
-        return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': %lld x %lld pixels, more than the limit of %lld",
-                       subject, (long long)width, (long long)height, (long long)max_pixels);
+        return picture_too_large(width, height, max_pixels, subject, err);
     uint8_t *rgb = mem_zero_array((size_t)width * (size_t)height, 3);
     if (!rgb) return err_nomem(err);
     out->rgb = rgb;
-    out->width = (int32_t)width;
-    out->height = (int32_t)height;
+    out->width = out->full_width = (int32_t)width;
+    out->height = out->full_height = (int32_t)height;
     return SIMILE_OK;
 }
 
-/* Parses the header; the pixels come when asked for. NULL when libvips refuses. */
-static VipsImage *vips_open(picture_format format, const void *bytes, size_t len)
+/* Parses the header; the pixels come when asked for. NULL when libvips refuses. shrink: of a JPEG, 1, 2, 4 or 8. */
+static VipsImage *vips_open(picture_format format, const void *bytes, size_t len, int shrink)
 {
-#define LOAD(loader)                                                                                                   \
-    loader(data, len, &out, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, (const char *)NULL)
+#define OPTIONS      "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR
+#define LOAD(loader) loader(data, len, &out, OPTIONS, (const char *)NULL)
     void *const data = (void *)(uintptr_t)bytes; /* libvips takes no const, and does not write */
     VipsImage *out = NULL;
     int failed = 1;
     switch (format) {
-    case FORMAT_JPEG: failed = LOAD(vips_jpegload_buffer); break;
+    case FORMAT_JPEG:
+        failed = vips_jpegload_buffer(data, len, &out, OPTIONS, "shrink", shrink, (const char *)NULL);
+        break;
     case FORMAT_PNG: failed = LOAD(vips_pngload_buffer); break;
     case FORMAT_WEBP: failed = LOAD(vips_webpload_buffer); break;
     case FORMAT_TIFF: failed = LOAD(vips_tiffload_buffer); break;
@@ -101,6 +114,7 @@ static VipsImage *vips_open(picture_format format, const void *bytes, size_t len
     default: break;
     }
 #undef LOAD
+#undef OPTIONS
     return failed ? NULL : out;
 }
 
@@ -195,6 +209,15 @@ static exif_facts facts_of(VipsImage *in, picture_format format, const uint8_t *
     return facts;
 }
 
+/* The largest of 1, 2, 4 and 8 by which a picture may shrink without a side falling below `enough`. */
+static int shrink_for(int64_t width, int64_t height, int32_t enough)
+{
+    const int64_t shorter = VIPS_MIN(width, height);
+    int shrink = 1;
+    while (enough > 0 && shrink < 8 && shorter / (2 * shrink) >= enough) shrink *= 2;
+    return shrink;
+}
+
 static simile_status pull(VipsImage *in, picture_format format, const uint8_t *bytes, size_t len, const char *subject,
                           int64_t max_pixels, int orientation, image *out, simile_error *err)
 {
@@ -218,6 +241,56 @@ static bool tiles_too_large(picture_format format, const uint8_t *bytes, size_t 
     return format == FORMAT_TIFF && exif_tile_pixels(bytes, len) > (uint64_t)max_pixels;
 }
 
+/* A picture that was opened, of which libjpeg decodes only the frequencies that fewer pixels can show. */
+typedef struct {
+    VipsImage *in;
+    int64_t width, height; /* of the whole, as stored */
+    int shrink;
+} opened;
+
+/* The size that the markers tell decides the scale, and counts only if libvips comes to the same one. */
+static opened vips_open_enough(picture_format format, const uint8_t *bytes, size_t len, const image_options *options)
+{
+    jpeg_head head;
+    opened o = {.shrink = 1};
+    if (format == FORMAT_JPEG && options->enough > 0 && jpeg_head_read(bytes, len, &head))
+        o.shrink = shrink_for(head.width, head.height, options->enough);
+    o.in = vips_open(format, bytes, len, o.shrink);
+    if (o.in && o.shrink > 1) {
+        o.width = head.width;
+        o.height = head.height;
+        if (vips_image_get_width(o.in) == head.width / o.shrink &&
+            vips_image_get_height(o.in) == head.height / o.shrink)
+            return o;
+        g_object_unref(o.in);
+        o.in = vips_open(format, bytes, len, 1);
+        o.shrink = 1;
+    }
+    o.width = o.in ? vips_image_get_width(o.in) : 0;
+    o.height = o.in ? vips_image_get_height(o.in) : 0;
+    return o;
+}
+
+static simile_status vips_decode_opened(const opened *o, picture_format format, const uint8_t *bytes, size_t len,
+                                        const char *subject, const image_options *options, image *out,
+                                        simile_error *err)
+{
+    const exif_facts facts = facts_of(o->in, format, bytes, len);
+    const int orientation = options->ignore_orientation ? 1 : facts.orientation;
+    out->orientation = facts.orientation;
+    out->taken = facts.taken;
+    if (o->height > options->max_pixels / o->width)
+        return picture_too_large(o->width, o->height, options->max_pixels, subject, err);
+    RETURN_IF_ERROR(pull(o->in, format, bytes, len, subject, options->max_pixels, orientation, out, err));
+    out->shrink = o->shrink;
+    out->full_width = (int32_t)(orientation >= 5 ? o->height : o->width);
+    out->full_height = (int32_t)(orientation >= 5 ? o->width : o->height);
+    /* libvips leaves away what is less than a pixel at the stored right and bottom; see rows.c for where those go. */
+    out->cut_left = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+    out->cut_top = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+    return SIMILE_OK;
+}
+
 static simile_status vips_decode(picture_format format, const uint8_t *bytes, size_t len, const char *subject,
                                  const image_options *options, image *out, simile_error *err)
 {
@@ -226,17 +299,12 @@ static simile_status vips_decode(picture_format format, const uint8_t *bytes, si
         return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': tiles of more than %lld pixels", subject,
                        (long long)options->max_pixels);
     simile_status status = SIMILE_OK;
-    VipsImage *const in = vips_open(format, bytes, len);
-    if (in) {
-        const exif_facts facts = facts_of(in, format, bytes, len);
-        out->orientation = facts.orientation;
-        out->taken = facts.taken;
-        status = pull(in, format, bytes, len, subject, options->max_pixels,
-                      options->ignore_orientation ? 1 : facts.orientation, out, err);
-        g_object_unref(in);
-    } else {
+    const opened o = vips_open_enough(format, bytes, len, options);
+    if (!o.in)
         status = explain_refusal(format, out->format, subject, err);
-    }
+    else
+        status = vips_decode_opened(&o, format, bytes, len, subject, options, out, err);
+    if (o.in) g_object_unref(o.in);
     char *const said = vips_error_buffer_copy(); /* and empties it */
     if (status) log_message(LOG_DETAIL, "'%s': libvips says: %.400s", subject, said);
     g_free(said);
@@ -270,6 +338,54 @@ simile_status image_decode(const void *bytes, size_t len, const char *subject, c
     const simile_status status = decode_by(format, bytes, len, subject, &chosen, name, out, err);
     if (status) image_release(out);
     return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Pixels of the formats that libvips opens, by their header; 0: it does not open. */
+static uint64_t vips_pixels(picture_format format, const uint8_t *bytes, size_t len)
+{
+    VipsImage *const in = image_init(NULL) ? NULL : vips_open(format, bytes, len, 1);
+    const uint64_t pixels = in ? (uint64_t)vips_image_get_width(in) * (uint64_t)vips_image_get_height(in) : 0;
+    if (in) g_object_unref(in);
+    vips_error_clear();
+    vips_thread_shutdown();
+    return pixels;
+}
+
+static uint64_t jpeg_cost(const uint8_t *bytes, size_t len, const image_options *options)
+{
+    jpeg_head head;
+    if (!jpeg_head_read(bytes, len, &head)) return 3 * vips_pixels(FORMAT_JPEG, bytes, len);
+    const uint64_t shrink = (uint64_t)shrink_for(head.width, head.height, options->enough);
+    const uint64_t pixels = ((uint64_t)head.width / shrink + 1) * ((uint64_t)head.height / shrink + 1);
+    return 3 * pixels + (head.whole ? 2 * head.samples : 0);
+}
+
+static uint64_t cost_by(picture_format format, const uint8_t *bytes, size_t len, const image_options *options)
+{
+    switch (format) {
+    case FORMAT_UNKNOWN:
+    case FORMAT_REFUSED: return 0;
+    case FORMAT_JPEG: return jpeg_cost(bytes, len, options);
+    case FORMAT_PNG: return (len > 28 && bytes[28] ? 7 : 3) * vips_pixels(format, bytes, len); /* interlaced */
+    case FORMAT_TIFF: return 3 * vips_pixels(format, bytes, len);
+    case FORMAT_GIF:
+        return len < 10 ? 0 : 4 * ((uint64_t)(bytes[6] | bytes[7] << 8) * (uint64_t)(bytes[8] | bytes[9] << 8));
+    case FORMAT_BMP: return 3 * bmp_pixels(bytes, len);
+    case FORMAT_PNM: return 24 * (uint64_t)len;          /* a bit a pixel at least */
+    default: return 7 * vips_pixels(format, bytes, len); /* decoded as a whole, with alpha perhaps */
+    }
+}
+
+size_t image_cost(const void *bytes, size_t len, const image_options *options)
+{
+    image_options chosen = options ? *options : (image_options){0};
+    if (chosen.max_pixels <= 0) chosen.max_pixels = default_max_pixels;
+    const char *name = NULL;
+    const uint64_t cost = cost_by(sniff_format(bytes, len, &name), bytes, len, &chosen);
+    const uint64_t most = 8 * (uint64_t)chosen.max_pixels; /* more pixels are refused by their header */
+    return (size_t)(cost < most ? cost : most);
 }
 
 simile_status image_open(const char *path, const image_options *options, image *out, simile_error *err)

@@ -16,16 +16,20 @@
 #include <stdint.h>
 
 typedef struct {
-    uint8_t *rgb; /* [height, width, 3], owned */
-    int32_t width, height;
-    int32_t orientation; /* EXIF 1..8 as stored in the file */
-    int64_t taken;       /* seconds since 1970 (EXIF date read as UTC); INT64_MIN: none */
-    char format[12];     /* "jpeg", "png", ... */
+    uint8_t *rgb;                    /* [height, width, 3], owned */
+    int32_t width, height;           /* of these pixels */
+    int32_t full_width, full_height; /* of the picture; 0: the same */
+    int32_t shrink;                  /* full pixels to one of these: 0 or 1, or 2, 4, 8 where `enough` allowed it */
+    bool cut_left, cut_top;          /* full pixels that made no whole one are missing there, not right or below */
+    int32_t orientation;             /* EXIF 1..8 as stored in the file */
+    int64_t taken;                   /* seconds since 1970 (EXIF date read as UTC); INT64_MIN: none */
+    char format[12];                 /* "jpeg", "png", ... */
 } image;
 
 typedef struct {
     bool ignore_orientation;
-    int64_t max_pixels; /* 0: the default of simile.h */
+    int64_t max_pixels; /* 0: the default of simile.h; of the picture as stored */
+    int32_t enough; /* a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as no side is shorter; 0: whole */
 } image_options;
 
 /* Starts libvips once for the process (thread-safe, idempotent); decode calls it by itself. */
@@ -36,6 +40,8 @@ simile_status image_open(const char *path, const image_options *options, image *
 simile_status image_decode(const void *bytes, size_t len, const char *subject, const image_options *options, image *out,
                            simile_error *err);
 void image_release(image *img);
+/* About how many bytes image_decode() takes for this picture beside the file's own; 0: it will refuse it at once. */
+size_t image_cost(const void *bytes, size_t len, const image_options *options);
 
 /* The format that the first bytes announce: "jpeg"; NULL: none that is decoded. */
 const char *image_sniff(const void *bytes, size_t len);
@@ -79,6 +85,10 @@ typedef struct {
     double rescale_factor; /* 1/255 */
     float mean[3], std[3];
 } image_prepare_spec;
+
+/* The `enough` with which a decoded picture still gives, within what bench/bench_reduced.c measures, the vector that
+ * the whole one gives. */
+int32_t image_enough(const image_prepare_spec *spec);
 
 /* out: [3, height, width] float32, equal to Hugging Face's CLIPImageProcessor (the Pillow one) bit for bit. */
 simile_status image_prepare(const image *img, const image_prepare_spec *spec, float *out, simile_error *err);

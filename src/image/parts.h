@@ -2,6 +2,7 @@
  * parts.h - what the files of this room tell one another. Nobody outside includes it.
  *
  * sniff.c  which format the first bytes announce        exif.c  orientation and date
+ * jpeg_head.c  the size of a JPEG
  * rows.c   raw rows of any sample format to RGB         gif.c, bmp.c, pnm.c  decoders of our own */
 #ifndef SIMILE_IMAGE_PARTS_H
 #define SIMILE_IMAGE_PARTS_H
@@ -37,6 +38,14 @@ uint64_t exif_tile_pixels(const uint8_t *bytes, size_t len);
 /* "2021:03:04 05:06:07" and its common variants; INT64_MIN for anything else. */
 int64_t exif_date(const char *text, size_t len);
 
+typedef struct {
+    int32_t width, height, components;
+    uint64_t samples; /* of all components */
+    bool whole;       /* decoding holds all frequencies at once, two bytes each: progressive, or a scan a component */
+} jpeg_head;
+/* False: something is unusual, which libjpeg may well read. */
+bool jpeg_head_read(const uint8_t *bytes, size_t len, jpeg_head *out);
+
 /* How the samples of a row become RGB: the rules of Pillow's convert("RGB"). 16 bits are in the machine's order. */
 typedef enum {
     ROW_GREY8,          /* replicate */
@@ -71,6 +80,7 @@ simile_status gif_decode(const uint8_t *bytes, size_t len, const char *subject, 
                          simile_error *err);
 simile_status bmp_decode(const uint8_t *bytes, size_t len, const char *subject, int64_t max_pixels, image *out,
                          simile_error *err);
+uint64_t bmp_pixels(const uint8_t *bytes, size_t len); /* by its header; 0: it will be refused */
 simile_status pnm_decode(const uint8_t *bytes, size_t len, const char *subject, int64_t max_pixels, image *out,
                          simile_error *err);
 

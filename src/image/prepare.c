@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MAX_SIDE = 1 << 14 };
+enum { MAX_SIDE = 1 << 14, ENOUGH = 2 /* times what the network sees */ };
 
 static void tabulate(const image_prepare_spec *spec, float table[3][256])
 {
@@ -25,14 +25,26 @@ static void tabulate(const image_prepare_spec *spec, float table[3][256])
         }
 }
 
-/* The size after the resize step. */
+int32_t image_enough(const image_prepare_spec *spec)
+{
+    const int32_t largest = spec->width > spec->height ? spec->width : spec->height;
+    switch (spec->fit) {
+    case IMAGE_FIT_SHORTEST: return spec->resize_short <= MAX_SIDE ? ENOUGH * spec->resize_short : 0;
+    case IMAGE_FIT_SQUASH: return largest <= MAX_SIDE ? ENOUGH * largest : 0;
+    default: return 0; /* a crop alone is of pixels as they are */
+    }
+}
+
+/* The size after the resize step: that of the whole picture, also where fewer of its pixels were decoded. */
 static void resized_size(const image *img, const image_prepare_spec *spec, int64_t *width, int64_t *height)
 {
-    *width = spec->fit == IMAGE_FIT_SQUASH ? spec->width : img->width;
-    *height = spec->fit == IMAGE_FIT_SQUASH ? spec->height : img->height;
+    const int32_t full_width = img->full_width ? img->full_width : img->width;
+    const int32_t full_height = img->full_height ? img->full_height : img->height;
+    *width = spec->fit == IMAGE_FIT_SQUASH ? spec->width : full_width;
+    *height = spec->fit == IMAGE_FIT_SQUASH ? spec->height : full_height;
     if (spec->fit != IMAGE_FIT_SHORTEST) return;
-    const bool portrait = img->width <= img->height;
-    const int64_t shorter = portrait ? img->width : img->height, longer = portrait ? img->height : img->width;
+    const bool portrait = full_width <= full_height;
+    const int64_t shorter = portrait ? full_width : full_height, longer = portrait ? full_height : full_width;
     const int64_t grown = (int64_t)((double)(spec->resize_short * longer) / (double)shorter);
     *width = portrait ? spec->resize_short : grown;
     *height = portrait ? grown : spec->resize_short;

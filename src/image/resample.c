@@ -80,7 +80,7 @@ static const struct {
 typedef struct {
     image_filter filter;
     int32_t size; /* source pixels */
-    double scale, stretch, support;
+    double scale, offset, stretch, support;
     size_t stride; /* the most weights of one output pixel, rounded up to RESAMPLE_GROUP */
 } axis;
 
@@ -89,10 +89,14 @@ static size_t round_up(size_t n)
     return (n + RESAMPLE_GROUP - 1) / RESAMPLE_GROUP * RESAMPLE_GROUP;
 }
 
-static axis axis_of(image_filter filter, int32_t size, int64_t out_size)
+/* Of a picture that was decoded to fewer pixels, `size` of them may cover a little less than the whole side. */
+static axis axis_of(image_filter filter, int32_t size, int32_t full, int32_t shrink, bool cut_before, int64_t out_size)
 {
+    const double covered =
+        shrink > 1 ? (double)full / shrink : (double)(float)size; /* Pillow's box is made of floats */
     axis a = {.filter = filter, .size = size};
-    a.scale = (double)(float)size / (double)out_size; /* Pillow's box is made of floats */
+    a.scale = covered / (double)out_size;
+    a.offset = shrink > 1 && cut_before ? covered - size : 0;
     a.stretch = a.scale < 1.0 ? 1.0 : a.scale;
     a.support = filters[filter].support * a.stretch;
     a.stride = round_up((size_t)ceil(a.support) * 2 + 1);
@@ -102,7 +106,7 @@ static axis axis_of(image_filter filter, int32_t size, int64_t out_size)
 /* Source pixels [*start, *start + return value) make output pixel i. */
 static int32_t axis_bounds(const axis *a, int64_t i, int32_t *start)
 {
-    const double center = ((double)i + 0.5) * a->scale;
+    const double center = ((double)i + 0.5) * a->scale - a->offset;
     int64_t lo = (int64_t)(center - a->support + 0.5), hi = (int64_t)(center + a->support + 0.5);
     if (lo < 0) lo = 0;
     if (hi > a->size) hi = a->size;
@@ -114,7 +118,7 @@ static int32_t axis_bounds(const axis *a, int64_t i, int32_t *start)
 static int32_t axis_weights(const axis *a, int64_t i, int32_t *start, double *work, int16_t *low, int16_t *high)
 {
     const int32_t n = axis_bounds(a, i, start);
-    const double center = ((double)i + 0.5) * a->scale, inverse = 1.0 / a->stretch;
+    const double center = ((double)i + 0.5) * a->scale - a->offset, inverse = 1.0 / a->stretch;
     double sum = 0.0;
     for (int32_t j = 0; j < n; j++) {
         work[j] = filters[a->filter].at((j + *start - center + 0.5) * inverse);
@@ -324,15 +328,18 @@ static simile_status both_passes_columns_first(const image *from, const axis *ac
 simile_status resample(const image *from, image_filter filter, int64_t out_width, int64_t out_height,
                        const resample_window *window, const resample_kernels *kernels, uint8_t *out, simile_error *err)
 {
-    if (from->width == out_width && from->height == out_height) return copy_window(from, window, out);
+    if (from->width == out_width && from->height == out_height && from->shrink <= 1)
+        return copy_window(from, window, out);
     if (filter == IMAGE_FILTER_NEAREST) return nearest(from, out_width, out_height, window, out, err);
-    const axis across = axis_of(filter, from->width, out_width), down = axis_of(filter, from->height, out_height);
+    const int32_t shrink = from->shrink;
+    const axis across = axis_of(filter, from->width, from->full_width, shrink, from->cut_left, out_width);
+    const axis down = axis_of(filter, from->height, from->full_height, shrink, from->cut_top, out_height);
     const size_t width = (size_t)from->width;
-    if (from->height == out_height) { /* a pass whose size stays is skipped */
+    if (from->height == out_height && shrink <= 1) { /* a pass whose size stays is skipped */
         const plane source = {from->rgb + (size_t)window->y * width * 3, width, (size_t)window->height};
         return pass_across(&source, &across, window->x, (size_t)window->width, kernels, out, err);
     }
-    if (from->width == out_width)
+    if (from->width == out_width && shrink <= 1)
         return pass_down(from->rgb + (size_t)window->x * 3, 0, width * 3, &down, window->y, (size_t)window->height,
                          (size_t)window->width * 3, kernels, out, err);
     if (columns_first(from, out_width, out_height))

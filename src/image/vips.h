@@ -23,6 +23,7 @@
     CALL(vips_band_format_isuint)                                                                                      \
     CALL(vips_block_untrusted_set)                                                                                     \
     CALL(vips_cache_set_max)                                                                                           \
+    CALL(vips_concurrency_set)                                                                                         \
     CALL(vips_copy)                                                                                                    \
     CALL(vips_error_buffer_copy)                                                                                       \
     CALL(vips_error_clear)                                                                                             \
@@ -67,6 +68,7 @@ bool vips_load(void);
 #define vips_band_format_isuint       image_vips.vips_band_format_isuint
 #define vips_block_untrusted_set      image_vips.vips_block_untrusted_set
 #define vips_cache_set_max            image_vips.vips_cache_set_max
+#define vips_concurrency_set          image_vips.vips_concurrency_set
 #define vips_copy                     image_vips.vips_copy
 #define vips_error_buffer_copy        image_vips.vips_error_buffer_copy
 #define vips_error_clear              image_vips.vips_error_clear

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_image.c - any bytes as a picture: decoding, EXIF, the date in a file's head, resizing and preparing. The limit
- * keeps single runs short.
+ * fuzz_image.c - any bytes as a picture: what it takes, decoding (whole and smaller), EXIF, the date in a file's head,
+ * resizing and preparing. The limit keeps single runs short.
  *
  * HEIF and AVIF stop at the sniffer: the decoders behind libheif leak and print on damaged data (seen with dav1d 1.0),
  * which would hide what is ours. */
@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                             .crop = true,
                                             .rescale = true,
                                             .rescale_factor = 1 / 255.0};
+    static const image_options enough = {.max_pixels = 1 << 18, .enough = 32};
     float tensor[3 * 16 * 16];
     image img;
     const char *name;
@@ -42,8 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_date(data, size);
     const picture_format format = sniff_format(data, size, &name);
     if (format == FORMAT_HEIF || format == FORMAT_AVIF) return 0;
-    if (image_decode(data, size, "fuzz", &options, &img, NULL)) return 0;
-    image_prepare(&img, &spec, tensor, NULL);
-    image_release(&img);
+    image_cost(data, size, &enough);
+    for (int way = 0; way < 2; way++) {
+        if (image_decode(data, size, "fuzz", way ? &enough : &options, &img, NULL)) continue;
+        image_prepare(&img, &spec, tensor, NULL);
+        image_release(&img);
+    }
     return 0;
 }

@@ -59,6 +59,117 @@ static void test_every_fixture_equals_pillow_and_transformers(void **state)
     assert_int_equal(bad, 0);
 }
 
+static char *read_fixture(const char *name, size_t *len)
+{
+    char *path = fixture(name), *bytes = NULL;
+    assert_int_equal(file_read(path, 1 << 20, &bytes, len, NULL), SIMILE_OK);
+    mem_free(path);
+    return bytes;
+}
+
+/* ---- pictures that are decoded at a part of their size ---- */
+
+enum { SMALL = 8, HALF = 15 }; /* of fixtures whose shorter side is 31 pixels, a half has 15 */
+
+/* Both must show the same: an orientation or a shift that was lost would be far away. */
+static void check_reduced(const char *bytes, size_t len, const image *whole, const char *name)
+{
+    const image_prepare_spec spec = spec_of(0, IMAGE_FILTER_BICUBIC, SMALL, SMALL);
+    const image_options options = {.enough = HALF};
+    float a[3 * SMALL * SMALL], b[3 * SMALL * SMALL];
+    double sum = 0;
+    image img;
+    assert_int_equal(image_decode(bytes, len, name, &options, &img, NULL), SIMILE_OK);
+    assert_int_equal(img.shrink, 2);
+    assert_int_equal(img.width, whole->width / 2);
+    assert_int_equal(img.height, whole->height / 2);
+    assert_int_equal(img.full_width, whole->width);
+    assert_int_equal(img.full_height, whole->height);
+    assert_int_equal(img.orientation, whole->orientation);
+    assert_int_equal(img.taken, whole->taken);
+    assert_int_equal(image_prepare(whole, &spec, a, NULL), SIMILE_OK);
+    assert_int_equal(image_prepare(&img, &spec, b, NULL), SIMILE_OK);
+    for (size_t i = 0; i < sizeof a / sizeof *a; i++) sum += a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+    if (sum / (sizeof a / sizeof *a) > 0.05) fail_msg("%s: mean difference %g", name, sum / (sizeof a / sizeof *a));
+    image_release(&img);
+}
+
+static void reduce_picture(void *user, const manifest_line *line, const manifest_result *r)
+{
+    size_t len;
+    image whole;
+    if (strcmp(line->file + strlen(line->file) - 4, ".jpg") != 0) return;
+    char *bytes = read_fixture(line->file, &len);
+    assert_int_equal(image_decode(bytes, len, line->file, NULL, &whole, NULL), SIMILE_OK);
+    const int32_t shorter = whole.width < whole.height ? whole.width : whole.height;
+    if (shorter / 2 >= HALF && shorter / 4 < HALF) {
+        check_reduced(bytes, len, &whole, line->file);
+        ++*(int *)user;
+    }
+    image_release(&whole);
+    mem_free(bytes);
+}
+
+static void test_a_jpeg_may_be_decoded_at_a_part_of_its_size(void **state)
+{
+    int n = 0;
+    assert_true(manifest_each(fixtures(), reduce_picture, &n) > 100);
+    assert_true(n >= 8);
+}
+
+static void test_only_what_is_enough_is_left(void **state)
+{
+    size_t len;
+    char *bytes = read_fixture("q75-s0-b-45x31.jpg", &len);
+    static const int expected[][2] = {{0, 1}, {1, 8}, {3, 8}, {4, 4}, {7, 4}, {8, 2}, {15, 2}, {16, 1}, {1000, 1}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const image_options options = {.enough = expected[i][0]};
+        image img;
+        assert_int_equal(image_decode(bytes, len, "x", &options, &img, NULL), SIMILE_OK);
+        assert_int_equal(img.shrink > 1 ? img.shrink : 1, expected[i][1]);
+        assert_int_equal(img.width, 45 / expected[i][1]);
+        image_release(&img);
+    }
+    mem_free(bytes);
+}
+
+/* The limit is one of the file, however little of it is decoded. */
+static void test_the_limit_is_of_the_whole_picture(void **state)
+{
+    size_t len;
+    char *bytes = read_fixture("q75-s0-b-45x31.jpg", &len);
+    const image_options options = {.enough = 4, .max_pixels = 45 * 31 - 1};
+    image img;
+    assert_int_equal(image_decode(bytes, len, "x", &options, &img, NULL), SIMILE_E_LIMIT);
+    mem_free(bytes);
+}
+
+static void cost_of_picture(void *user, const manifest_line *line, const manifest_result *r)
+{
+    size_t len;
+    image img;
+    if (!strcmp(line->file, "over-edge.gif")) return; /* its frame is larger than the screen that its header tells */
+    char *bytes = read_fixture(line->file, &len);
+    assert_int_equal(image_decode(bytes, len, line->file, NULL, &img, NULL), SIMILE_OK);
+    const size_t cost = image_cost(bytes, len, NULL), pixels = (size_t)img.width * (size_t)img.height;
+    if (cost < 3 * pixels) fail_msg("%s: %zu bytes for %zu pixels", line->file, cost, pixels);
+    image_release(&img);
+    mem_free(bytes);
+}
+
+static void test_what_a_picture_takes_is_known_before(void **state)
+{
+    assert_true(manifest_each(fixtures(), cost_of_picture, NULL) > 100);
+    assert_int_equal(image_cost("hello", 5, NULL), 0);
+    size_t len;
+    char *bytes = read_fixture("q75-s2-p-45x31.jpg", &len), *plain = read_fixture("q75-s2-b-45x31.jpg", &len);
+    const image_options enough = {.enough = 7};
+    assert_true(image_cost(plain, len, &enough) < 3 * 45 * 31 / 8);
+    assert_true(image_cost(bytes, len, &enough) >= 3 * 45 * 31); /* it holds all frequencies */
+    mem_free(bytes);
+    mem_free(plain);
+}
+
 /* ---- damaged, hostile and foreign files ---- */
 
 static simile_status decode(const void *bytes, size_t len, int64_t max_pixels, simile_error *err)
@@ -69,14 +180,6 @@ static simile_status decode(const void *bytes, size_t len, int64_t max_pixels, s
     if (status) assert_null(img.rgb);
     image_release(&img);
     return status;
-}
-
-static char *read_fixture(const char *name, size_t *len)
-{
-    char *path = fixture(name), *bytes = NULL;
-    assert_int_equal(file_read(path, 1 << 20, &bytes, len, NULL), SIMILE_OK);
-    mem_free(path);
-    return bytes;
 }
 
 static void test_what_is_no_picture_says_so(void **state)
@@ -353,6 +456,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_fixture_equals_pillow_and_transformers),
+        cmocka_unit_test(test_a_jpeg_may_be_decoded_at_a_part_of_its_size),
+        cmocka_unit_test(test_only_what_is_enough_is_left),
+        cmocka_unit_test(test_the_limit_is_of_the_whole_picture),
+        cmocka_unit_test(test_what_a_picture_takes_is_known_before),
         cmocka_unit_test(test_what_is_no_picture_says_so),
         cmocka_unit_test(test_a_missing_file_and_a_folder_are_told_apart),
         cmocka_unit_test(test_truncated_pictures_are_refused),
