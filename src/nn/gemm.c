@@ -14,7 +14,7 @@
 #include <assert.h>
 
 enum {
-    BLOCK_ROWS = 12 * GEMM_TILE,
+    BLOCK_ROWS = 4 * GEMM_TILE,
     BLOCK_GROUPS = 1024,     /* 128 KiB of a panel */
     PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
     NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
@@ -228,6 +228,8 @@ static void run_panel(const job *j, int64_t first, int64_t end, int64_t panel, i
                    .accumulate = j->accumulate,
                    .first = group == 0,
                    .last = group + groups == w->groups};
+    t.next = t.panel + groups * GEMM_PANEL * GEMM_GROUP_BYTES;
+    t.next_step = divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64;
     for (int64_t i = 0; i < tiles; i++) {
         const int64_t row = first + nn_part_begin(end - first, (int)i, (int)tiles);
         t.rows = (int)(first + nn_part_begin(end - first, (int)i + 1, (int)tiles) - row);
@@ -236,6 +238,7 @@ static void run_panel(const job *j, int64_t first, int64_t end, int64_t panel, i
         t.x_zero = j->narrowed.zero + row;
         t.y = j->y + row * w->n;
         j->kernels->tile(&t);
+        t.next += groups / 4 * t.next_step;
     }
 }
 

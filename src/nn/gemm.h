@@ -53,6 +53,8 @@ typedef struct {
     int rows, columns;
     nn_act act;
     bool accumulate, first, last; /* the first, the last block of k */
+    const uint8_t *next;          /* what is read after this panel: `next_step` bytes of it for every 4 groups */
+    int64_t next_step;
 } gemm_tile;
 
 typedef struct {
@@ -65,6 +67,13 @@ typedef struct {
 } gemm_kernels;
 
 const gemm_kernels *gemm_plain(nn_precision precision);
+/* Call only where gemm_find("avx512", ...) finds them. */
+const gemm_kernels *gemm_avx512_f32(void);
+const gemm_kernels *gemm_avx512_bf16(void);
+const gemm_kernels *gemm_avx512_int8(void);
+/* `narrow` of float32, in every set. */
+void gemm_copy_rows(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
+                    int32_t *zero);
 
 /* The best that this processor can run. */
 const gemm_kernels *gemm_pick(nn_precision precision);

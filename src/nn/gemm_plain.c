@@ -8,8 +8,8 @@
 
 /* ---- x, narrowed ---- */
 
-static void narrow_f32(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
-                       int32_t *zero)
+void gemm_copy_rows(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
+                    int32_t *zero)
 {
     for (int64_t r = 0; r < rows; r++, out += stride) {
         memcpy(out, x + r * w->k, (size_t)w->k * sizeof *x);
@@ -156,6 +156,6 @@ static void tile_int8(const gemm_tile *t)
 const gemm_kernels *gemm_plain(nn_precision precision)
 {
     static const gemm_kernels tables[NN_PRECISIONS] = {
-        {"plain", narrow_f32, tile_f32}, {"plain", narrow_bf16, tile_bf16}, {"plain", narrow_int8, tile_int8}};
+        {"plain", gemm_copy_rows, tile_f32}, {"plain", narrow_bf16, tile_bf16}, {"plain", narrow_int8, tile_int8}};
     return &tables[precision];
 }

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm_avx512.h - own products over vectors of 64 bytes. Private to gemm_avx512*.c, which define the precision first
+ * and then include this text once:
+ *     vec_sum                 a vector of sums
+ *     begin(rows, t, sum)     what the sums of a tile begin with
+ *     dot(sum, x, w)          sum + the products of one group, x the same group in every lane
+ *     end(rows, t, sum)       the sums become y
+ *
+ * A tile of 14 x 2 vectors takes 28 of the 32 registers, two hold the panel's and one x: 28 instructions for 16 loads,
+ * where two of either fit into a cycle. x is spread over its register by an instruction of its own: as an operand of
+ * dot() it would be loaded twice.
+ * The rows of x are reached from every third one, the two after it by the stride and twice that: six registers instead
+ * of 14.
+ *
+ * Activations: 2^x by a polynomial of degree 6 for the fraction (least maximal relative error on [-1/2, 1/2] with
+ * constant term 1: 1.6e-8 with coefficients rounded to float32) and the exponent for the rest; reciprocals by the
+ * approximation to 14 bits and one step of Newton's; erf by 7.1.26 of Abramowitz and Stegun (error below 1.5e-7). */
+#include "nn/gemm.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef __m512 vec;
+enum { LANES = 16, VECS = GEMM_PANEL / LANES, AHEAD = 1024 /* bytes of a panel */ };
+
+INLINE __mmask16 lanes(int64_t n)
+{
+    return n >= LANES ? (__mmask16)0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : (__mmask16)0;
+}
+
+/* ---- activations ---- */
+
+INLINE vec set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+INLINE vec exp2_of(vec x)
+{
+    const vec n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = _mm512_sub_ps(x, n);
+    vec p = set(0x1.41fbbcp-13f);
+    p = _mm512_fmadd_ps(p, f, set(0x1.5f3e52p-10f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.3b2d4cp-7f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.c6aee8p-5f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.ebfbdcp-3f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.62e430p-1f));
+    p = _mm512_fmadd_ps(p, f, set(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
+/* 1 / x for ordinary x */
+INLINE vec inverse_of(vec x)
+{
+    const vec r = _mm512_rcp14_ps(x);
+    return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(x, r, set(1.0f)), r);
+}
+
+/* x / (1 + 2^t), 0 where that is less than anyone can see. max gives the second of its operands when one is NaN. */
+INLINE vec over_one_and_exp2(vec x, vec t)
+{
+    const __mmask16 seen = _mm512_cmp_ps_mask(t, set(126.0f), _CMP_NGT_UQ);
+    const vec e = exp2_of(_mm512_max_ps(set(-126.0f), t));
+    return _mm512_maskz_mul_ps(seen, x, inverse_of(_mm512_add_ps(e, set(1.0f))));
+}
+
+INLINE vec gelu(vec x)
+{
+    const vec size = _mm512_abs_ps(x), t = inverse_of(_mm512_fmadd_ps(size, set(0.3275911f * 0.70710678f), set(1.0f)));
+    vec p = set(1.061405429f * 0.5f);
+    p = _mm512_fmadd_ps(p, t, set(-1.453152027f * 0.5f));
+    p = _mm512_fmadd_ps(p, t, set(1.421413741f * 0.5f));
+    p = _mm512_fmadd_ps(p, t, set(-0.284496736f * 0.5f));
+    p = _mm512_fmadd_ps(p, t, set(0.254829592f * 0.5f));
+    p = _mm512_mul_ps(p, t);
+    const vec power = _mm512_mul_ps(_mm512_mul_ps(x, x), set(-0.5f * 1.44269504f));
+    const vec tail = _mm512_mul_ps(_mm512_mul_ps(p, exp2_of(_mm512_max_ps(set(-150.0f), power))), x);
+    const __mmask16 positive = _mm512_cmp_ps_mask(x, set(0), _CMP_GT_OQ);
+    return _mm512_mask_sub_ps(tail, positive, x, tail);
+}
+
+INLINE vec gelu_tanh(vec x)
+{
+    const float log2e = 1.44269504f, c = 2 * 0.79788456f;
+    const vec inner = _mm512_fmadd_ps(_mm512_mul_ps(x, x), set(-c * 0.044715f * log2e), set(-c * log2e));
+    return over_one_and_exp2(x, _mm512_mul_ps(inner, x));
+}
+
+INLINE vec activate(vec x, nn_act act)
+{
+    switch (act) {
+    case NN_ACT_GELU: return gelu(x);
+    case NN_ACT_GELU_TANH: return gelu_tanh(x);
+    case NN_ACT_QUICK_GELU: return over_one_and_exp2(x, _mm512_mul_ps(x, set(-1.702f * 1.44269504f)));
+    case NN_ACT_SWISH: return over_one_and_exp2(x, _mm512_mul_ps(x, set(-1.44269504f)));
+    case NN_ACT_RELU: return _mm512_max_ps(set(0), x);
+    case NN_ACT_NONE:
+    default: return x;
+    }
+}
+
+INLINE void activate_rows(const gemm_tile *t, nn_act act)
+{
+    for (int r = 0; r < t->rows; r++) {
+        float *y = t->y + r * t->y_stride + t->column;
+        for (int v = 0; v < VECS; v++) {
+            const __mmask16 there = lanes(t->columns - v * LANES);
+            _mm512_mask_storeu_ps(y + v * LANES, there, activate(_mm512_maskz_loadu_ps(there, y + v * LANES), act));
+        }
+    }
+}
+
+/* The tile's results, which lie in the first cache. */
+static void activate_tile(const gemm_tile *t)
+{
+    switch (t->act) {
+    case NN_ACT_GELU: activate_rows(t, NN_ACT_GELU); break;
+    case NN_ACT_GELU_TANH: activate_rows(t, NN_ACT_GELU_TANH); break;
+    case NN_ACT_QUICK_GELU: activate_rows(t, NN_ACT_QUICK_GELU); break;
+    case NN_ACT_SWISH: activate_rows(t, NN_ACT_SWISH); break;
+    case NN_ACT_RELU: activate_rows(t, NN_ACT_RELU); break;
+    case NN_ACT_NONE:
+    default: break;
+    }
+}
+
+/* ---- float32 sums: where they come from and go to ---- */
+
+INLINE const float *y_of(const gemm_tile *t, int row, int v)
+{
+    return t->y + row * t->y_stride + t->column + v * LANES;
+}
+
+INLINE void bias_of(const gemm_tile *t, vec b[VECS])
+{
+    const bool there = t->first && t->w->bias;
+    b[0] = there ? _mm512_load_ps(t->w->bias + t->column) : set(0);
+    b[1] = there ? _mm512_load_ps(t->w->bias + t->column + LANES) : set(0);
+}
+
+/* y as far as the matrix has columns. */
+INLINE vec y_load(const gemm_tile *t, int row, int v)
+{
+    if (t->columns == GEMM_PANEL) return _mm512_loadu_ps(y_of(t, row, v));
+    return _mm512_maskz_loadu_ps(lanes(t->columns - v * LANES), y_of(t, row, v));
+}
+
+INLINE void y_store(const gemm_tile *t, int row, int v, vec sum)
+{
+    float *y = t->y + row * t->y_stride + t->column + v * LANES;
+    if (t->columns == GEMM_PANEL)
+        _mm512_storeu_ps(y, sum);
+    else
+        _mm512_mask_storeu_ps(y, lanes(t->columns - v * LANES), sum);
+}
+
+/* Bias, and y where the sums go on from it. */
+INLINE void begin_float(const int rows, const gemm_tile *t, vec sum[][VECS])
+{
+    vec b[VECS];
+    bias_of(t, b);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = b[0];
+        sum[r][1] = b[1];
+    }
+    if (t->first && !t->accumulate) return;
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(t, r, 0));
+        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(t, r, 1));
+    }
+}
+
+INLINE void end_float(const int rows, const gemm_tile *t, vec sum[][VECS])
+{
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        y_store(t, r, 0, sum[r][0]);
+        y_store(t, r, 1, sum[r][1]);
+    }
+}
+
+/* ---- the tile ---- */
+
+INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS]);
+INLINE vec_sum dot(vec_sum sum, __m512i x, __m512i w);
+INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS]);
+
+/* The group of a row in every lane. Volatile, as dot() is: in this order the registers suffice; a compiler that
+ * reorders them to its liking runs out and keeps sums in memory. */
+INLINE __m512i spread(const uint8_t *x)
+{
+    __m512i all;
+    __asm__ volatile("vpbroadcastd %1, %0" : "=v"(all) : "m"(*(const int32_t *)(const void *)x));
+    return all;
+}
+
+INLINE void step(const int rows, const uint8_t *const *third, int64_t stride, int64_t at, const uint8_t *w,
+                 vec_sum sum[][VECS])
+{
+    const __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + 64);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        const __m512i x = spread(third[r / 3] + r % 3 * stride + at);
+        sum[r][0] = dot(sum[r][0], x, w0);
+        sum[r][1] = dot(sum[r][1], x, w1);
+    }
+}
+
+/* The products of all groups, `unroll` at a time; meanwhile `lines` of what comes next go into the second cache. */
+INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
+{
+    enum { UNROLL = 4, STEP = GEMM_PANEL * GEMM_GROUP_BYTES };
+    const uint8_t *third[5], *w = t->panel, *next = t->next;
+    int64_t stride = t->x_stride, g = t->groups;
+    __asm__("" : "+r"(stride));
+#pragma GCC unroll 5
+    for (int i = 0; i < (rows + 2) / 3; i++) {
+        third[i] = t->x + 3 * i * t->x_stride;
+        __asm__("" : "+r"(third[i])); /* or it would be reckoned from the others */
+    }
+    for (; g >= UNROLL; g -= UNROLL, w += UNROLL * STEP) {
+        for (const uint8_t *stop = next + t->next_step; next < stop; next += 64)
+            _mm_prefetch((const char *)next, _MM_HINT_T1);
+#pragma GCC unroll 4
+        for (int u = 0; u < UNROLL; u++) {
+            _mm_prefetch((const char *)w + AHEAD + u * STEP, _MM_HINT_T0);
+            _mm_prefetch((const char *)w + AHEAD + u * STEP + 64, _MM_HINT_T0);
+            step(rows, third, stride, u * GEMM_GROUP_BYTES, w + u * STEP, sum);
+        }
+#pragma GCC unroll 5
+        for (int i = 0; i < (rows + 2) / 3; i++) third[i] += UNROLL * GEMM_GROUP_BYTES;
+    }
+    for (; g > 0; g--, w += STEP) {
+        step(rows, third, stride, 0, w, sum);
+#pragma GCC unroll 5
+        for (int i = 0; i < (rows + 2) / 3; i++) third[i] += GEMM_GROUP_BYTES;
+    }
+}
+
+INLINE void tile_of(const int rows, const gemm_tile *t)
+{
+    vec_sum sum[GEMM_TILE][VECS];
+    begin(rows, t, sum);
+    add_products(rows, t, sum);
+    end(rows, t, sum);
+    if (t->last && t->act != NN_ACT_NONE) activate_tile(t);
+}
+
+#define TILE(n)                                                                                                        \
+    static void tile_##n(const gemm_tile *t)                                                                           \
+    {                                                                                                                  \
+        tile_of(n, t);                                                                                                 \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5)
+TILE(6)
+TILE(7)
+TILE(8)
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
+TILE(13)
+TILE(14)
+
+static void tile(const gemm_tile *t)
+{
+    static void (*const tiles[GEMM_TILE])(const gemm_tile *t) = {tile_1,  tile_2,  tile_3,  tile_4, tile_5,
+                                                                 tile_6,  tile_7,  tile_8,  tile_9, tile_10,
+                                                                 tile_11, tile_12, tile_13, tile_14};
+    tiles[t->rows - 1](t);
+}
