@@ -22,9 +22,7 @@ simile_status nn_context_new(int threads, nn_context **out, simile_error *err)
     ctx->kernels = nn_kernels_pick();
     for (int i = 0; i < NN_PRECISIONS; i++) ctx->gemm[i] = gemm_pick((nn_precision)i);
     simile_status status = products_new(&ctx->products, err);
-#ifndef SIMILE_NN_OPENMP
-    if (!status) status = pool_new(threads, &ctx->pool, err);
-#endif
+    if (!status && nn_team_is_own()) status = team_new(threads, &ctx->team, err);
     if (status) {
         nn_context_free(ctx);
         return status;
@@ -38,7 +36,7 @@ void nn_context_free(nn_context *ctx)
     if (!ctx) return;
     for (int i = 0; i < NN_PLANS; i++) product_plan_free(ctx->plans[i].plan);
     products_free(ctx->products);
-    pool_free(ctx->pool);
+    team_free(ctx->team);
     mem_free(ctx->scratch);
     mem_free(ctx->narrowed);
     mem_free(ctx);

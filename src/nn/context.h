@@ -6,10 +6,10 @@
 #ifndef SIMILE_NN_CONTEXT_H
 #define SIMILE_NN_CONTEXT_H
 
-#include "base/pool.h"
 #include "nn/dnnl.h"
 #include "nn/gemm.h"
 #include "nn/kernels.h"
+#include "nn/team.h"
 
 #include <pthread.h>
 
@@ -34,8 +34,8 @@ struct nn_context {
     size_t scratch_floats;
     uint8_t *narrowed; /* rows of x as own products read them; grows */
     size_t narrowed_size;
-    pool *pool;   /* without OpenMP */
-    bool settled; /* with OpenMP: the team of the thread below exists */
+    nn_team *team; /* NULL: OpenMP's is used */
+    bool settled;  /* OpenMP's team of the thread below exists */
     pthread_t settler;
 };
 
@@ -56,6 +56,7 @@ void nn_team_run(nn_context *ctx, bool alone, nn_team_fn fn, void *user);
 int nn_library_enter(int threads);
 void nn_library_leave(int before);
 void nn_team_settle(nn_context *ctx);
+bool nn_team_is_own(void); /* whether contexts have a team of their own, or share OpenMP's with the library */
 
 /* Part `part` of `parts` of the items 0 .. items-1, in contiguous runs. */
 static inline int64_t nn_part_begin(int64_t items, int part, int parts)

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * parallel.c - the team of a context.
  *
- * oneDNN runs on OpenMP. Kernels run on the same team, so that its waiting threads and ours never compete for the
- * processors: a parallel region here and one in there, with the same count, are served by the same threads. For that
- * reason a region always has the context's full count or is not opened at all (a smaller team would make the runtime
- * retire threads).
+ * Where products are kernels of our own, so is the team (team.h): a part begins a fraction of a microsecond after it
+ * was announced, and nobody waits for a member that has no processor.
+ *
+ * Elsewhere they are oneDNN's, which runs on OpenMP. Kernels run on the same team, so that its waiting threads and ours
+ * never compete for the processors: a parallel region here and one in there, with the same count, are served by the
+ * same threads. For that reason a region always has the context's full count or is not opened at all (a smaller team
+ * would make the runtime retire threads).
  *
  * The count is a property of the calling thread (OpenMP's nthreads-var): it is set around the library's calls and put
  * back. Threads inherit the signal mask of the one that starts them, so the first region that a thread opens for a
  * context is opened with all signals blocked: signals are the program's.
  *
- * Without OpenMP (meson option openmp=false: ThreadSanitizer cannot see into its runtime) kernels run on base/pool.h,
- * and the product library gets one thread, where its count can be set. */
+ * Without OpenMP (meson option openmp=false: ThreadSanitizer cannot see into its runtime) the team is our own too, and
+ * the product library gets one thread, where its count can be set. */
 #include "nn/context.h"
 
 #include <signal.h>
@@ -47,10 +50,15 @@ void nn_library_leave(int before)
 
 #ifdef SIMILE_NN_OPENMP
 
+bool nn_team_is_own(void)
+{
+    return gemm_pick(NN_COMPUTE_F32) != gemm_plain(NN_COMPUTE_F32);
+}
+
 void nn_team_settle(nn_context *ctx)
 {
     const pthread_t self = pthread_self();
-    if (ctx->threads == 1 || (ctx->settled && pthread_equal(ctx->settler, self))) return;
+    if (ctx->team || ctx->threads == 1 || (ctx->settled && pthread_equal(ctx->settler, self))) return;
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -62,12 +70,8 @@ void nn_team_settle(nn_context *ctx)
     ctx->settler = self;
 }
 
-void nn_team_run(nn_context *ctx, bool alone, nn_team_fn fn, void *user)
+static void run_on_openmp(nn_context *ctx, nn_team_fn fn, void *user)
 {
-    if (alone || ctx->threads == 1) {
-        fn(user, 0, 1);
-        return;
-    }
     nn_team_settle(ctx);
 #pragma omp parallel num_threads(ctx->threads)
     fn(user, omp_get_thread_num(), omp_get_num_threads());
@@ -75,32 +79,32 @@ void nn_team_run(nn_context *ctx, bool alone, nn_team_fn fn, void *user)
 
 #else
 
+bool nn_team_is_own(void)
+{
+    return true;
+}
+
 void nn_team_settle(nn_context *ctx)
 {
     (void)ctx;
 }
 
-typedef struct {
-    nn_team_fn fn;
-    void *user;
-    int workers;
-} share;
-
-/* The pool hands out one item per part; which of its threads takes it does not matter. */
-static void share_item(void *user, size_t item, int thread)
+static void run_on_openmp(nn_context *ctx, nn_team_fn fn, void *user)
 {
-    const share *s = user;
-    (void)thread;
-    s->fn(s->user, (int)item, s->workers);
-}
-
-void nn_team_run(nn_context *ctx, bool alone, nn_team_fn fn, void *user)
-{
-    share s = {fn, user, alone ? 1 : ctx->threads};
-    pool_run(ctx->pool, (size_t)s.workers, share_item, &s);
+    (void)ctx, (void)fn, (void)user; /* contexts have teams */
 }
 
 #endif
+
+void nn_team_run(nn_context *ctx, bool alone, nn_team_fn fn, void *user)
+{
+    if (alone || ctx->threads == 1)
+        fn(user, 0, 1);
+    else if (ctx->team)
+        team_run(ctx->team, fn, user);
+    else
+        run_on_openmp(ctx, fn, user);
+}
 
 typedef struct {
     int64_t items;
