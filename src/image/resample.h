@@ -33,9 +33,9 @@ typedef struct {
                  uint8_t *out);
 } resample_kernels;
 
-extern const resample_kernels resample_plain, resample_sse4, resample_avx2, resample_avx512;
+extern const resample_kernels resample_plain, resample_sse4, resample_avx2, resample_avx512, resample_neon;
 
-/* level 0: plain C, then SSE4.1, AVX2, AVX-512BW. NULL when this processor or build lacks it. */
+/* level 0: plain C, then SSE4.1, AVX2, AVX-512BW; on arm64 1 is NEON. NULL when this processor or build lacks it. */
 enum { RESAMPLE_LEVELS = 4 };
 const resample_kernels *resample_kernels_at(int level);
 const resample_kernels *resample_kernels_best(void);

@@ -52,6 +52,9 @@ const resample_kernels *resample_kernels_at(int level)
     if (level == 2 && __builtin_cpu_supports("avx2")) return &resample_avx2;
     if (level == 3 && __builtin_cpu_supports("avx512bw")) return &resample_avx512;
 #endif
+#ifdef __aarch64__
+    if (level == 1) return &resample_neon;
+#endif
     return NULL;
 }
 

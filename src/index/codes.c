@@ -23,6 +23,7 @@
  * Threads: blocks of rows are shared out; the bar is shared by an atomic, and one that is behind only costs work. */
 #include "index/codes.h"
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "index/best.h"
 #include "index/kernels.h"
@@ -60,14 +61,21 @@ const code_kernels *code_kernels_named(const char *name)
         __builtin_cpu_supports("avx512vnni"))
         return &code_kernels_avx512vnni;
 #endif
+#ifdef __aarch64__
+    if (!strcmp(name, "neon")) return &code_kernels_neon;
+    if (!strcmp(name, "dotprod") && cpu_has_dotprod()) return &code_kernels_dotprod;
+#endif
     return NULL;
 }
 
 const code_kernels *code_kernels_best(void)
 {
-    const code_kernels *k = code_kernels_named("avx512vnni");
-    if (!k) k = code_kernels_named("avx2");
-    return k ? k : &code_kernels_plain;
+    static const char *const best_first[] = {"avx512vnni", "avx2", "dotprod", "neon"};
+    for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++) {
+        const code_kernels *k = code_kernels_named(best_first[i]);
+        if (k) return k;
+    }
+    return &code_kernels_plain;
 }
 
 void codes_use(codes *c, const code_kernels *kernels)

@@ -21,7 +21,7 @@ typedef struct {
 } code_bounds;
 
 typedef struct {
-    const char *name; /* "avx512vnni", "avx2", "plain" */
+    const char *name; /* "avx512vnni", "avx2", "dotprod", "neon", "plain" */
     /* sums[i] = sum over j of number j of row i (0..15) x query[j] (-127..127), i < n. rows: [n, groups x CODE_GROUP];
      * query: [2 x groups x CODE_GROUP], at a multiple of 64. Whole numbers: equal in each table. */
     void (*sums)(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *sums);
@@ -38,6 +38,13 @@ extern const scan_kernels kernels_avx2;            /* needs AVX2 and FMA */
 extern const scan_kernels kernels_avx512;          /* needs AVX-512F */
 extern const code_kernels code_kernels_avx2;       /* needs AVX2 */
 extern const code_kernels code_kernels_avx512vnni; /* needs AVX-512F, BW and VNNI */
+#endif
+
+#ifdef __aarch64__
+extern const scan_kernels kernels_neon;
+extern const code_kernels code_kernels_neon;
+extern const code_kernels code_kernels_dotprod; /* needs the dot products of ARMv8.2 */
+uint64_t code_bounds_neon(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most);
 #endif
 
 const code_kernels *code_kernels_best(void);

@@ -26,14 +26,20 @@ const scan_kernels *scan_kernels_named(const char *name)
     if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &kernels_avx2;
     if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f")) return &kernels_avx512;
 #endif
+#ifdef __aarch64__
+    if (!strcmp(name, "neon")) return &kernels_neon;
+#endif
     return NULL;
 }
 
 const scan_kernels *scan_kernels_best(void)
 {
-    const scan_kernels *kernels = scan_kernels_named("avx512");
-    if (!kernels) kernels = scan_kernels_named("avx2");
-    return kernels ? kernels : &kernels_plain;
+    static const char *const best_first[] = {"avx512", "avx2", "neon"};
+    for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++) {
+        const scan_kernels *kernels = scan_kernels_named(best_first[i]);
+        if (kernels) return kernels;
+    }
+    return &kernels_plain;
 }
 
 /* ---- the scan ---- */

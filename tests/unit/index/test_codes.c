@@ -16,7 +16,7 @@
 static simile_error err;
 static uint64_t random_state = 1;
 
-static const char *const kernel_names[] = {"plain", "avx2", "avx512vnni"};
+static const char *const kernel_names[] = {"plain", "avx2", "avx512vnni", "neon", "dotprod"};
 enum { KERNELS = sizeof kernel_names / sizeof *kernel_names };
 
 static uint64_t next_random(void)

@@ -45,7 +45,7 @@ static double dot_double(const float *a, const float *b, size_t dim)
     return sum;
 }
 
-static const char *const kernel_names[] = {"plain", "avx2", "avx512"};
+static const char *const kernel_names[] = {"plain", "avx2", "avx512", "neon"};
 
 static void every_kernel_is_close_to_double_arithmetic(void **state)
 {
