@@ -28,11 +28,14 @@ static void check(const dense *m, int64_t rows, const float *x, const float *bef
         }
 }
 
+/* All tests run twice: with the matrices of nn_matrix_new(), which own kernels may take, and with the library's. */
+static simile_status (*make)(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err) = nn_matrix_new;
+
 static nn_matrix *matrix(const nn_matrix_spec *spec)
 {
     nn_matrix *m;
     simile_error err;
-    if (nn_matrix_new(spec, &m, &err)) fail_msg("%s", err.message);
+    if (make(spec, &m, &err)) fail_msg("%s", err.message);
     return m;
 }
 
@@ -327,7 +330,7 @@ static void impossible_parts_are_refused(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         nn_matrix *m = (nn_matrix *)&data;
         simile_error err;
-        assert_int_not_equal(nn_matrix_new(&wrong[i], &m, &err), SIMILE_OK);
+        assert_int_not_equal(make(&wrong[i], &m, &err), SIMILE_OK);
         assert_null(m);
     }
     nn_context *ctx;
@@ -344,7 +347,7 @@ static simile_status whole_life(const dense *m, const float *x, float *y)
     nn_matrix *packed = NULL;
     nn_context *ctx = NULL;
     simile_status status = nn_context_new(2, &ctx, &err);
-    if (!status) status = nn_matrix_new(&spec, &packed, &err);
+    if (!status) status = make(&spec, &packed, &err);
     if (!status) status = nn_linear(ctx, packed, 3, x, y, NN_ACT_GELU, false, &err);
     nn_matrix_free(packed);
     nn_context_free(ctx);
@@ -365,7 +368,7 @@ static void each_allocation_may_fail(void **state)
         if (!hit) break;
         failures++;
     }
-    assert_true(failures > 10);
+    assert_true(failures > 5);
     check(&m, 3, x, NULL, y, NN_ACT_GELU);
     mem_free(x);
     mem_free(y);
@@ -387,5 +390,7 @@ int main(void)
         cmocka_unit_test(impossible_parts_are_refused),
         cmocka_unit_test(each_allocation_may_fail),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    make = nn_matrix_new_library;
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
