@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <sys/mman.h>
 
 enum {
     BLOCK_ROWS = 4 * GEMM_TILE,
@@ -19,6 +20,7 @@ enum {
     PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
     NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
     ALIGNMENT = 64,
+    LARGE_PAGE = 2 << 20,
     SAME_SETS = 4096 /* rows that lie a multiple of this apart fight for places in the first cache */
 };
 
@@ -146,6 +148,15 @@ static void pack_image(const gemm_weights *w, uint8_t *image, const image_layout
     }
 }
 
+/* A product reads a whole image in order: with large pages it misses fewer addresses. A wish, which may be refused. */
+static void use_large_pages(uint8_t *image, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const size_t page = 4096, ends = (size_t)(uintptr_t)image % page;
+    if (bytes >= LARGE_PAGE) (void)madvise(image - ends, bytes + ends, MADV_HUGEPAGE);
+#endif
+}
+
 simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
                               const float *column_scale, gemm_matrix **out, simile_error *err)
 {
@@ -162,6 +173,7 @@ simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, 
     m->owned = mem_aligned(at.end);
     if (!m->owned) goto failed;
     m->bytes = at.end;
+    use_large_pages(m->owned, at.end);
     memset(m->owned, 0, at.end);
     view_image(&m->view, m->owned, &at);
     pack_image(&m->view, m->owned, &at, fill, user, column_scale, rows);
@@ -192,8 +204,10 @@ size_t gemm_matrix_bytes(const gemm_matrix *m)
 /* ---- products ---- */
 
 typedef struct {
+    nn_context *ctx;
     const gemm_kernels *kernels;
     const gemm_weights *w;
+    bool apart; /* rows of x have to be moved apart */
     int64_t rows;
     const float *x;
     gemm_rows narrowed;
@@ -212,51 +226,91 @@ static void narrow_part(void *user, int worker, int workers)
                            n->stride, (float *)(uintptr_t)n->scale + begin, (int32_t *)(uintptr_t)n->zero + begin);
 }
 
-/* All tiles of some rows and one panel, over one block of k. */
-static void run_panel(const job *j, int64_t first, int64_t end, int64_t panel, int64_t group, int64_t groups)
+static int blocks_of_k(const gemm_weights *w)
+{
+    return w->precision == NN_COMPUTE_INT8 ? 1 : (int)divide_up(w->groups, BLOCK_GROUPS);
+}
+
+/* From row to row, in groups, where rows are moved apart. */
+static int64_t apart_groups(int64_t groups)
+{
+    return divide_up(groups, ALIGNMENT / GEMM_GROUP_BYTES) * (ALIGNMENT / GEMM_GROUP_BYTES) +
+           ALIGNMENT / GEMM_GROUP_BYTES;
+}
+
+/* Some rows, some groups of k, and how they are cut into tiles. */
+typedef struct {
+    int64_t first, end, group, groups;
+    const uint8_t *x; /* row `first`, group `group` */
+    int64_t stride;
+} block;
+
+static const uint8_t *panel_at(const gemm_weights *w, int64_t panel, int64_t group)
+{
+    return w->panels + (panel * w->groups + group) * GEMM_PANEL * GEMM_GROUP_BYTES;
+}
+
+/* All tiles of a block with one panel; meanwhile `next` is fetched into the second cache, a part with each. */
+static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t *next)
 {
     const gemm_weights *w = j->w;
-    const int64_t tiles = divide_up(end - first, GEMM_TILE), column = panel * GEMM_PANEL;
+    const int64_t rows = b->end - b->first, tiles = divide_up(rows, GEMM_TILE), column = panel * GEMM_PANEL;
     gemm_tile t = {.w = w,
-                   .panel = w->panels + (panel * w->groups + group) * GEMM_PANEL * GEMM_GROUP_BYTES,
-                   .x_stride = j->narrowed.stride,
-                   .groups = groups,
+                   .panel = panel_at(w, panel, b->group),
+                   .next = next,
+                   .next_step = divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64,
+                   .x_stride = b->stride,
+                   .groups = b->groups,
                    .y_stride = w->n,
                    .column = column,
                    .columns = (int)least(w->n - column, GEMM_PANEL),
                    .act = j->act,
                    .accumulate = j->accumulate,
-                   .first = group == 0,
-                   .last = group + groups == w->groups};
-    t.next = t.panel + groups * GEMM_PANEL * GEMM_GROUP_BYTES;
-    t.next_step = divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64;
+                   .first = b->group == 0,
+                   .last = b->group + b->groups == w->groups};
     for (int64_t i = 0; i < tiles; i++) {
-        const int64_t row = first + nn_part_begin(end - first, (int)i, (int)tiles);
-        t.rows = (int)(first + nn_part_begin(end - first, (int)i + 1, (int)tiles) - row);
-        t.x = j->narrowed.data + row * t.x_stride + group * GEMM_GROUP_BYTES;
-        t.x_scale = j->narrowed.scale + row;
-        t.x_zero = j->narrowed.zero + row;
-        t.y = j->y + row * w->n;
+        const int64_t row = nn_part_begin(rows, (int)i, (int)tiles);
+        t.rows = (int)(nn_part_begin(rows, (int)i + 1, (int)tiles) - row);
+        t.x = b->x + row * b->stride;
+        t.x_scale = j->narrowed.scale + b->first + row;
+        t.x_zero = j->narrowed.zero + b->first + row;
+        t.y = j->y + (b->first + row) * w->n;
         j->kernels->tile(&t);
-        t.next += groups / 4 * t.next_step;
+        t.next += b->groups / 4 * t.next_step;
     }
 }
 
+/* Rows of float32 that fight for places in the cache are moved apart: into the worker's scratch memory. */
+static void place_block(const job *j, block *b, float *scratch)
+{
+    b->stride = j->narrowed.stride;
+    b->x = j->narrowed.data + b->first * b->stride + b->group * GEMM_GROUP_BYTES;
+    if (!j->apart) return;
+    const int64_t apart = apart_groups(b->groups);
+    for (int64_t r = 0; r < b->end - b->first; r++)
+        memcpy(scratch + r * apart, b->x + r * b->stride, (size_t)b->groups * GEMM_GROUP_BYTES);
+    b->stride = apart * GEMM_GROUP_BYTES;
+    b->x = (const uint8_t *)scratch;
+}
+
 /* Rows begin .. end-1 with panels from .. to-1. */
-static void run_block(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to)
+static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to, float *scratch)
 {
     const gemm_weights *w = j->w;
-    const int64_t row_blocks = divide_up(end - begin, BLOCK_ROWS);
-    const int64_t k_blocks = w->precision == NN_COMPUTE_INT8 ? 1 : divide_up(w->groups, BLOCK_GROUPS);
-    for (int64_t r = 0; r < row_blocks; r++) {
-        const int64_t first = begin + nn_part_begin(end - begin, (int)r, (int)row_blocks);
-        const int64_t last = begin + nn_part_begin(end - begin, (int)r + 1, (int)row_blocks);
-        for (int64_t b = 0; b < k_blocks; b++) {
-            const int64_t group = nn_part_begin(w->groups, (int)b, (int)k_blocks);
-            const int64_t groups = nn_part_begin(w->groups, (int)b + 1, (int)k_blocks) - group;
-            for (int64_t p = from; p < to; p++) run_panel(j, first, last, p, group, groups);
+    const int row_blocks = (int)divide_up(end - begin, BLOCK_ROWS), k_blocks = blocks_of_k(w);
+    for (int r = 0; r < row_blocks; r++)
+        for (int i = 0; i < k_blocks; i++) {
+            const int64_t group = nn_part_begin(w->groups, i, k_blocks), then = (i + 1) % k_blocks;
+            block b = {.first = begin + nn_part_begin(end - begin, r, row_blocks),
+                       .end = begin + nn_part_begin(end - begin, r + 1, row_blocks),
+                       .group = group,
+                       .groups = nn_part_begin(w->groups, i + 1, k_blocks) - group};
+            place_block(j, &b, scratch);
+            for (int64_t p = from; p < to; p++)
+                run_panel(j, &b, p,
+                          p + 1 < to ? panel_at(w, p + 1, group)
+                                     : panel_at(w, from, nn_part_begin(w->groups, (int)then, k_blocks)));
         }
-    }
 }
 
 /* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least. */
@@ -280,8 +334,9 @@ static void product_part(void *user, int worker, int workers)
     const int64_t panels = divide_up(j->w->n, GEMM_PANEL);
     const int across = parts_of_panels(j->rows, panels, workers), down = workers / across;
     const int column = worker % across, row = worker / across;
-    run_block(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
-              nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across));
+    run_part(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
+             nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across),
+             j->apart ? nn_scratch(j->ctx, worker) : NULL);
 }
 
 /* Room for the rows as tiles read them. */
@@ -303,20 +358,19 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
     return SIMILE_OK;
 }
 
-static bool read_as_they_are(const gemm_weights *w)
-{
-    return w->precision == NN_COMPUTE_F32 && w->k * 4 % SAME_SETS != 0;
-}
-
 simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows, const float *x,
                        float *y, nn_act act, bool accumulate, simile_error *err)
 {
     const gemm_weights *w = &m->view;
-    job j = {.kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
+    job j = {
+        .ctx = ctx, .kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
     const int64_t speed = group_of(w->precision);
     assert(rows > 0);
-    if (read_as_they_are(w)) {
-        j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * 4};
+    if (w->precision == NN_COMPUTE_F32) {
+        j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * GEMM_GROUP_BYTES};
+        j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
+        const int64_t groups = divide_up(w->groups, blocks_of_k(w));
+        if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(BLOCK_ROWS * apart_groups(groups)), err));
     } else {
         RETURN_IF_ERROR(place_rows(ctx, &j, err));
         nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);

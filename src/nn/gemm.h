@@ -59,8 +59,8 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    /* `rows` rows of x into the form that tiles read; scale and zero: int8 only. What follows the last number up to
-     * `stride` is 0. */
+    /* `rows` rows of x into the form that tiles read; NULL for float32. scale and zero: int8 only. What follows the
+     * last number up to `stride` is 0. */
     void (*narrow)(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                    int32_t *zero);
     void (*tile)(const gemm_tile *t);
@@ -71,9 +71,6 @@ const gemm_kernels *gemm_plain(nn_precision precision);
 const gemm_kernels *gemm_avx512_f32(void);
 const gemm_kernels *gemm_avx512_bf16(void);
 const gemm_kernels *gemm_avx512_int8(void);
-/* `narrow` of float32, in every set. */
-void gemm_copy_rows(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
-                    int32_t *zero);
 
 /* The best that this processor can run. */
 const gemm_kernels *gemm_pick(nn_precision precision);

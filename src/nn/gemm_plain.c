@@ -8,15 +8,6 @@
 
 /* ---- x, narrowed ---- */
 
-void gemm_copy_rows(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
-                    int32_t *zero)
-{
-    for (int64_t r = 0; r < rows; r++, out += stride) {
-        memcpy(out, x + r * w->k, (size_t)w->k * sizeof *x);
-        memset(out + w->k * 4, 0, (size_t)(stride - w->k * 4));
-    }
-}
-
 static void narrow_bf16(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                         int32_t *zero)
 {
@@ -156,6 +147,6 @@ static void tile_int8(const gemm_tile *t)
 const gemm_kernels *gemm_plain(nn_precision precision)
 {
     static const gemm_kernels tables[NN_PRECISIONS] = {
-        {"plain", gemm_copy_rows, tile_f32}, {"plain", narrow_bf16, tile_bf16}, {"plain", narrow_int8, tile_int8}};
+        {"plain", NULL, tile_f32}, {"plain", narrow_bf16, tile_bf16}, {"plain", narrow_int8, tile_int8}};
     return &tables[precision];
 }
