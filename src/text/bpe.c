@@ -43,11 +43,16 @@ static inline uint64_t pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
+/* Folding first lets the left id's bits reach the top of the product as well as the right one's. */
+static inline size_t first_slot(const bpe *b, uint64_t pair)
+{
+    return (size_t)(((pair ^ pair >> 29) * b->factor) >> (64 - b->bits));
+}
+
 static inline size_t slot_of(const bpe *b, uint64_t pair)
 {
     const size_t mask = ((size_t)1 << b->bits) - 1;
-    /* Folding first lets the left id's bits reach the top of the product as well as the right one's. */
-    size_t i = (size_t)(((pair ^ pair >> 29) * b->factor) >> (64 - b->bits));
+    size_t i = first_slot(b, pair);
     while (b->slots[i].rank != NO_RANK && b->slots[i].pair != pair) i = (i + 1) & mask;
     return i;
 }
@@ -92,6 +97,19 @@ void bpe_free(bpe *b)
     if (!b) return;
     mem_free(b->slots);
     mem_free(b);
+}
+
+void bpe_expect(const bpe *b, int32_t left, int32_t right)
+{
+    __builtin_prefetch(&b->slots[first_slot(b, pair_of(left, right))], 1);
+}
+
+simile_status bpe_reserve(bpe *b, size_t n, simile_error *err)
+{
+    int bits = b->bits;
+    if (n > BPE_MERGES_MAX) n = BPE_MERGES_MAX;
+    while ((size_t)1 << bits < 2 * (b->n + n)) bits++;
+    return bits == b->bits || make_slots(b, bits) ? SIMILE_OK : err_nomem(err);
 }
 
 simile_status bpe_add(bpe *b, int32_t left, int32_t right, int32_t merged, simile_error *err)

@@ -19,6 +19,11 @@ void bpe_free(bpe *b);
  * goes first; a pair that is added again gets the later rank. */
 simile_status bpe_add(bpe *b, int32_t left, int32_t right, int32_t merged, simile_error *err);
 
+/* The next bpe_add() will be of this pair, or one soon. */
+void bpe_expect(const bpe *b, int32_t left, int32_t right);
+/* Room for n pairs more, so that the table need not grow by and by. */
+simile_status bpe_reserve(bpe *b, size_t n, simile_error *err);
+
 /* All pairs in the order of their ranks, for mem_free; NULL when memory is short. *n: how many. */
 typedef struct {
     int32_t left, right;

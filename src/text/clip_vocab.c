@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     clip_bpe *t;
     const tokenizer_files *files;
-    json_t *vocab, *config, *map; /* the files' contents; config and map may be NULL */
+    json_t *config, *map; /* the files' contents, or NULL */
     special specials[SPECIALS];
     simile_error *err;
 } reader;
@@ -127,10 +127,10 @@ static simile_status read_merges(reader *r)
 
 static simile_status read_all(reader *r)
 {
-    RETURN_IF_ERROR(parse(&r->files->vocab_json, &r->vocab, r->err));
     RETURN_IF_ERROR(parse(&r->files->tokenizer_config, &r->config, r->err));
     RETURN_IF_ERROR(parse(&r->files->special_tokens_map, &r->map, r->err));
-    RETURN_IF_ERROR(vocab_add_json(r->t->base.base.vocab, r->vocab, r->files->vocab_json.path, r->err));
+    const text_file *const pieces = &r->files->vocab_json;
+    RETURN_IF_ERROR(vocab_read_json(r->t->base.base.vocab, pieces->data, pieces->len, pieces->path, r->err));
     RETURN_IF_ERROR(read_merges(r));
     RETURN_IF_ERROR(read_specials(r));
     RETURN_IF_ERROR(add_specials(r));
@@ -143,7 +143,6 @@ simile_status clip_bpe_from_vocab(const tokenizer_files *files, tokenizer **out,
     reader r = {.t = clip_bpe_new(), .files = files, .err = err};
     if (!r.t) return err_nomem(err);
     const simile_status status = read_all(&r);
-    json_decref(r.vocab);
     json_decref(r.config);
     json_decref(r.map);
     if (status)

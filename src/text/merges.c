@@ -19,31 +19,48 @@ static simile_status add_joined(merge_reader *m, int32_t *id, simile_error *err)
     return vocab_add(m->grows, *id, m->joined.data, m->path, err);
 }
 
-simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
-                         simile_error *err)
+/* A merge of two pieces whose ids have been looked up. */
+static simile_status add_merge(merge_reader *m, const vocab_text pair[2], const int32_t ids[2], simile_error *err)
 {
     if (++m->n > BPE_MERGES_MAX)
         return err_set(err, SIMILE_E_LIMIT, "cannot read '%s': more than %d merges", m->path, BPE_MERGES_MAX);
-    const int32_t left_id = vocab_find(m->vocab, left, left_len);
-    const int32_t right_id = vocab_find(m->vocab, right, right_len);
-    if (left_id < 0 || right_id < 0) return wrong(m, "names a token that is not in the vocabulary", err);
-    buf_clear(&m->joined);
-    buf_append(&m->joined, left, left_len);
-    if (!buf_append(&m->joined, right, right_len)) return err_nomem(err);
-    int32_t merged = vocab_find(m->vocab, m->joined.data, m->joined.len);
+    if (ids[0] < 0 || ids[1] < 0) return wrong(m, "names a token that is not in the vocabulary", err);
+    int32_t merged = m->last + 1; /* training gives ids in the order of the merges */
+    if (m->grows || !vocab_is_joined(m->vocab, merged, pair[0].text, pair[0].len, pair[1].text, pair[1].len)) {
+        buf_clear(&m->joined);
+        buf_append(&m->joined, pair[0].text, pair[0].len);
+        if (!buf_append(&m->joined, pair[1].text, pair[1].len)) return err_nomem(err);
+        merged = vocab_find(m->vocab, m->joined.data, m->joined.len);
+    }
     if (m->grows) RETURN_IF_ERROR(add_joined(m, &merged, err));
     if (merged < 0) return wrong(m, "merges into a token that is not in the vocabulary", err);
-    return bpe_add(m->merges, left_id, right_id, merged, err);
+    m->last = merged;
+    return bpe_add(m->merges, ids[0], ids[1], merged, err);
+}
+
+simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, const char *right, size_t right_len,
+                         simile_error *err)
+{
+    const vocab_text pair[2] = {{left, left_len}, {right, right_len}};
+    const int32_t ids[2] = {vocab_find(m->vocab, left, left_len), vocab_find(m->vocab, right, right_len)};
+    return add_merge(m, pair, ids, err);
+}
+
+static bool split_line(const char *line, size_t len, vocab_text pair[2])
+{
+    const char *space = memchr(line, ' ', len);
+    if (!space) return false;
+    const size_t left = (size_t)(space - line), right = len - left - 1;
+    pair[0] = (vocab_text){line, left};
+    pair[1] = (vocab_text){space + 1, right};
+    return left > 0 && right > 0 && !memchr(space + 1, ' ', right);
 }
 
 simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err)
 {
-    const char *space = memchr(line, ' ', len);
-    if (!space) return wrong(m, "is not two tokens with a space between", err);
-    const size_t left = (size_t)(space - line), right = len - left - 1;
-    if (left == 0 || right == 0 || memchr(space + 1, ' ', right))
-        return wrong(m, "is not two tokens with a space between", err);
-    return merge_pair(m, line, left, space + 1, right, err);
+    vocab_text pair[2];
+    if (!split_line(line, len, pair)) return wrong(m, "is not two tokens with a space between", err);
+    return merge_pair(m, pair[0].text, pair[0].len, pair[1].text, pair[1].len, err);
 }
 
 bool merge_next_line(const char *text, size_t len, size_t *at, const char **line, size_t *n)
@@ -57,17 +74,47 @@ bool merge_next_line(const char *text, size_t len, size_t *at, const char **line
     return true;
 }
 
+/* Lines that are looked up together. */
+typedef struct {
+    vocab_text pairs[VOCAB_AT_ONCE];
+    size_t numbers[VOCAB_AT_ONCE / 2], n;
+} batch;
+
+static simile_status add_batch(merge_reader *m, batch *b, simile_error *err)
+{
+    int32_t ids[VOCAB_AT_ONCE];
+    simile_status status = SIMILE_OK;
+    vocab_find_all(m->vocab, b->pairs, 2 * b->n, ids);
+    for (size_t i = 0; i < b->n; i++) bpe_expect(m->merges, ids[2 * i], ids[2 * i + 1]);
+    for (size_t i = 0; i < b->n && !status; i++) {
+        m->number = b->numbers[i];
+        status = add_merge(m, &b->pairs[2 * i], &ids[2 * i], err);
+    }
+    b->n = 0;
+    return status;
+}
+
 simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err)
 {
     static const char version[] = "#version";
     const char *line;
-    size_t n, at = 0;
-    for (m->number = 1; merge_next_line(text, len, &at, &line, &n); m->number++) {
+    size_t n, at = 0, lines = 0;
+    batch b = {.n = 0};
+    for (size_t i = 0; i < len; i++) lines += text[i] == '\n';
+    RETURN_IF_ERROR(bpe_reserve(m->merges, lines, err));
+    for (size_t number = 1; merge_next_line(text, len, &at, &line, &n); number++) {
         if (n >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
         if (n == 0 && at >= len) continue;
-        RETURN_IF_ERROR(merge_line(m, line, n, err));
+        if (2 * (b.n + 1) > VOCAB_AT_ONCE) RETURN_IF_ERROR(add_batch(m, &b, err));
+        b.numbers[b.n] = number;
+        if (!split_line(line, n, &b.pairs[2 * b.n])) {
+            RETURN_IF_ERROR(add_batch(m, &b, err));
+            m->number = number;
+            return wrong(m, "is not two tokens with a space between", err);
+        }
+        b.n++;
     }
-    return SIMILE_OK;
+    return add_batch(m, &b, err);
 }
 
 static simile_status merge_item(merge_reader *m, const json_t *item, simile_error *err)

@@ -15,6 +15,7 @@ typedef struct {
     size_t number;
     vocab *grows; /* the vocabulary again, if each merge adds its token to it; or NULL */
     size_t n;     /* merges so far */
+    int32_t last; /* the token that the merge before this one made */
     buf joined;   /* scratch */
 } merge_reader;
 
@@ -24,7 +25,8 @@ simile_status merge_pair(merge_reader *m, const char *left, size_t left_len, con
 simile_status merge_line(merge_reader *m, const char *line, size_t len, simile_error *err);
 /* The line at *at, without its end; false behind the last one. */
 bool merge_next_line(const char *text, size_t len, size_t *at, const char **line, size_t *n);
-/* A file of such lines. Lines that begin with "#version" and an empty last one are passed over. */
+/* A file of such lines. Lines that begin with "#version" and an empty last one are passed over. Not with `grows`:
+ * several lines are looked up together. */
 simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_error *err);
 /* "merges" of a tokenizer.json: an array of "left right", or of ["left", "right"] in files since 2024. Makes and
  * releases `joined` itself. */

@@ -9,14 +9,14 @@
  * Threads: reading an unchanging vocabulary is safe from any number of them. */
 #include "text/vocab.h"
 
+#include "base/jscan.h"
 #include "base/mem.h"
 
 #include <sys/random.h>
 
 typedef struct {
-    size_t at; /* in the block */
-    uint32_t len;
-    bool used;
+    uint32_t at;  /* in the block */
+    uint32_t end; /* behind its NUL; 0: there is none */
 } piece_place;
 
 typedef struct {
@@ -82,7 +82,7 @@ static slot *slot_of(const vocab *v, const char *bytes, size_t len, uint32_t has
     for (; v->slots[i].id >= 0; i = (i + 1) & mask) {
         if (v->slots[i].hash != hash) continue;
         const piece_place *p = &v->pieces[v->slots[i].id];
-        if (p->len == len && memcmp(v->block.data + p->at, bytes, len) == 0) break;
+        if (p->end - p->at == len + 1 && memcmp(v->block.data + p->at, bytes, len) == 0) break;
     }
     return &v->slots[i];
 }
@@ -157,20 +157,35 @@ static simile_status check_new(const vocab *v, int64_t id, const char *piece, in
     return SIMILE_OK;
 }
 
+/* Room for n pieces more that take `bytes` with their NULs. */
+static bool make_room(vocab *v, size_t n, size_t bytes)
+{
+    size_t slots = v->n_slots;
+    while (slots < 2 * (v->n_pieces + n)) slots *= 2;
+    return (slots == v->n_slots || make_slots(v, slots)) && buf_reserve(&v->block, bytes);
+}
+
+/* A piece that is not there, in a table with room for it. */
+static bool put_new(vocab *v, int32_t id, const char *piece, size_t len, uint32_t hash, slot *to)
+{
+    const size_t at = v->block.len;
+    if (!make_pieces(v, (size_t)id + 1) || !buf_append(&v->block, piece, len) || !buf_byte(&v->block, 0)) return false;
+    *to = (slot){.id = id, .hash = hash};
+    v->pieces[id] = (piece_place){(uint32_t)at, (uint32_t)v->block.len};
+    v->n_pieces++;
+    if ((size_t)id >= v->size) v->size = (size_t)id + 1;
+    return true;
+}
+
 simile_status vocab_add(vocab *v, int64_t id, const char *piece, const char *subject, simile_error *err)
 {
-    const size_t len = strlen(piece), at = v->block.len;
+    const size_t len = strlen(piece);
     const uint32_t hash = hash_of(v, piece, len);
     const int32_t found = slot_of(v, piece, len, hash)->id;
     RETURN_IF_ERROR(check_new(v, id, piece, found, subject, err));
     if (found >= 0) return SIMILE_OK;
-    if (2 * (v->n_pieces + 1) > v->n_slots && !make_slots(v, 2 * v->n_slots)) return err_nomem(err);
-    if (!make_pieces(v, (size_t)id + 1) || !buf_reserve(&v->block, len + 1)) return err_nomem(err);
-    *slot_of(v, piece, len, hash) = (slot){.id = (int32_t)id, .hash = hash};
-    buf_append(&v->block, piece, len + 1);
-    v->pieces[id] = (piece_place){.at = at, .len = (uint32_t)len, .used = true};
-    v->n_pieces++;
-    if ((size_t)id >= v->size) v->size = (size_t)id + 1;
+    if (!make_room(v, 1, len + 1) || !put_new(v, (int32_t)id, piece, len, hash, slot_of(v, piece, len, hash)))
+        return err_nomem(err);
     return SIMILE_OK;
 }
 
@@ -192,18 +207,145 @@ simile_status vocab_add_json(vocab *v, const json_t *object, const char *subject
     return SIMILE_OK;
 }
 
+/* ---- the quick way ----
+ * Building a tree of the JSON first takes ten times as long as filling the table. So the bytes are read as what they
+ * nearly always are, {"piece": id, ...} with ids that are free, and at the first surprise all is forgotten and the tree
+ * is built: it knows what to say. */
+
+typedef struct {
+    vocab *v;
+    jscan s;
+    buf decoded;
+} quick;
+
+static bool is_plain(char c)
+{
+    return (uint8_t)c >= 0x20 && (uint8_t)c < 0x80 && c != '"' && c != '\\';
+}
+
+/* A string of ASCII without escapes is taken where it lies; jscan decodes and checks all others. */
+static bool quick_string(quick *q, const char **piece, size_t *len)
+{
+    jscan *s = &q->s;
+    if (jscan_peek(s) != '"') return false;
+    size_t at = s->at + 1;
+    while (at < s->len && is_plain(s->text[at])) at++;
+    if (at < s->len && s->text[at] == '"') {
+        *piece = s->text + s->at + 1;
+        *len = at - s->at - 1;
+        s->at = at + 1;
+        return true;
+    }
+    if (!jscan_string(s, &q->decoded)) return false;
+    *piece = q->decoded.data ? q->decoded.data : "";
+    *len = q->decoded.len;
+    return true;
+}
+
+static bool quick_id(jscan *s, int32_t *id)
+{
+    uint32_t value = 0;
+    if (jscan_peek(s) == 0) return false;
+    const size_t first = s->at;
+    for (; s->at < s->len && (uint8_t)(s->text[s->at] - '0') < 10 && value < VOCAB_MAX; s->at++)
+        value = 10 * value + (uint32_t)(s->text[s->at] - '0');
+    *id = (int32_t)value;
+    return s->at > first && value < VOCAB_MAX && (s->text[first] != '0' || s->at == first + 1);
+}
+
+static bool quick_pair(quick *q)
+{
+    const char *piece;
+    size_t len;
+    int32_t id;
+    if (!quick_string(q, &piece, &len) || jscan_peek(&q->s) != ':') return false;
+    q->s.at++;
+    if (!quick_id(&q->s, &id) || vocab_piece(q->v, id)) return false;
+    const uint32_t hash = hash_of(q->v, piece, len);
+    slot *to = slot_of(q->v, piece, len, hash);
+    return to->id < 0 && put_new(q->v, id, piece, len, hash, to);
+}
+
+static bool quick_object(quick *q)
+{
+    size_t colons = 0;
+    for (size_t i = 0; i < q->s.len; i++) colons += q->s.text[i] == ':';
+    if (colons > VOCAB_MAX || !make_room(q->v, colons, q->s.len) || jscan_peek(&q->s) != '{') return false;
+    char c;
+    do {
+        q->s.at++; /* the bracket, or a comma */
+        if (!quick_pair(q)) return false;
+        c = jscan_peek(&q->s);
+    } while (c == ',');
+    if (c != '}') return false;
+    q->s.at++;
+    return jscan_peek(&q->s) == 0 && q->s.at == q->s.len;
+}
+
+static bool vocab_clear(vocab *v)
+{
+    buf_release(&v->block);
+    buf_init(&v->block, UINT32_MAX);
+    mem_free(v->pieces);
+    mem_free(v->slots);
+    v->pieces = NULL;
+    v->slots = NULL;
+    v->size = v->capacity = v->n_slots = v->n_pieces = 0;
+    return make_slots(v, FIRST_SLOTS);
+}
+
+simile_status vocab_read_json(vocab *v, const char *text, size_t len, const char *subject, simile_error *err)
+{
+    quick q = {.v = v};
+    jscan_init(&q.s, text, len);
+    buf_init(&q.decoded, len + 1);
+    const bool whole = quick_object(&q);
+    buf_release(&q.decoded);
+    if (whole) return SIMILE_OK;
+    json_t *root;
+    if (!vocab_clear(v)) return err_nomem(err);
+    RETURN_IF_ERROR(json_parse_object(text, len, subject, &root, err));
+    const simile_status status = vocab_add_json(v, root, subject, err);
+    json_decref(root);
+    return status;
+}
+
 int32_t vocab_find(const vocab *v, const char *piece, size_t len)
 {
     return slot_of(v, piece, len, hash_of(v, piece, len))->id;
 }
 
+void vocab_find_all(const vocab *v, const vocab_text *pieces, size_t n, int32_t *ids)
+{
+    uint32_t hashes[VOCAB_AT_ONCE];
+    const size_t mask = v->n_slots - 1;
+    for (size_t i = 0; i < n; i++) {
+        hashes[i] = hash_of(v, pieces[i].text, pieces[i].len);
+        __builtin_prefetch(&v->slots[hashes[i] & mask]);
+    }
+    for (size_t i = 0; i < n; i++) { /* most are found at the first place */
+        ids[i] = v->slots[hashes[i] & mask].id;
+        if (ids[i] >= 0) __builtin_prefetch(&v->pieces[ids[i]]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= 0) __builtin_prefetch(v->block.data + v->pieces[ids[i]].at);
+    for (size_t i = 0; i < n; i++) ids[i] = slot_of(v, pieces[i].text, pieces[i].len, hashes[i])->id;
+}
+
 const char *vocab_piece(const vocab *v, int32_t id)
 {
-    if (id < 0 || (size_t)id >= v->size || !v->pieces[id].used) return NULL;
+    if (id < 0 || (size_t)id >= v->size || !v->pieces[id].end) return NULL;
     return v->block.data + v->pieces[id].at;
 }
 
 size_t vocab_size(const vocab *v)
 {
     return v->size;
+}
+
+bool vocab_is_joined(const vocab *v, int32_t id, const char *left, size_t left_len, const char *right, size_t right_len)
+{
+    const char *const piece = vocab_piece(v, id);
+    if (!piece || v->pieces[id].end - v->pieces[id].at != left_len + right_len + 1) return false;
+    return !memcmp(piece, left, left_len) && !memcmp(piece + left_len, right, right_len);
 }

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +22,21 @@ void vocab_free(vocab *v);
 simile_status vocab_add(vocab *v, int64_t id, const char *piece, const char *subject, simile_error *err);
 /* All of {"piece": id, ...}; an empty object is an error. */
 simile_status vocab_add_json(vocab *v, const json_t *object, const char *subject, simile_error *err);
+/* The same from a file's bytes, into an empty vocabulary. */
+simile_status vocab_read_json(vocab *v, const char *text, size_t len, const char *subject, simile_error *err);
 
 int32_t vocab_find(const vocab *v, const char *piece, size_t len); /* -1: not there */
-const char *vocab_piece(const vocab *v, int32_t id);               /* NULL: no such id; valid until the next add */
-size_t vocab_size(const vocab *v);                                 /* largest id + 1 */
+/* The same for n pieces at once, which takes less than half the time: the memory is asked for all of them together. */
+typedef struct {
+    const char *text;
+    size_t len;
+} vocab_text;
+enum { VOCAB_AT_ONCE = 64 };
+void vocab_find_all(const vocab *v, const vocab_text *pieces, size_t n, int32_t *ids); /* n: at most VOCAB_AT_ONCE */
+const char *vocab_piece(const vocab *v, int32_t id); /* NULL: no such id; valid until the next add */
+size_t vocab_size(const vocab *v);                   /* largest id + 1 */
+/* Is the piece with this id those two, one behind the other? */
+bool vocab_is_joined(const vocab *v, int32_t id, const char *left, size_t left_len, const char *right,
+                     size_t right_len);
 
 #endif
