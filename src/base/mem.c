@@ -65,8 +65,8 @@ void *mem_grow(void *old, size_t n, size_t size)
     return realloc(old, total ? total : 1);
 }
 
-/* Large blocks lie in large pages where the system has such: a product reads through all weights of a network, and 4 KiB
- * of them at a time are more pages than a processor remembers. Only whole ones are asked for, so that no memory is
+/* Large blocks lie in large pages where the system has such: a product reads through all weights of a network, and 4
+ * KiB of them at a time are more pages than a processor remembers. Only whole ones are asked for, so that no memory is
  * touched that would not have been. */
 void *mem_aligned(size_t size)
 {
