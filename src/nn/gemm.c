@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 enum {
-    BLOCK_ROWS = 4 * GEMM_TILE,
+    BLOCK_BYTES = 320 << 10, /* of rows of x */
     BLOCK_GROUPS = 1024,     /* 128 KiB of a panel */
     PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
     NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
@@ -231,6 +231,12 @@ static int blocks_of_k(const gemm_weights *w)
     return w->precision == NN_COMPUTE_INT8 ? 1 : (int)divide_up(w->groups, BLOCK_GROUPS);
 }
 
+static int64_t rows_of_block(const gemm_weights *w)
+{
+    const int64_t rows = BLOCK_BYTES / GEMM_GROUP_BYTES / divide_up(w->groups, blocks_of_k(w));
+    return rows > GEMM_TILE ? rows / GEMM_TILE * GEMM_TILE : GEMM_TILE;
+}
+
 /* From row to row, in groups, where rows are moved apart. */
 static int64_t apart_groups(int64_t groups)
 {
@@ -297,7 +303,7 @@ static void place_block(const job *j, block *b, float *scratch)
 static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to, float *scratch)
 {
     const gemm_weights *w = j->w;
-    const int row_blocks = (int)divide_up(end - begin, BLOCK_ROWS), k_blocks = blocks_of_k(w);
+    const int row_blocks = (int)divide_up(end - begin, rows_of_block(w)), k_blocks = blocks_of_k(w);
     for (int r = 0; r < row_blocks; r++)
         for (int i = 0; i < k_blocks; i++) {
             const int64_t group = nn_part_begin(w->groups, i, k_blocks), then = (i + 1) % k_blocks;
@@ -370,7 +376,7 @@ simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_
         j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * GEMM_GROUP_BYTES};
         j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
         const int64_t groups = divide_up(w->groups, blocks_of_k(w));
-        if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(BLOCK_ROWS * apart_groups(groups)), err));
+        if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
     } else {
         RETURN_IF_ERROR(place_rows(ctx, &j, err));
         nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);

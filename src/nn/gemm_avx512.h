@@ -240,6 +240,11 @@ INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS]
 INLINE void tile_of(const int rows, const gemm_tile *t)
 {
     vec_sum sum[GEMM_TILE][VECS];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) { /* y is far away, and there is time */
+        __asm__ volatile("prefetchw %0" : : "m"(*y_of(t, r, 0)));
+        __asm__ volatile("prefetchw %0" : : "m"(*y_of(t, r, 1)));
+    }
     begin(rows, t, sum);
     add_products(rows, t, sum);
     end(rows, t, sum);
