@@ -124,9 +124,33 @@ static void activate_tile(const gemm_tile *t)
 
 /* ---- float32 sums: where they come from and go to ---- */
 
-INLINE const float *y_of(const gemm_tile *t, int row, int v)
+/* The panel's part of y: rows of two vectors, whole ones as a rule. */
+typedef struct {
+    float *y;
+    int64_t stride;
+    bool whole;
+    __mmask16 there[VECS];
+} target;
+
+INLINE target target_of(const gemm_tile *t)
 {
-    return t->y + row * t->y_stride + t->column + v * LANES;
+    return (target){
+        t->y + t->column, t->y_stride, t->columns == GEMM_PANEL, {lanes(t->columns), lanes(t->columns - LANES)}};
+}
+
+INLINE vec y_load(const target *to, bool whole, int row, int v)
+{
+    const float *y = to->y + row * to->stride + v * LANES;
+    return whole ? _mm512_loadu_ps(y) : _mm512_maskz_loadu_ps(to->there[v], y);
+}
+
+INLINE void y_store(const target *to, bool whole, int row, int v, vec sum)
+{
+    float *y = to->y + row * to->stride + v * LANES;
+    if (whole)
+        _mm512_storeu_ps(y, sum);
+    else
+        _mm512_mask_storeu_ps(y, to->there[v], sum);
 }
 
 INLINE void bias_of(const gemm_tile *t, vec b[VECS])
@@ -136,25 +160,19 @@ INLINE void bias_of(const gemm_tile *t, vec b[VECS])
     b[1] = there ? _mm512_load_ps(t->w->bias + t->column + LANES) : set(0);
 }
 
-/* y as far as the matrix has columns. */
-INLINE vec y_load(const gemm_tile *t, int row, int v)
+INLINE void add_y(const int rows, const target *to, const bool whole, vec sum[][VECS])
 {
-    if (t->columns == GEMM_PANEL) return _mm512_loadu_ps(y_of(t, row, v));
-    return _mm512_maskz_loadu_ps(lanes(t->columns - v * LANES), y_of(t, row, v));
-}
-
-INLINE void y_store(const gemm_tile *t, int row, int v, vec sum)
-{
-    float *y = t->y + row * t->y_stride + t->column + v * LANES;
-    if (t->columns == GEMM_PANEL)
-        _mm512_storeu_ps(y, sum);
-    else
-        _mm512_mask_storeu_ps(y, lanes(t->columns - v * LANES), sum);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(to, whole, r, 0));
+        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(to, whole, r, 1));
+    }
 }
 
 /* Bias, and y where the sums go on from it. */
 INLINE void begin_float(const int rows, const gemm_tile *t, vec sum[][VECS])
 {
+    const target to = target_of(t);
     vec b[VECS];
     bias_of(t, b);
 #pragma GCC unroll 14
@@ -163,20 +181,28 @@ INLINE void begin_float(const int rows, const gemm_tile *t, vec sum[][VECS])
         sum[r][1] = b[1];
     }
     if (t->first && !t->accumulate) return;
+    if (to.whole)
+        add_y(rows, &to, true, sum);
+    else
+        add_y(rows, &to, false, sum);
+}
+
+INLINE void store_rows(const int rows, const target *to, const bool whole, vec sum[][VECS])
+{
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
-        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(t, r, 0));
-        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(t, r, 1));
+        y_store(to, whole, r, 0, sum[r][0]);
+        y_store(to, whole, r, 1, sum[r][1]);
     }
 }
 
 INLINE void end_float(const int rows, const gemm_tile *t, vec sum[][VECS])
 {
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
-        y_store(t, r, 0, sum[r][0]);
-        y_store(t, r, 1, sum[r][1]);
-    }
+    const target to = target_of(t);
+    if (to.whole)
+        store_rows(rows, &to, true, sum);
+    else
+        store_rows(rows, &to, false, sum);
 }
 
 /* ---- the tile ---- */
@@ -240,10 +266,11 @@ INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS]
 INLINE void tile_of(const int rows, const gemm_tile *t)
 {
     vec_sum sum[GEMM_TILE][VECS];
+    const float *y = t->y + t->column;
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) { /* y is far away, and there is time */
-        __asm__ volatile("prefetchw %0" : : "m"(*y_of(t, r, 0)));
-        __asm__ volatile("prefetchw %0" : : "m"(*y_of(t, r, 1)));
+        __asm__ volatile("prefetchw %0" : : "m"(y[r * t->y_stride]));
+        __asm__ volatile("prefetchw %0" : : "m"(y[r * t->y_stride + LANES]));
     }
     begin(rows, t, sum);
     add_products(rows, t, sum);

@@ -28,32 +28,34 @@ INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
     }
 }
 
-INLINE vec scale_sum(__m512i sum, vec x_scale, vec w_scale, vec start)
+INLINE void scale_rows(const int rows, const gemm_tile *t, const bool whole, const bool add, vec_sum sum[][VECS])
 {
-    return _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(x_scale, w_scale)), start);
+    const target to = target_of(t);
+    const float *scale = t->w->scale + t->column, *x_scale = t->x_scale;
+    const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
+    vec b[VECS];
+    bias_of(t, b);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        const vec xs = set(x_scale[r]);
+        const vec b0 = add ? _mm512_add_ps(b[0], y_load(&to, whole, r, 0)) : b[0];
+        const vec b1 = add ? _mm512_add_ps(b[1], y_load(&to, whole, r, 1)) : b[1];
+        const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
+        const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
+        y_store(&to, whole, r, 0, _mm512_add_ps(v0, b0));
+        y_store(&to, whole, r, 1, _mm512_add_ps(v1, b1));
+    }
 }
 
 INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
 {
-    const float *scale = t->w->scale + t->column;
-    const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
-    vec b[VECS];
-    bias_of(t, b);
-    if (t->accumulate) {
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            const vec x_scale = set(t->x_scale[r]);
-            y_store(t, r, 0, scale_sum(sum[r][0], x_scale, s0, _mm512_add_ps(b[0], y_load(t, r, 0))));
-            y_store(t, r, 1, scale_sum(sum[r][1], x_scale, s1, _mm512_add_ps(b[1], y_load(t, r, 1))));
-        }
-    } else {
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            const vec x_scale = set(t->x_scale[r]);
-            y_store(t, r, 0, scale_sum(sum[r][0], x_scale, s0, b[0]));
-            y_store(t, r, 1, scale_sum(sum[r][1], x_scale, s1, b[1]));
-        }
-    }
+    const bool whole = t->columns == GEMM_PANEL;
+    if (whole && t->accumulate)
+        scale_rows(rows, t, true, true, sum);
+    else if (whole)
+        scale_rows(rows, t, true, false, sum);
+    else
+        scale_rows(rows, t, false, t->accumulate, sum);
 }
 
 /* ---- x ---- */
