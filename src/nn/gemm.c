@@ -19,6 +19,7 @@ enum {
     BLOCK_GROUPS = 1024,     /* 128 KiB of a panel */
     PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
     NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
+    FAR_AWAY = 1 << 16,      /* numbers of y: a quarter of the second cache */
     ALIGNMENT = 64,
     LARGE_PAGE = 2 << 20,
     SAME_SETS = 4096 /* rows that lie a multiple of this apart fight for places in the first cache */
@@ -272,6 +273,7 @@ static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t
                    .columns = (int)least(w->n - column, GEMM_PANEL),
                    .act = j->act,
                    .accumulate = j->accumulate,
+                   .far = j->rows * w->n >= FAR_AWAY,
                    .first = b->group == 0,
                    .last = b->group + b->groups == w->groups};
     for (int64_t i = 0; i < tiles; i++) {

@@ -53,6 +53,7 @@ typedef struct {
     int rows, columns;
     nn_act act;
     bool accumulate, first, last; /* the first, the last block of k */
+    bool far;                     /* y is large: better fetched early */
     const uint8_t *next;          /* what is read after this panel: `next_step` bytes of it for every 4 groups */
     int64_t next_step;
 } gemm_tile;

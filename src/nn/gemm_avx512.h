@@ -20,7 +20,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m512 vec;
-enum { LANES = 16, VECS = GEMM_PANEL / LANES, AHEAD = 1024 /* bytes of a panel */ };
+enum { LANES = 16, VECS = GEMM_PANEL / LANES };
 
 INLINE __mmask16 lanes(int64_t n)
 {
@@ -138,15 +138,23 @@ INLINE target target_of(const gemm_tile *t)
         t->y + t->column, t->y_stride, t->columns == GEMM_PANEL, {lanes(t->columns), lanes(t->columns - LANES)}};
 }
 
-INLINE vec y_load(const target *to, bool whole, int row, int v)
+/* The next row. The empty statement hides where it came from: rows are reached one by one, not through a register each.
+ */
+INLINE void next_row(target *to)
 {
-    const float *y = to->y + row * to->stride + v * LANES;
+    to->y += to->stride;
+    __asm__("" : "+r"(to->y));
+}
+
+INLINE vec y_load(const target *to, bool whole, int v)
+{
+    const float *y = to->y + v * LANES;
     return whole ? _mm512_loadu_ps(y) : _mm512_maskz_loadu_ps(to->there[v], y);
 }
 
-INLINE void y_store(const target *to, bool whole, int row, int v, vec sum)
+INLINE void y_store(const target *to, bool whole, int v, vec sum)
 {
-    float *y = to->y + row * to->stride + v * LANES;
+    float *y = to->y + v * LANES;
     if (whole)
         _mm512_storeu_ps(y, sum);
     else
@@ -160,12 +168,12 @@ INLINE void bias_of(const gemm_tile *t, vec b[VECS])
     b[1] = there ? _mm512_load_ps(t->w->bias + t->column + LANES) : set(0);
 }
 
-INLINE void add_y(const int rows, const target *to, const bool whole, vec sum[][VECS])
+INLINE void add_y(const int rows, target to, const bool whole, vec sum[][VECS])
 {
 #pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
-        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(to, whole, r, 0));
-        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(to, whole, r, 1));
+    for (int r = 0; r < rows; r++, next_row(&to)) {
+        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(&to, whole, 0));
+        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(&to, whole, 1));
     }
 }
 
@@ -182,17 +190,17 @@ INLINE void begin_float(const int rows, const gemm_tile *t, vec sum[][VECS])
     }
     if (t->first && !t->accumulate) return;
     if (to.whole)
-        add_y(rows, &to, true, sum);
+        add_y(rows, to, true, sum);
     else
-        add_y(rows, &to, false, sum);
+        add_y(rows, to, false, sum);
 }
 
-INLINE void store_rows(const int rows, const target *to, const bool whole, vec sum[][VECS])
+INLINE void store_rows(const int rows, target to, const bool whole, vec sum[][VECS])
 {
 #pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
-        y_store(to, whole, r, 0, sum[r][0]);
-        y_store(to, whole, r, 1, sum[r][1]);
+    for (int r = 0; r < rows; r++, next_row(&to)) {
+        y_store(&to, whole, 0, sum[r][0]);
+        y_store(&to, whole, 1, sum[r][1]);
     }
 }
 
@@ -200,9 +208,9 @@ INLINE void end_float(const int rows, const gemm_tile *t, vec sum[][VECS])
 {
     const target to = target_of(t);
     if (to.whole)
-        store_rows(rows, &to, true, sum);
+        store_rows(rows, to, true, sum);
     else
-        store_rows(rows, &to, false, sum);
+        store_rows(rows, to, false, sum);
 }
 
 /* ---- the tile ---- */
@@ -248,11 +256,7 @@ INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS]
         for (const uint8_t *stop = next + t->next_step; next < stop; next += 64)
             _mm_prefetch((const char *)next, _MM_HINT_T1);
 #pragma GCC unroll 4
-        for (int u = 0; u < UNROLL; u++) {
-            _mm_prefetch((const char *)w + AHEAD + u * STEP, _MM_HINT_T0);
-            _mm_prefetch((const char *)w + AHEAD + u * STEP + 64, _MM_HINT_T0);
-            step(rows, third, stride, u * GEMM_GROUP_BYTES, w + u * STEP, sum);
-        }
+        for (int u = 0; u < UNROLL; u++) step(rows, third, stride, u * GEMM_GROUP_BYTES, w + u * STEP, sum);
 #pragma GCC unroll 5
         for (int i = 0; i < (rows + 2) / 3; i++) third[i] += UNROLL * GEMM_GROUP_BYTES;
     }
@@ -263,15 +267,20 @@ INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS]
     }
 }
 
+/* Before the sums are formed: meanwhile there is time. */
+INLINE void fetch_y(const int rows, target to)
+{
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++, next_row(&to)) {
+        __asm__ volatile("prefetchw %0" : : "m"(*to.y));
+        __asm__ volatile("prefetchw %0" : : "m"(to.y[LANES]));
+    }
+}
+
 INLINE void tile_of(const int rows, const gemm_tile *t)
 {
     vec_sum sum[GEMM_TILE][VECS];
-    const float *y = t->y + t->column;
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) { /* y is far away, and there is time */
-        __asm__ volatile("prefetchw %0" : : "m"(y[r * t->y_stride]));
-        __asm__ volatile("prefetchw %0" : : "m"(y[r * t->y_stride + LANES]));
-    }
+    if (t->far) fetch_y(rows, target_of(t));
     begin(rows, t, sum);
     add_products(rows, t, sum);
     end(rows, t, sum);

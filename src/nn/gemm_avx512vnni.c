@@ -30,20 +30,20 @@ INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
 
 INLINE void scale_rows(const int rows, const gemm_tile *t, const bool whole, const bool add, vec_sum sum[][VECS])
 {
-    const target to = target_of(t);
+    target to = target_of(t);
     const float *scale = t->w->scale + t->column, *x_scale = t->x_scale;
     const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
     vec b[VECS];
     bias_of(t, b);
 #pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++, next_row(&to)) {
         const vec xs = set(x_scale[r]);
-        const vec b0 = add ? _mm512_add_ps(b[0], y_load(&to, whole, r, 0)) : b[0];
-        const vec b1 = add ? _mm512_add_ps(b[1], y_load(&to, whole, r, 1)) : b[1];
+        const vec b0 = add ? _mm512_add_ps(b[0], y_load(&to, whole, 0)) : b[0];
+        const vec b1 = add ? _mm512_add_ps(b[1], y_load(&to, whole, 1)) : b[1];
         const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
         const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
-        y_store(&to, whole, r, 0, _mm512_add_ps(v0, b0));
-        y_store(&to, whole, r, 1, _mm512_add_ps(v1, b1));
+        y_store(&to, whole, 0, _mm512_add_ps(v0, b0));
+        y_store(&to, whole, 1, _mm512_add_ps(v1, b1));
     }
 }
 
