@@ -64,6 +64,17 @@ simile_status nn_scratch_reserve(nn_context *ctx, size_t floats, simile_error *e
     return SIMILE_OK;
 }
 
+simile_status nn_narrowed_reserve(nn_context *ctx, size_t bytes, simile_error *err)
+{
+    if (bytes <= ctx->narrowed_size) return SIMILE_OK;
+    uint8_t *larger = mem_aligned(bytes);
+    if (!larger) return err_nomem(err);
+    mem_free(ctx->narrowed);
+    ctx->narrowed = larger;
+    ctx->narrowed_size = bytes;
+    return SIMILE_OK;
+}
+
 /* ---- layer norm ---- */
 
 typedef struct {

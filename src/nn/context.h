@@ -41,6 +41,8 @@ struct nn_context {
 
 /* Scratch memory of at least `floats` for each worker; its content does not survive. */
 simile_status nn_scratch_reserve(nn_context *ctx, size_t floats, simile_error *err);
+/* ctx->narrowed of at least `bytes`. */
+simile_status nn_narrowed_reserve(nn_context *ctx, size_t bytes, simile_error *err);
 static inline float *nn_scratch(const nn_context *ctx, int worker)
 {
     return ctx->scratch + (size_t)worker * ctx->scratch_floats;
@@ -81,6 +83,10 @@ simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window
 /* nn_matrix_new() picks one of these two; the library knows float32 only. */
 simile_status nn_matrix_new_library(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 simile_status nn_matrix_new_own(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
+
+/* As nn_conv_new(), by the product library (float32) and by kernels of our own. */
+simile_status nn_conv_new_library(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
+simile_status nn_conv_new_own(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
 
 /* The plan for a key, made if need be. The calling thread's library threads are set. */
 simile_status nn_plan_find(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conv.c - convolutions and pooling of pictures whose channels come last.
  *
- * A convolution is a matrix of weights whose rows are [in, size, size]: packing, the cache of plans and the endings are
- * those of linear.c. One of a single pixel is a product of matrices over all pixels and runs as such.
+ * One of a single pixel is a product of matrices over all pixels and runs as such. Of larger windows it is made of own
+ * products (windows.c) where there are kernels for them; in float32 it is otherwise the product library's, with a
+ * matrix of weights whose rows are [in, size, size]: packing, the cache of plans and the endings are those of linear.c.
  *
  * Threads: a convolution is immutable; everything else belongs to the context. */
 #include "nn/context.h"
 
 #include "base/mem.h"
+#include "nn/windows.h"
 
 #include <assert.h>
 
-struct nn_conv {
+struct nn_conv { /* one of them */
     nn_matrix *matrix;
+    windows *own;
 };
 
 static simile_status check_spec(const nn_conv_spec *spec, simile_error *err)
@@ -20,7 +23,12 @@ static simile_status check_spec(const nn_conv_spec *spec, simile_error *err)
     const nn_tensor *w = &spec->weights;
     bool good = w->rank == 4 && w->dim[2] == w->dim[3] && w->dim[2] >= 1 && w->dim[2] <= NN_MAX_WINDOW;
     for (int i = 0; good && i < 2; i++) good = w->dim[i] >= 1 && w->dim[i] <= INT32_MAX / NN_MAX_WINDOW;
-    if (!good) return err_set(err, SIMILE_E_ARG, "a convolution's weights need a shape [out, in, size, size]");
+    good = good && w->dtype != NN_I64 && nn_dtype_name(w->dtype)[0] != '?';
+    if ((unsigned)spec->precision >= NN_PRECISIONS)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "unknown precision of a convolution");
+    if (!good)
+        return err_set(err, SIMILE_E_ARG,
+                       "a convolution's weights need a shape [out, in, size, size] and a float type");
     if (spec->stride < 1 || spec->stride > NN_MAX_WINDOW || spec->pad < 0 || spec->pad >= w->dim[2])
         return err_set(err, SIMILE_E_ARG, "a convolution cannot have a stride of %lld and %lld pixels around",
                        (long long)spec->stride, (long long)spec->pad);
@@ -30,10 +38,8 @@ static simile_status check_spec(const nn_conv_spec *spec, simile_error *err)
     return SIMILE_OK;
 }
 
-simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+static simile_status pack_matrix(const nn_conv_spec *spec, bool pixels, nn_matrix **out, simile_error *err)
 {
-    *out = NULL;
-    RETURN_IF_ERROR(check_spec(spec, err));
     nn_tensor rows = spec->weights;
     rows.rank = 2;
     rows.dim[1] *= rows.dim[2] * rows.dim[3];
@@ -44,10 +50,18 @@ simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error 
                                    .n_parts = 1,
                                    .precision = spec->precision,
                                    .scale = spec->scale};
-    const bool pixels = window.size == 1 && window.stride == 1;
+    return nn_matrix_pack(&matrix, pixels ? NULL : &window, out, err);
+}
+
+static simile_status conv_new(const nn_conv_spec *spec, bool library, nn_conv **out, simile_error *err)
+{
+    *out = NULL;
+    RETURN_IF_ERROR(check_spec(spec, err));
+    const bool pixels = spec->weights.dim[2] == 1 && spec->stride == 1 && spec->pad == 0;
     nn_conv *c = mem_new(nn_conv);
     if (!c) return err_nomem(err);
-    const simile_status status = nn_matrix_pack(&matrix, pixels ? NULL : &window, &c->matrix, err);
+    const simile_status status =
+        pixels || library ? pack_matrix(spec, pixels, &c->matrix, err) : windows_new(spec, &c->own, err);
     if (status) {
         nn_conv_free(c);
         return status;
@@ -56,20 +70,37 @@ simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error 
     return SIMILE_OK;
 }
 
+simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+{
+    return conv_new(spec, spec->precision == NN_COMPUTE_F32 && !nn_team_is_own(), out, err);
+}
+
+simile_status nn_conv_new_library(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+{
+    return conv_new(spec, true, out, err);
+}
+
+simile_status nn_conv_new_own(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+{
+    return conv_new(spec, false, out, err);
+}
+
 void nn_conv_free(nn_conv *c)
 {
     if (!c) return;
     nn_matrix_free(c->matrix);
+    windows_free(c->own);
     mem_free(c);
 }
 
 size_t nn_conv_bytes(const nn_conv *c)
 {
-    return nn_matrix_bytes(c->matrix);
+    return c->own ? windows_bytes(c->own) : nn_matrix_bytes(c->matrix);
 }
 
 nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x)
 {
+    if (c->own) return windows_size(c->own, x);
     const product_shape *s = &c->matrix->shape;
     if (!s->window) return *x;
     assert(x->height + 2 * s->pad >= s->window && x->width + 2 * s->pad >= s->window);
@@ -79,6 +110,7 @@ nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x)
 simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *size, const float *x, float *y,
                           nn_act act, bool accumulate, simile_error *err)
 {
+    if (c->own) return windows_run(ctx, c->own, size, x, y, act, accumulate, err);
     const nn_matrix *m = c->matrix;
     if (!m->shape.window) return nn_linear(ctx, m, size->n * size->height * size->width, x, y, act, accumulate, err);
     if (size->n <= 0) return SIMILE_OK;
@@ -95,7 +127,8 @@ simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *
 simile_status nn_conv_name(nn_context *ctx, const nn_conv *c, const nn_pictures *size, nn_act act, bool accumulate,
                            const char **out, simile_error *err)
 {
-    *out = "";
+    *out = c->own ? "own" : "";
+    if (c->own) return SIMILE_OK;
     const product_key key = {c->matrix->shape, size->n, act, accumulate, size->height, size->width};
     const product_plan *plan;
     const int before = nn_library_enter(ctx->threads);

@@ -197,6 +197,11 @@ void gemm_matrix_free(gemm_matrix *m)
     mem_free(m);
 }
 
+const gemm_weights *gemm_matrix_view(const gemm_matrix *m)
+{
+    return &m->view;
+}
+
 size_t gemm_matrix_bytes(const gemm_matrix *m)
 {
     return m->bytes;
@@ -321,8 +326,7 @@ static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int
         }
 }
 
-/* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least. */
-static int parts_of_panels(int64_t rows, int64_t panels, int workers)
+int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers)
 {
     int best = 1;
     int64_t least_cost = INT64_MAX;
@@ -340,7 +344,7 @@ static void product_part(void *user, int worker, int workers)
 {
     const job *j = user;
     const int64_t panels = divide_up(j->w->n, GEMM_PANEL);
-    const int across = parts_of_panels(j->rows, panels, workers), down = workers / across;
+    const int across = gemm_parts_of_panels(j->rows, panels, workers), down = workers / across;
     const int column = worker % across, row = worker / across;
     run_part(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
              nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across),
@@ -354,13 +358,7 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
     if (stride % (SAME_SETS / 4) == 0) stride += ALIGNMENT;
     size_t data, ends = (size_t)divide_up(j->rows, 16) * 16 * sizeof(float), size;
     if (!mem_mul((size_t)j->rows, (size_t)stride, &data) || !mem_add(data, 2 * ends, &size)) return err_nomem(err);
-    if (size > ctx->narrowed_size) {
-        uint8_t *larger = mem_aligned(size);
-        if (!larger) return err_nomem(err);
-        mem_free(ctx->narrowed);
-        ctx->narrowed = larger;
-        ctx->narrowed_size = size;
-    }
+    RETURN_IF_ERROR(nn_narrowed_reserve(ctx, size, err));
     uint8_t *base = ctx->narrowed;
     j->narrowed = (gemm_rows){base, stride, (float *)(void *)(base + data), (int32_t *)(void *)(base + data + ends)};
     return SIMILE_OK;

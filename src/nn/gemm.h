@@ -110,6 +110,11 @@ simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, 
                               const float *column_scale, gemm_matrix **out, simile_error *err);
 void gemm_matrix_free(gemm_matrix *m);
 size_t gemm_matrix_bytes(const gemm_matrix *m);
+const gemm_weights *gemm_matrix_view(const gemm_matrix *m);
+
+/* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least: into how many
+ * parts the panels are cut. */
+int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers);
 
 /* As nn_linear(), by these kernels. */
 struct nn_context;

@@ -24,6 +24,11 @@ typedef struct {
     bool causal;
 } nn_attention_head;
 
+/* How far numbers reach below and above 0; finite: 0, or NaN where one is not. */
+typedef struct {
+    float low, high, finite;
+} nn_extent;
+
 typedef struct {
     const char *name;
     /* As nn_layer_norm(). */
@@ -35,6 +40,9 @@ typedef struct {
     /* x[i] = 2^x[i] in place, for x <= 0: relative error below 1.5e-7 down to -126, below that 0 .. 2^-126. The
      * exponential that `attention` uses, for its tests. */
     void (*exp2)(float *x, int64_t n);
+    nn_extent (*extent)(int64_t n, const float *x);
+    /* out[i] = round(x[i] inverse) + zero, within 0 .. 255 (gemm_range) */
+    void (*quantise)(int64_t n, const float *x, float inverse, int32_t zero, uint8_t *out);
 } nn_kernels;
 
 const nn_kernels *nn_kernels_plain(void);

@@ -129,6 +129,6 @@ static inline void v_transpose(vec r[LANES])
 
 const nn_kernels *nn_kernels_avx2(void)
 {
-    static const nn_kernels table = {"avx2", layer_norm, attention_scratch, attention, exp2_row};
+    static const nn_kernels table = {"avx2", layer_norm, attention_scratch, attention, exp2_row, extent, quantise};
     return &table;
 }

@@ -136,6 +136,6 @@ static inline void v_transpose(vec r[LANES])
 
 const nn_kernels *nn_kernels_avx512(void)
 {
-    static const nn_kernels table = {"avx512", layer_norm, attention_scratch, attention, exp2_row};
+    static const nn_kernels table = {"avx512", layer_norm, attention_scratch, attention, exp2_row, extent, quantise};
     return &table;
 }

@@ -3,7 +3,7 @@
  *
  * Sums of layer norm are in double. Attention takes one query at a time: scores, softmax over the row (Vaswani et al.
  * 2017, section 3.2.1, with the row's maximum subtracted), weighted sum of values. */
-#include "nn/kernels.h"
+#include "nn/kernels_narrow.h"
 
 #include <math.h>
 
@@ -70,6 +70,6 @@ static void exp2_row(float *x, int64_t n)
 
 const nn_kernels *nn_kernels_plain(void)
 {
-    static const nn_kernels table = {"plain", layer_norm, attention_scratch, attention, exp2_row};
+    static const nn_kernels table = {"plain", layer_norm, attention_scratch, attention, exp2_row, extent, quantise};
     return &table;
 }

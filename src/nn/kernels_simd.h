@@ -5,7 +5,7 @@
  *
  * 2^x: x = n + f with n the nearest integer, 2^f by a polynomial of degree 6 (least maximal relative error on
  * [-1/2, 1/2] with constant term 1: 1.6e-8 with coefficients rounded to float32), times 2^n exactly. */
-#include "nn/kernels.h"
+#include "nn/kernels_narrow.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

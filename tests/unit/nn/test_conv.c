@@ -2,17 +2,34 @@
  * test_conv.c - convolutions and pooling, against sums in double.
  *
  * Bound: 2e-6 of the sum of the magnitudes that went into a number (float32 sums over up to 4,608 terms), as for
- * products of matrices; means of pixels 1e-6 of their largest. */
+ * products of matrices; means of pixels 1e-6 of their largest. bf16: two roundings of each term by 2^-9 of it. int8:
+ * half a step of a number of x, whose range is its picture's, times the weights, and half a step of a weight, whose
+ * range is its channel's, times the numbers. */
 #include "help.h"
 
 typedef struct {
     int64_t out, in, size, stride, pad;
     float *w, *scale, *bias; /* w as stored; scale and bias may be NULL */
+    nn_precision precision;
 } layer;
+
+/* Who makes convolutions: whoever is best here, the library, or own kernels, also as plain C has them. */
+typedef enum { PICKED, LIBRARY, OWN, OWN_PLAIN } maker;
+static maker made_by;
+
+static nn_context *context_of(int threads)
+{
+    nn_context *ctx = context(threads);
+    for (int i = 0; made_by == OWN_PLAIN && i < NN_PRECISIONS; i++) {
+        ctx->gemm[i] = gemm_plain((nn_precision)i);
+        ctx->kernels = nn_kernels_plain();
+    }
+    return ctx;
+}
 
 static layer layer_new(const int64_t size[5], bool scaled, bool biased)
 {
-    layer l = {size[0], size[1], size[2], size[3], size[4], NULL, NULL, NULL};
+    layer l = {size[0], size[1], size[2], size[3], size[4], NULL, NULL, NULL, NN_COMPUTE_F32};
     l.w = numbers(l.out * l.in * l.size * l.size, (uint64_t)(l.out * 31 + l.in));
     if (scaled) l.scale = numbers(l.out, 11);
     if (biased) l.bias = numbers(l.out, 12);
@@ -34,7 +51,8 @@ static nn_conv_spec spec_of(const layer *l, const nn_pictures *p)
                           .stride = l->stride,
                           .pad = l->pad,
                           .height = p->height,
-                          .width = p->width};
+                          .width = p->width,
+                          .precision = l->precision};
 }
 
 static nn_conv *conv(const layer *l, const nn_pictures *p)
@@ -42,7 +60,10 @@ static nn_conv *conv(const layer *l, const nn_pictures *p)
     nn_conv *c;
     simile_error err;
     const nn_conv_spec spec = spec_of(l, p);
-    if (nn_conv_new(&spec, &c, &err)) fail_msg("%s", err.message);
+    const simile_status status = made_by == PICKED    ? nn_conv_new(&spec, &c, &err)
+                                 : made_by == LIBRARY ? nn_conv_new_library(&spec, &c, &err)
+                                                      : nn_conv_new_own(&spec, &c, &err);
+    if (status) fail_msg("%s", err.message);
     return c;
 }
 
@@ -57,11 +78,41 @@ static void run(nn_context *ctx, const nn_conv *c, const nn_pictures *p, const f
     if (nn_conv_run(ctx, c, p, x, y, act, add, &err)) fail_msg("%s", err.message);
 }
 
-/* The number at (row, column) of output channel o of picture i, and in *size the sum of magnitudes. */
-static double at(const layer *l, const nn_pictures *p, const float *x, const int64_t where[4], double *size)
+/* How far a picture's numbers reach, from the least to the largest, and the largest weight of a channel. */
+static double reach(const float *x, int64_t n, double least, double most)
+{
+    for (int64_t i = 0; i < n; i++) {
+        least = (double)x[i] < least ? (double)x[i] : least;
+        most = larger(most, (double)x[i]);
+    }
+    return most - least;
+}
+
+static double largest_weight(const layer *l, int64_t o)
+{
+    const int64_t n = l->in * l->size * l->size;
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = larger(most, fabs((double)l->w[o * n + i]));
+    return most * (l->scale ? fabs((double)l->scale[o]) : 1);
+}
+
+/* What narrowing to bytes may change in a number: of the sums of weights and of numbers. */
+static double byte_slack(const layer *l, const nn_pictures *p, const float *x, const int64_t where[4], double weights,
+                         double numbers)
+{
+    const int64_t each = p->height * p->width * l->in;
+    const double step = reach(x + where[0] * each, each, 0, 0) / 255, weight_step = largest_weight(l, where[3]) / 127;
+    const double terms = (double)(l->in * l->size * l->size);
+    return 0.51 * (step * weights + weight_step * (numbers + terms * step));
+}
+
+/* The number at (row, column) of output channel o of picture i, and in *size the sum of magnitudes, in *slack what may
+ * be lost beyond float32. */
+static double at(const layer *l, const nn_pictures *p, const float *x, const int64_t where[4], double *size,
+                 double *slack)
 {
     const int64_t o = where[3];
-    double sum = l->bias ? (double)l->bias[o] : 0;
+    double sum = l->bias ? (double)l->bias[o] : 0, weights = 0, all = 0;
     *size = fabs(sum);
     for (int64_t ky = 0; ky < l->size; ky++)
         for (int64_t kx = 0; kx < l->size; kx++) {
@@ -70,11 +121,15 @@ static double at(const layer *l, const nn_pictures *p, const float *x, const int
             const float *from = x + ((where[0] * p->height + row) * p->width + column) * l->in;
             for (int64_t i = 0; i < l->in; i++) {
                 const double w = (double)l->w[((o * l->in + i) * l->size + ky) * l->size + kx];
-                const double term = (double)from[i] * w * (l->scale ? (double)l->scale[o] : 1);
+                const double factor = l->scale ? (double)l->scale[o] : 1, term = (double)from[i] * w * factor;
                 sum += term;
                 *size += fabs(term);
+                weights += fabs(w * factor);
+                all += fabs((double)from[i]);
             }
         }
+    *slack = l->precision == NN_COMPUTE_BF16 ? 0x1p-8 * *size : 0;
+    if (l->precision == NN_COMPUTE_INT8) *slack = byte_slack(l, p, x, where, weights, all);
     return sum;
 }
 
@@ -83,11 +138,11 @@ static void check(const layer *l, const nn_pictures *p, const nn_pictures *to, c
 {
     for (int64_t k = 0; k < pixels(to) * l->out; k++) {
         const int64_t column = k / l->out % to->width, row = k / l->out / to->width % to->height;
-        double size;
+        double size, slack;
         const double sum =
-            at(l, p, x, (int64_t[]){k / l->out / to->width / to->height, row, column, k % l->out}, &size);
+            at(l, p, x, (int64_t[]){k / l->out / to->width / to->height, row, column, k % l->out}, &size, &slack);
         const double start = before ? (double)before[k] : 0, want = activate(start + sum, act), got = (double)y[k];
-        if (!(fabs(got - want) <= 2e-6 * (size + fabs(start) + 1)))
+        if (!(fabs(got - want) <= 2e-6 * (size + fabs(start) + 1) + slack))
             fail_msg("[%d, %d, %d] over %d x %d: %.9g instead of %.9g", (int)l->out, (int)l->in, (int)l->size,
                      (int)p->height, (int)p->width, got, want);
     }
@@ -101,7 +156,7 @@ static void all_endings(nn_context *ctx, const layer *l, const nn_pictures *p)
     assert_int_equal(to.n, p->n);
     assert_int_equal(to.height, (p->height + 2 * l->pad - l->size) / l->stride + 1);
     assert_int_equal(to.width, (p->width + 2 * l->pad - l->size) / l->stride + 1);
-    assert_true(nn_conv_bytes(c) >= (size_t)(l->out * l->in * l->size * l->size) * sizeof(float));
+    assert_true(nn_conv_bytes(c) >= (size_t)(l->out * l->in * l->size * l->size));
     float *x = numbers(pixels(p) * l->in, 5), *y = floats(pixels(&to) * l->out);
     float *before = numbers(pixels(&to) * l->out, 6);
     for (int ending = 0; ending < 4; ending++) {
@@ -122,19 +177,59 @@ static const int64_t shapes[][5] = {{32, 3, 3, 2, 1},  {64, 32, 3, 1, 1}, {48, 6
                                     {12, 6, 3, 2, 1},  {40, 40, 3, 1, 1}, {1, 1, 3, 1, 0},   {16, 3, 4, 4, 0},
                                     {33, 20, 5, 1, 2}, {8, 9, 1, 2, 0},   {16, 512, 3, 1, 1}};
 
-static void convolutions_equal_sums(void **state)
+static void convolutions_of(nn_precision precision, int least_threads, int most_threads)
 {
     static const nn_pictures sizes[] = {{1, 7, 7}, {2, 14, 10}, {3, 8, 13}};
-    for (int threads = 1; threads <= 3; threads++) {
-        nn_context *ctx = context(threads);
+    for (int threads = least_threads; threads <= most_threads; threads++) {
+        nn_context *ctx = context_of(threads);
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (size_t p = 0; p < sizeof sizes / sizeof *sizes; p++) {
                 layer l = layer_new(shapes[s], (s + p) % 2, (s + p) % 3);
-                all_endings(ctx, &l, &sizes[p]);
+                const bool bytes = precision == NN_COMPUTE_INT8 && l.size == 1; /* those have a range for each pixel */
+                l.precision = precision;
+                if (!bytes) all_endings(ctx, &l, &sizes[p]);
                 layer_free(&l);
             }
         nn_context_free(ctx);
     }
+}
+
+static void convolutions_equal_sums(void **state)
+{
+    made_by = PICKED;
+    convolutions_of(NN_COMPUTE_F32, 1, 3);
+    for (made_by = LIBRARY; made_by <= OWN_PLAIN; made_by++)
+        for (int i = 0; i < (made_by == LIBRARY ? 1 : NN_PRECISIONS); i++) convolutions_of((nn_precision)i, 2, 2);
+    made_by = PICKED;
+}
+
+/* bf16 and int8 as plain C has them, bit for bit. */
+static void plain_and_wide_agree(void **state)
+{
+    const nn_pictures p = {2, 9, 14};
+    for (int i = NN_COMPUTE_BF16; i < NN_PRECISIONS; i++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            layer l = layer_new(shapes[s], true, true);
+            l.precision = (nn_precision)i;
+            made_by = OWN;
+            nn_conv *c = conv(&l, &p);
+            const nn_pictures to = nn_conv_size(c, &p);
+            const int64_t size = pixels(&to) * l.out;
+            float *x = numbers(pixels(&p) * l.in, 3), *y[2] = {floats(size), floats(size)};
+            for (int k = 0; k < 2; k++) {
+                made_by = k ? OWN_PLAIN : OWN;
+                nn_context *ctx = context_of(1);
+                run(ctx, c, &p, x, y[k], NN_ACT_RELU, false);
+                nn_context_free(ctx);
+            }
+            made_by = PICKED;
+            assert_memory_equal(y[0], y[1], (size_t)size * sizeof(float));
+            mem_free(x);
+            mem_free(y[0]);
+            mem_free(y[1]);
+            nn_conv_free(c);
+            layer_free(&l);
+        }
 }
 
 /* The layout is chosen for one size and holds for any; plans of several sizes stand side by side. */
@@ -228,11 +323,13 @@ static void results_do_not_depend_on_company_or_threads(void **state)
                                       {128, 256, 3, 1, 1, 7},
                                       {256, 64, 1, 1, 0, 14},
                                       {9, 10, 3, 1, 1, 15}};
-    for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
-        layer l = layer_new(some[s], true, true);
-        same_pictures_with_any_company(&l, some[s][5]);
-        layer_free(&l);
-    }
+    for (int i = 0; i < NN_PRECISIONS; i++)
+        for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
+            layer l = layer_new(some[s], true, true);
+            l.precision = (nn_precision)i;
+            same_pictures_with_any_company(&l, some[s][5]);
+            layer_free(&l);
+        }
 }
 
 /* What a ModifiedResNet asks for, at the sizes of RN50, and smaller ones. */
@@ -246,7 +343,9 @@ static void no_shape_falls_back_to_reference_code(void **state)
     for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
         layer l = layer_new(some[s], true, true);
         const nn_pictures p = {1, some[s][5], some[s][5]};
+        made_by = LIBRARY;
         nn_conv *c = conv(&l, &p);
+        made_by = PICKED;
         for (int ending = 0; ending < 12; ending++) {
             const nn_pictures size = {1 + ending / 4 * 3, p.height, p.width};
             const char *name;
@@ -289,29 +388,30 @@ static void impossible_convolutions_are_refused(void **state)
     }
 }
 
-static simile_status whole_life(const layer *l, const nn_pictures *p, const float *x, float *y)
+static simile_status whole_life(bool library, const layer *l, const nn_pictures *p, const float *x, float *y)
 {
     simile_error err;
     const nn_conv_spec spec = spec_of(l, p);
     nn_conv *c = NULL;
     nn_context *ctx = NULL;
     simile_status status = nn_context_new(2, &ctx, &err);
-    if (!status) status = nn_conv_new(&spec, &c, &err);
+    if (!status) status = library ? nn_conv_new_library(&spec, &c, &err) : nn_conv_new_own(&spec, &c, &err);
     if (!status) status = nn_conv_run(ctx, c, p, x, y, NN_ACT_RELU, false, &err);
     nn_conv_free(c);
     nn_context_free(ctx);
     return status;
 }
 
-static void each_allocation_may_fail(void **state)
+static void allocations_may_fail(bool library, nn_precision precision)
 {
     layer l = layer_new((int64_t[]){24, 16, 3, 1, 1}, true, true);
     const nn_pictures p = {2, 6, 5};
     float *x = numbers(pixels(&p) * l.in, 1), *y = floats(pixels(&p) * l.out);
     int failures = 0;
+    l.precision = precision;
     for (long n = 1;; n++) {
         mem_fault_after(n, false);
-        const simile_status status = whole_life(&l, &p, x, y);
+        const simile_status status = whole_life(library, &l, &p, x, y);
         const bool hit = mem_fault_hit();
         mem_fault_after(0, false);
         assert_int_equal(status, hit ? SIMILE_E_NOMEM : SIMILE_OK);
@@ -323,6 +423,12 @@ static void each_allocation_may_fail(void **state)
     mem_free(x);
     mem_free(y);
     layer_free(&l);
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    allocations_may_fail(true, NN_COMPUTE_F32);
+    for (int i = 0; i < NN_PRECISIONS; i++) allocations_may_fail(false, (nn_precision)i);
 }
 
 /* ---- pooling ---- */
@@ -364,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_equal_sums),
+        cmocka_unit_test(plain_and_wide_agree),
         cmocka_unit_test(other_sizes_work_too),
         cmocka_unit_test(large_weights_are_packed_in_pieces),
         cmocka_unit_test(results_do_not_depend_on_company_or_threads),

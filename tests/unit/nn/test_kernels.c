@@ -102,6 +102,36 @@ static void powers_of_two_are_close(void **state)
     }
 }
 
+/* ---- bytes ---- */
+
+/* Every set gives what the plain one gives; beyond the range a number is the nearest end of it. */
+static void bytes_are_equal_in_every_set(void **state)
+{
+    enum { N = 1003 };
+    float *x = numbers(N, 5);
+    const nn_kernels *plain = nn_kernels_plain();
+    x[700] = 3;
+    FOR_EACH_SET(ctx, 1)
+    for (int64_t n = 0; n <= N; n += n < 130 ? 1 : 97) {
+        const nn_extent want = plain->extent(n, x), got = ctx->kernels->extent(n, x);
+        uint8_t a[N + 1], b[N + 1];
+        assert_memory_equal(&got, &want, sizeof got);
+        assert_true(got.low <= 0 && got.high == (n > 700 ? 3 : got.high) && got.finite == 0);
+        a[n] = b[n] = 77;
+        plain->quantise(n, x, 100, 90, a);
+        ctx->kernels->quantise(n, x, 100, 90, b);
+        assert_memory_equal(a, b, (size_t)n + 1);
+        for (int64_t i = 0; i < n; i++) {
+            const float q = rintf(x[i] * 100) + 90;
+            assert_int_equal(a[i], q < 0 ? 0 : q > 255 ? 255 : (int)q);
+        }
+        x[n ? n / 2 : 0] *= -1;
+    }
+    x[300] = NAN;
+    FOR_EACH_SET(ctx, 1) assert_true(isnan(ctx->kernels->extent(N, x).finite));
+    mem_free(x);
+}
+
 /* ---- attention ---- */
 
 typedef struct {
@@ -374,19 +404,13 @@ static void the_largest_is_found_wherever_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_best_set_is_picked),
-        cmocka_unit_test(rows_are_normalised),
-        cmocka_unit_test(powers_of_two_are_close),
-        cmocka_unit_test(attention_equals_sums),
-        cmocka_unit_test(long_sequences_attend),
-        cmocka_unit_test(sharp_scores_pick_one_key),
-        cmocka_unit_test(company_and_team_change_nothing),
-        cmocka_unit_test(a_causal_query_sees_no_further),
-        cmocka_unit_test(nothing_to_attend_to),
-        cmocka_unit_test(scratch_may_be_refused),
-        cmocka_unit_test(every_item_is_visited_once),
-        cmocka_unit_test(exponentials_are_summed),
-        cmocka_unit_test(the_largest_is_found_wherever_it_is),
+        cmocka_unit_test(the_best_set_is_picked),         cmocka_unit_test(rows_are_normalised),
+        cmocka_unit_test(powers_of_two_are_close),        cmocka_unit_test(bytes_are_equal_in_every_set),
+        cmocka_unit_test(attention_equals_sums),          cmocka_unit_test(long_sequences_attend),
+        cmocka_unit_test(sharp_scores_pick_one_key),      cmocka_unit_test(company_and_team_change_nothing),
+        cmocka_unit_test(a_causal_query_sees_no_further), cmocka_unit_test(nothing_to_attend_to),
+        cmocka_unit_test(scratch_may_be_refused),         cmocka_unit_test(every_item_is_visited_once),
+        cmocka_unit_test(exponentials_are_summed),        cmocka_unit_test(the_largest_is_found_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
