@@ -40,6 +40,7 @@ typedef struct {
     float *rows, *basis; /* basis: [centres or HIDDEN + 2, dim] */
     int64_t *ids;
     codes *c;
+    const char *name;
     size_t n, dim, n_basis;
     data_kind kind;
     uint64_t sink[256]; /* one a worker */
@@ -136,12 +137,12 @@ static void vectors_release(vectors *v)
 static bool vectors_init(vectors *v, size_t n, size_t dim, data_kind kind, pool *p)
 {
     size_t bytes;
-    *v = (vectors){.n = n, .dim = dim, .kind = kind, .n_basis = kind == GAP ? HIDDEN + 2 : n / 250 + 1};
+    *v = (vectors){
+        .n = n, .dim = dim, .kind = kind, .name = kind_names[kind], .n_basis = kind == GAP ? HIDDEN + 2 : n / 250 + 1};
     if (mem_mul(n, dim * sizeof *v->rows, &bytes)) v->rows = mem_aligned(bytes);
     v->basis = mem_array(v->n_basis, dim * sizeof *v->basis);
     v->ids = mem_array(n, sizeof *v->ids);
-    v->c = codes_new(n, dim);
-    if (!v->rows || !v->basis || !v->ids || !v->c) {
+    if (!v->rows || !v->basis || !v->ids) {
         fprintf(stderr, "bench_search: not enough memory for %zu rows\n", n);
         return false;
     }
@@ -210,40 +211,55 @@ static both search_once(const vectors *v, pool *p, size_t query)
 
 /* ---- one size ---- */
 
+/* What a search by codes read: rows looked at in each layer, and bytes. */
+enum { IN_SIGNS, IN_4_BITS, IN_8_BITS, IN_FLOATS, BYTES, WORK };
+static const char *const work_names[WORK] = {"rows_in_signs", "rows_in_4_bits", "rows_in_8_bits", "rows_in_floats",
+                                             "bytes"};
+
 typedef struct {
-    double read_ms[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS];
-    double in_8_bits[MOST_ROUNDS], in_floats[MOST_ROUNDS];
+    double read_ms[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
     double coding_ms;
 } measured;
 
-/* Bytes that a search by codes reads: the first plane with three floats a row, and what it looks at again. */
-static double codes_gb(const vectors *v, double in_8_bits, double in_floats)
+static void show_json(const settings *s, const vectors *v, measured *m, bool first)
 {
-    const double plane = (double)codes_bytes(v->c) / (double)v->n / 2 - 8;
-    return ((double)v->n * (plane + 12) + in_8_bits * (plane + 4) + in_floats * (double)v->dim * 4) / 1e9;
+    const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
+    const double read_ms = bench_median(m->read_ms, s->rounds), floats_ms = bench_median(m->floats_ms, s->rounds);
+    const double codes_ms = bench_median(m->codes_ms, s->rounds);
+    printf("%s{\"data\":\"%s\",\"rows\":%zu,\"dim\":%zu,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,"
+           "\"gb_per_s\":%.2f,\"read_gb_per_s\":%.2f,\"codes_ms\":%.3f,\"codes_gb_per_s\":%.2f,"
+           "\"codes_bytes\":%zu,\"head\":%zu,\"coding_ms\":%.1f",
+           first ? "[" : ",\n ", v->name, v->n, v->dim, s->threads, scan_kernels_best()->name, floats_ms,
+           gb / floats_ms * 1e3, gb / read_ms * 1e3, codes_ms, bench_median(m->work[BYTES], s->rounds) / codes_ms / 1e6,
+           codes_bytes(v->c), codes_head(v->c), m->coding_ms);
+    for (int i = 0; i < WORK; i++) printf(",\"%s\":%.0f", work_names[i], bench_median(m->work[i], s->rounds));
+    printf("}");
+}
+
+static void show_text(const settings *s, const vectors *v, measured *m)
+{
+    const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
+    const double floats_ms = bench_median(m->floats_ms, s->rounds), codes_ms = bench_median(m->codes_ms, s->rounds);
+    const double read = gb / bench_median(m->read_ms, s->rounds) * 1e3, floats = gb / floats_ms * 1e3;
+    const double limit = floats > read ? floats : read, bytes = bench_median(m->work[BYTES], s->rounds);
+    const double coded = bytes / codes_ms / 1e6;
+    printf("%-9s %8zu x %zu, %d threads: reading alone %6.2f GB/s\n"
+           "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
+           "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; %.0f bytes a row of %.0f\n"
+           "           head of %zu; rows looked at by signs %.0f, by 4 bits %.0f, by 8 bits %.0f, by floats %.0f; "
+           "coded in %.0f ms\n",
+           v->name, v->n, v->dim, s->threads, read, floats_ms, floats, 100 * floats / limit, codes_ms, coded,
+           100 * coded / limit, floats_ms / codes_ms, bytes / (double)v->n, (double)codes_bytes(v->c) / (double)v->n,
+           codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_4_BITS], s->rounds),
+           bench_median(m->work[IN_8_BITS], s->rounds), bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
 }
 
 static void show(const settings *s, const vectors *v, measured *m, bool first)
 {
-    const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
-    const double read_ms = bench_median(m->read_ms, s->rounds), floats_ms = bench_median(m->floats_ms, s->rounds);
-    const double codes_ms = bench_median(m->codes_ms, s->rounds), read = gb / read_ms * 1e3;
-    const double in_8_bits = bench_median(m->in_8_bits, s->rounds), in_floats = bench_median(m->in_floats, s->rounds);
-    const double floats = gb / floats_ms * 1e3, limit = floats > read ? floats : read;
-    const double coded = codes_gb(v, in_8_bits, in_floats) / codes_ms * 1e3;
     if (s->json)
-        printf("%s{\"data\":\"%s\",\"rows\":%zu,\"dim\":%d,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,"
-               "\"gb_per_s\":%.2f,\"read_gb_per_s\":%.2f,\"codes_ms\":%.3f,\"codes_gb_per_s\":%.2f,"
-               "\"codes_bytes\":%zu,\"coding_ms\":%.1f,\"rows_in_8_bits\":%.0f,\"rows_in_floats\":%.0f}",
-               first ? "[" : ",\n ", kind_names[v->kind], v->n, s->dim, s->threads, scan_kernels_best()->name,
-               floats_ms, floats, read, codes_ms, coded, codes_bytes(v->c), m->coding_ms, in_8_bits, in_floats);
+        show_json(s, v, m, first);
     else
-        printf("%-9s %8zu x %d, %d threads: reading alone %6.2f GB/s\n"
-               "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
-               "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; looked at again: %.0f rows in 8 "
-               "bits, %.0f in floats; coded in %.0f ms\n",
-               kind_names[v->kind], v->n, s->dim, s->threads, read, floats_ms, floats, 100 * floats / limit, codes_ms,
-               coded, 100 * coded / limit, floats_ms / codes_ms, in_8_bits, in_floats, m->coding_ms);
+        show_text(s, v, m);
     fflush(stdout);
 }
 
@@ -256,8 +272,11 @@ static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
         m->read_ms[round] = read;
         m->floats_ms[round] = b.floats_ms;
         m->codes_ms[round] = b.codes_ms;
-        m->in_8_bits[round] = (double)b.work.in_8_bits;
-        m->in_floats[round] = (double)b.work.in_floats;
+        m->work[IN_SIGNS][round] = (double)b.work.in_signs;
+        m->work[IN_4_BITS][round] = (double)b.work.in_4_bits;
+        m->work[IN_8_BITS][round] = (double)b.work.in_8_bits;
+        m->work[IN_FLOATS][round] = (double)b.work.in_floats;
+        m->work[BYTES][round] = (double)b.work.bytes;
     }
 }
 
@@ -268,6 +287,8 @@ static int measure(const settings *s, size_t n, data_kind kind, pool *p, bool fi
     const bool ready = vectors_init(&v, n, (size_t)s->dim, kind, p);
     if (ready) {
         const double start = bench_now();
+        v.c = codes_new(v.rows, v.dim, n, n, v.dim);
+        if (!v.c) exit(1);
         codes_put_rows(v.c, v.rows, v.dim, 0, n, p);
         m.coding_ms = 1e3 * (bench_now() - start);
         measure_rounds(s, &v, p, &m);

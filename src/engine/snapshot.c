@@ -6,10 +6,10 @@
  * (catalog_generation's `rewrites` is unchanged), the new snapshot appends them to the memory of the old one: searches
  * that still use the old one never look behind its last row. Otherwise everything is read again.
  *
- * A catalogue that is large and searched again gets codes beside its rows (index/codes.h): a quarter of their memory
- * and 16 bytes a row more. Making them takes about as long as 25 to 45 scans of the rows, which the only search of a
- * short process would not get back. Rows that are added later are coded as they are loaded. Codes are made at the
- * second search; without memory for them there are none.
+ * A catalogue that is large and searched again gets codes beside its rows (index/codes.h): about a third of their
+ * memory more. Making them takes about as long as 50 scans of the rows, which the only search of a short process would
+ * not get back. Rows that are added later are coded as they are loaded. Codes are made at the second search; without
+ * memory for them there are none.
  *
  * Rows are padded to 64 bytes. A row that is not a unit vector is damage: it is left out and logged, and
  * simile_library_verify() names it.
@@ -106,8 +106,7 @@ static bool grow(simile_library *library, loader *l)
     if (!larger) return false;
     memcpy(larger->rows, l->to->rows, l->n * l->stride * sizeof(float));
     memcpy(larger->ids, l->to->ids, l->n * sizeof(int64_t));
-    if (l->to->codes) larger->codes = codes_new(capacity, (size_t)l->dim);
-    if (larger->codes) codes_copy(larger->codes, l->to->codes, l->n);
+    if (l->to->codes) larger->codes = codes_larger(l->to->codes, capacity, l->n);
     larger->no_codes = l->to->no_codes || (l->to->codes && !larger->codes);
     pthread_mutex_lock(&library->lock);
     larger->scans = l->to->scans;
@@ -300,7 +299,7 @@ static void make_codes(simile_library *library, int32_t kind, const snapshot *s,
     if (pthread_mutex_trylock(&library->loading)) return;
     const bool newest = library->snapshots[kind] && library->snapshots[kind]->storage == in;
     if (newest && !in->codes && !in->no_codes) {
-        codes *fresh = codes_new(in->capacity, (size_t)s->dim);
+        codes *fresh = codes_new(in->rows, s->stride, in->used, in->capacity, (size_t)s->dim);
         if (fresh) codes_put_rows(fresh, in->rows, s->stride, 0, in->used, threads);
         in->no_codes = !fresh;
         pthread_mutex_lock(&library->lock);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels.h - the dot products of scan.h and the sums of codes.c, one table an instruction set. Each table lives in a
- * file that alone is compiled with that set's flags, so that nothing else of the library can pick up its
- * instructions. */
+ * kernels.h - the dot products of scan.h and the sums of the cascade, one table an instruction set. Each table lives in
+ * a file that alone is compiled with that set's flags, so that nothing else of the library can pick up its
+ * instructions.
+ *
+ * A new table of code_kernels needs the four functions below; the plain one (sums_plain.c) defines them, and
+ * tests/unit/index/test_codes.c holds every table to it. `heads`, `signs` and `sums` are sums of whole numbers, hence
+ * equal whatever the order; in `bounds` the order of the operations is written down. */
 #ifndef SIMILE_INDEX_KERNELS_H
 #define SIMILE_INDEX_KERNELS_H
 
@@ -13,22 +17,34 @@ extern const scan_kernels kernels_plain;
  * half, and the one CODE_GROUP further on in its high half. */
 enum { CODE_GROUP = 64 };
 
-/* How sums become upper bounds of scores: codes.c. */
+/* The numbers of a head: at most so many, a multiple of HEAD_STEP. */
+enum { HEAD_MOST = 64, HEAD_STEP = 16 };
+
+/* How sums become upper bounds of scores: cascade.c. scale, reach and error are of all rows, in bfloat16 (the upper
+ * half of a float); those of a call begin at `first`. */
 typedef struct {
-    const float *scale, *norm, *error; /* of all rows; those of a call begin at `first` */
+    const uint16_t *scale, *reach, *error;
     int32_t less;
-    float factor, of_error, of_reach;
+    float factor, of_scale, of_reach, of_error;
 } code_bounds;
 
 typedef struct {
-    const char *name; /* "avx512vnni", "avx2", "dotprod", "neon", "plain" */
+    const char *name; /* "avx512vnni", "avx2", "plain" */
+    /* sums[i] = sum over j < width of rows[i x width + j] (0..127) x query[j] (-127..127), i < n. width: a multiple of
+     * HEAD_STEP up to HEAD_MOST; query: [HEAD_MOST], 0 behind the last, at a multiple of 64. */
+    void (*heads)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
+    /* sums[i] = sum of query[j] (-127..127) over the bits j that are set in row i, i < n. rows: [n, words x 8], bit j
+     * of a row is bit j % 8 of byte j / 8; query: [64 x words], at a multiple of 64. */
+    void (*signs)(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *sums);
     /* sums[i] = sum over j of number j of row i (0..15) x query[j] (-127..127), i < n. rows: [n, groups x CODE_GROUP];
-     * query: [2 x groups x CODE_GROUP], at a multiple of 64. Whole numbers: equal in each table. */
+     * query: [2 x groups x CODE_GROUP], at a multiple of 64. */
     void (*sums)(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *sums);
-    /* most[i] = (float)(2 sums[i] - b->less) x scale[i] x b->factor + (b->of_error x error[i] + b->of_reach x (norm[i]
-     * + error[i])), i < n <= 64, each operation rounded by itself, so equal in each table bit for bit. Bit i of the
-     * result: not below the bar, as what is no number is not. */
-    uint64_t (*bounds)(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most);
+    /* For i < n <= 64, each operation rounded to a float by itself, so equal in each table bit for bit:
+     *     known[i] = base[i] + (((float)(2 sums[i] - less) x factor + of_scale) x scale[i] + of_reach x reach[i])
+     *     most[i] = known[i] + of_error x error[i]
+     * Bit i of the result: most[i] is not below the bar, as what is no number is not. known and base may be one. */
+    uint64_t (*bounds)(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n, float bar,
+                       float *known, float *most);
 } code_kernels;
 
 extern const code_kernels code_kernels_plain;
@@ -42,9 +58,6 @@ extern const code_kernels code_kernels_avx512vnni; /* needs AVX-512F, BW and VNN
 
 #ifdef __aarch64__
 extern const scan_kernels kernels_neon;
-extern const code_kernels code_kernels_neon;
-extern const code_kernels code_kernels_dotprod; /* needs the dot products of ARMv8.2 */
-uint64_t code_bounds_neon(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most);
 #endif
 
 const code_kernels *code_kernels_best(void);

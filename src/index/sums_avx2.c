@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sums_avx2.c - sums of products of 4-bit numbers with AVX2.
+ * sums_avx2.c - sums of products of small numbers with AVX2.
  *
- * vpmaddubsw saturates at 16 bits, but never here: two products are at most 2 x 15 x 127 = 3810, and the four pairs
- * that a group adds up in one lane at most 15240. After each group the lanes are widened to 32 bits. */
+ * vpmaddubsw saturates at 16 bits, but never here. Two products of a head are at most 2 x 127 x 127 = 32258. Two of
+ * numbers of 4 bits are at most 2 x 15 x 127 = 3810, and the four pairs that a group adds up in one lane 15240. Two
+ * numbers of the query alone are at most 254, and a word of signs adds up two such pairs. Then lanes are widened to 32
+ * bits. */
 #include "index/kernels.h"
 
 #include <immintrin.h>
@@ -27,6 +29,53 @@ static inline int32_t sum_of(__m256i v)
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+/* ---- heads ---- */
+
+static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *out)
+{
+    const __m128i ones = _mm_set1_epi16(1);
+    for (size_t i = 0; i < n; i++, rows += width) {
+        __m128i sum = _mm_setzero_si128();
+        for (size_t j = 0; j < width; j += 16) {
+            const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(rows + j));
+            const __m128i q = _mm_load_si128((const __m128i *)(const void *)(query + j));
+            sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(x, q), ones));
+        }
+        out[i] = sum_of(_mm256_zextsi128_si256(sum));
+    }
+}
+
+/* ---- signs ---- */
+
+/* The numbers of the query at 32 bits that are set, pairs added. */
+static inline __m256i add_bits(const uint8_t *bits, const int8_t *query)
+{
+    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3,
+                                            3, 3, 3, 3, 3, 3, 3);
+    const __m256i each = _mm256_set1_epi64x((long long)0x8040201008040201);
+    int32_t four;
+    __builtin_memcpy(&four, bits, sizeof four);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(four), spread);
+    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, each), each);
+    return _mm256_maddubs_epi16(_mm256_set1_epi8(1), _mm256_and_si256(load(query), set));
+}
+
+static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (size_t i = 0; i < n; i++) {
+        __m256i sum = _mm256_setzero_si256();
+        for (size_t w = 0; w < words; w++, rows += 8) {
+            const __m256i pairs =
+                _mm256_add_epi16(add_bits(rows, query + 64 * w), add_bits(rows + 4, query + 64 * w + 32));
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+        }
+        out[i] = sum_of(sum);
+    }
+}
+
+/* ---- numbers of 4 bits ---- */
+
 static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
 {
     const __m256i ones = _mm256_set1_epi16(1);
@@ -41,25 +90,36 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
     }
 }
 
-static uint64_t bounds(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most)
+/* ---- bounds ---- */
+
+static inline __m256 widen(const uint16_t *halves)
 {
-    const __m256 factor = _mm256_set1_ps(b->factor), of_error = _mm256_set1_ps(b->of_error);
-    const __m256 of_reach = _mm256_set1_ps(b->of_reach), bars = _mm256_set1_ps(bar);
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)halves));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n, float bar,
+                       float *known, float *most)
+{
+    const __m256 factor = _mm256_set1_ps(b->factor), of_scale = _mm256_set1_ps(b->of_scale);
+    const __m256 of_reach = _mm256_set1_ps(b->of_reach), of_error = _mm256_set1_ps(b->of_error);
+    const __m256 bars = _mm256_set1_ps(bar);
     uint64_t mask = 0;
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        const __m256i sum = _mm256_sub_epi32(_mm256_slli_epi32(load(sums + i), 1), _mm256_set1_epi32(b->less));
-        const __m256 error = _mm256_loadu_ps(b->error + first + i), norm = _mm256_loadu_ps(b->norm + first + i);
-        const __m256 score =
-            _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(b->scale + first + i)), factor);
-        const __m256 off =
-            _mm256_add_ps(_mm256_mul_ps(of_error, error), _mm256_mul_ps(of_reach, _mm256_add_ps(norm, error)));
-        const __m256 up = _mm256_add_ps(score, off);
+        const __m256i whole = _mm256_sub_epi32(_mm256_slli_epi32(load(sums + i), 1), _mm256_set1_epi32(b->less));
+        const __m256 sum = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(whole), factor), of_scale);
+        const __m256 reach = _mm256_mul_ps(of_reach, widen(b->reach + first + i));
+        const __m256 more = _mm256_add_ps(_mm256_mul_ps(sum, widen(b->scale + first + i)), reach);
+        const __m256 sure = _mm256_add_ps(_mm256_loadu_ps(base + i), more);
+        const __m256 up = _mm256_add_ps(sure, _mm256_mul_ps(of_error, widen(b->error + first + i)));
+        _mm256_storeu_ps(known + i, sure);
         _mm256_storeu_ps(most + i, up);
         mask |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(up, bars, _CMP_NLT_UQ)) << i;
     }
-    if (i < n) mask |= code_kernels_plain.bounds(b, sums + i, first + i, n - i, bar, most + i) << i;
+    if (i < n)
+        mask |= code_kernels_plain.bounds(b, base + i, sums + i, first + i, n - i, bar, known + i, most + i) << i;
     return mask;
 }
 
-const code_kernels code_kernels_avx2 = {.name = "avx2", .sums = sums, .bounds = bounds};
+const code_kernels code_kernels_avx2 = {.name = "avx2", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sums_avx512vnni.c - sums of products of 4-bit numbers with AVX-512 VNNI: vpdpbusd multiplies unsigned bytes by signed
- * ones and adds fours of them to 32 bits. Four rows at a time share the loads of the query; what comes AHEAD bytes
- * later is asked for meanwhile, as the processor's own prefetching stops at each page. */
+ * sums_avx512vnni.c - sums of products of small numbers with AVX-512 VNNI: vpdpbusd multiplies unsigned bytes by signed
+ * ones and adds fours of them to 32 bits. Bits of a row are masks of bytes. Four rows at a time share the loads of the
+ * query; what comes AHEAD bytes later is asked for meanwhile, as the processor's own prefetching stops at each page. */
 #include "index/kernels.h"
 
 #include <immintrin.h>
@@ -28,6 +28,62 @@ static inline __m128i sums_of(__m512i a, __m512i b, __m512i c, __m512i d)
     const __m256i all = _mm256_hadd_epi32(ab, cd);
     return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
 }
+
+/* ---- heads ---- */
+
+static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *out)
+{
+    const __m512i q = _mm512_load_si512(query), zero = _mm512_setzero_si512();
+    const __mmask64 mask = width == 64 ? ~(__mmask64)0 : ((__mmask64)1 << width) - 1;
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS, rows += ROWS * width) {
+        for (size_t at = 0; at < ROWS * width; at += 64) __builtin_prefetch(rows + at + AHEAD);
+        const __m512i a = _mm512_dpbusd_epi32(zero, _mm512_maskz_loadu_epi8(mask, rows), q);
+        const __m512i b = _mm512_dpbusd_epi32(zero, _mm512_maskz_loadu_epi8(mask, rows + width), q);
+        const __m512i c = _mm512_dpbusd_epi32(zero, _mm512_maskz_loadu_epi8(mask, rows + 2 * width), q);
+        const __m512i d = _mm512_dpbusd_epi32(zero, _mm512_maskz_loadu_epi8(mask, rows + 3 * width), q);
+        _mm_storeu_si128((__m128i *)(void *)(out + i), sums_of(a, b, c, d));
+    }
+    for (; i < n; i++, rows += width)
+        out[i] = _mm512_reduce_add_epi32(_mm512_dpbusd_epi32(zero, _mm512_maskz_loadu_epi8(mask, rows), q));
+}
+
+/* ---- signs ---- */
+
+static inline __m512i add_word(__m512i sum, const uint8_t *bits, __m512i q)
+{
+    const __mmask64 mask = _load_mask64((__mmask64 *)(uintptr_t)bits);
+    return _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(mask, _mm512_set1_epi8(1)), q);
+}
+
+static inline void four_signs(const uint8_t *rows, size_t words, const int8_t *query, int32_t *out)
+{
+    const size_t stride = words * 8;
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+    for (size_t at = 0; at < ROWS * stride; at += 64) __builtin_prefetch(rows + at + AHEAD);
+    for (size_t w = 0; w < words; w++, rows += 8, query += 64) {
+        const __m512i q = _mm512_load_si512(query);
+        a = add_word(a, rows, q);
+        b = add_word(b, rows + stride, q);
+        c = add_word(c, rows + 2 * stride, q);
+        d = add_word(d, rows + 3 * stride, q);
+    }
+    _mm_storeu_si128((__m128i *)(void *)out, sums_of(a, b, c, d));
+}
+
+static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS) four_signs(rows + i * words * 8, words, query, out + i);
+    for (; i < n; i++) {
+        const uint8_t *row = rows + i * words * 8;
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t w = 0; w < words; w++) sum = add_word(sum, row + 8 * w, _mm512_load_si512(query + 64 * w));
+        out[i] = _mm512_reduce_add_epi32(sum);
+    }
+}
+
+/* ---- numbers of 4 bits ---- */
 
 static void four_rows(const uint8_t *rows, size_t groups, const int8_t *query, int32_t *out)
 {
@@ -58,25 +114,39 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
     }
 }
 
-static uint64_t bounds(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most)
+/* ---- bounds ---- */
+
+static inline __m512 widen(const uint16_t *halves)
 {
-    const __m512 factor = _mm512_set1_ps(b->factor), of_error = _mm512_set1_ps(b->of_error);
-    const __m512 of_reach = _mm512_set1_ps(b->of_reach), bars = _mm512_set1_ps(bar);
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)halves));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n, float bar,
+                       float *known, float *most)
+{
+    const __m512 factor = _mm512_set1_ps(b->factor), of_scale = _mm512_set1_ps(b->of_scale);
+    const __m512 of_reach = _mm512_set1_ps(b->of_reach), of_error = _mm512_set1_ps(b->of_error);
+    const __m512 bars = _mm512_set1_ps(bar);
+    const __m512i less = _mm512_set1_epi32(b->less);
     uint64_t mask = 0;
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
         const __m512i twice = _mm512_slli_epi32(_mm512_loadu_si512(sums + i), 1);
-        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(twice, _mm512_set1_epi32(b->less)));
-        const __m512 error = _mm512_loadu_ps(b->error + first + i), norm = _mm512_loadu_ps(b->norm + first + i);
-        const __m512 score = _mm512_mul_ps(_mm512_mul_ps(sum, _mm512_loadu_ps(b->scale + first + i)), factor);
-        const __m512 off =
-            _mm512_add_ps(_mm512_mul_ps(of_error, error), _mm512_mul_ps(of_reach, _mm512_add_ps(norm, error)));
-        const __m512 up = _mm512_add_ps(score, off);
+        const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(twice, less));
+        const __m512 sum = _mm512_add_ps(_mm512_mul_ps(whole, factor), of_scale);
+        const __m512 reach = _mm512_mul_ps(of_reach, widen(b->reach + first + i));
+        const __m512 more = _mm512_add_ps(_mm512_mul_ps(sum, widen(b->scale + first + i)), reach);
+        const __m512 sure = _mm512_add_ps(_mm512_loadu_ps(base + i), more);
+        const __m512 up = _mm512_add_ps(sure, _mm512_mul_ps(of_error, widen(b->error + first + i)));
+        _mm512_storeu_ps(known + i, sure);
         _mm512_storeu_ps(most + i, up);
         mask |= (uint64_t)_mm512_cmp_ps_mask(up, bars, _CMP_NLT_UQ) << i;
     }
-    if (i < n) mask |= code_kernels_plain.bounds(b, sums + i, first + i, n - i, bar, most + i) << i;
+    if (i < n)
+        mask |= code_kernels_plain.bounds(b, base + i, sums + i, first + i, n - i, bar, known + i, most + i) << i;
     return mask;
 }
 
-const code_kernels code_kernels_avx512vnni = {.name = "avx512vnni", .sums = sums, .bounds = bounds};
+const code_kernels code_kernels_avx512vnni = {
+    .name = "avx512vnni", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};

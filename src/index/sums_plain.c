@@ -1,7 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sums_plain.c - sums of products of 4-bit numbers, and bounds by them, in plain C: the definition that the other
+ * sums_plain.c - sums of products of small numbers, and bounds by them, in plain C: the definition that the other
  * kernels equal, and what runs on processors without AVX2. */
 #include "index/kernels.h"
+
+#include <string.h>
+
+static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++, rows += width) {
+        int32_t sum = 0;
+        for (size_t j = 0; j < width; j++) sum += rows[j] * query[j];
+        out[i] = sum;
+    }
+}
+
+static int32_t sum_of_byte(uint8_t bits, const int8_t *query)
+{
+    int32_t sum = 0;
+    for (int j = 0; j < 8; j++) sum += -(bits >> j & 1) & query[j];
+    return sum;
+}
+
+static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++, rows += words * 8) {
+        out[i] = 0;
+        for (size_t j = 0; j < words * 8; j++) out[i] += sum_of_byte(rows[j], query + 8 * j);
+    }
+}
 
 static int32_t sum_of_group(const uint8_t *group, const int8_t *query)
 {
@@ -18,16 +44,27 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
     }
 }
 
-static uint64_t bounds(const code_bounds *b, const int32_t *sums, size_t first, size_t n, float bar, float *most)
+static float widen(uint16_t half)
 {
-    const float *scale = b->scale + first, *norm = b->norm + first, *error = b->error + first;
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n, float bar,
+                       float *known, float *most)
+{
     uint64_t mask = 0;
     for (size_t i = 0; i < n; i++) {
-        const float score = (float)(2 * sums[i] - b->less) * scale[i] * b->factor;
-        most[i] = score + (b->of_error * error[i] + b->of_reach * (norm[i] + error[i]));
+        const float scale = widen(b->scale[first + i]), reach = widen(b->reach[first + i]);
+        const float sum = (float)(2 * sums[i] - b->less) * b->factor + b->of_scale;
+        known[i] = base[i] + (sum * scale + b->of_reach * reach);
+        most[i] = known[i] + b->of_error * widen(b->error[first + i]);
         mask |= (uint64_t) !(most[i] < bar) << i;
     }
     return mask;
 }
 
-const code_kernels code_kernels_plain = {.name = "plain", .sums = sums, .bounds = bounds};
+const code_kernels code_kernels_plain = {
+    .name = "plain", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};

@@ -70,31 +70,103 @@ static void every_table_of_sums_equals_the_plain_one(void **state)
     assert_non_null(code_kernels_best());
 }
 
-static void every_table_of_bounds_equals_the_plain_one(void **state)
+static void every_table_of_heads_equals_the_plain_one(void **state)
 {
-    float scale[200], norm[200], error[200], expected[64], got[65];
-    int32_t sums[64];
-    code_bounds b = {.scale = scale, .norm = norm, .error = error, .of_error = 1.01f, .of_reach = 0.0071f};
-    for (int round = 0; round < 3000; round++) {
-        const size_t n = next_random() % 65, first = next_random() % 130;
-        for (size_t i = 0; i < 200; i++) {
-            scale[i] = random_float();
-            norm[i] = 1 + random_float() / 1000;
-            error[i] = next_random() % 20 ? random_float() : next_random() % 2 ? INFINITY : NAN;
-        }
-        for (size_t i = 0; i < 64; i++) sums[i] = (int32_t)(next_random() % 2000000) - 1000000;
-        b.less = (int32_t)(next_random() % 20000);
-        b.factor = 1e-6f * random_float();
-        const float bar = round % 50 ? random_float() : round % 100 ? -INFINITY : NAN;
-        const uint64_t mask = code_kernels_plain.bounds(&b, sums, first, n, bar, expected);
-        for (size_t i = 0; i < n; i++) assert_int_equal(mask >> i & 1, !(expected[i] < bar));
+    enum { MOST_ROWS = 11 };
+    uint8_t rows[MOST_ROWS * HEAD_MOST];
+    int8_t *query = mem_aligned(HEAD_MOST);
+    for (size_t i = 0; i < 3 * 4 * MOST_ROWS; i++) {
+        const size_t width = (i % 4 + 1) * HEAD_STEP, n = i / 12 + 1;
+        int32_t expected[MOST_ROWS], got[MOST_ROWS + 1];
+        fill_numbers(rows, sizeof rows, query, HEAD_MOST, (int)(i / 4 % 3));
+        for (size_t j = 0; j < sizeof rows; j++) rows[j] &= 127;
+        memset(query + width, 0, HEAD_MOST - width);
+        code_kernels_plain.heads(rows, n, width, query, expected);
+        if (i / 4 % 3 == 2) assert_int_equal(expected[0], -(int32_t)width * 127 * 127);
         for (size_t k = 0; k < KERNELS; k++) {
             const code_kernels *kernels = code_kernels_named(kernel_names[k]);
             if (!kernels) continue;
             got[n] = 77;
-            assert_true(kernels->bounds(&b, sums, first, n, bar, got) == mask);
-            for (size_t i = 0; i < n; i++) assert_true(got[i] == expected[i] || (isnan(got[i]) && isnan(expected[i])));
-            assert_true(got[n] == 77);
+            kernels->heads(rows, n, width, query, got);
+            assert_memory_equal(got, expected, n * sizeof *got);
+            assert_int_equal(got[n], 77);
+        }
+    }
+    mem_free(query);
+}
+
+static void every_table_of_signs_equals_the_plain_one(void **state)
+{
+    enum { MOST_ROWS = 7, MOST_WORDS = 256 };
+    const size_t word_counts[] = {1, 2, 3, 8, 12, MOST_WORDS};
+    uint8_t *rows = mem_array(MOST_ROWS * MOST_WORDS, 8);
+    int8_t *query = mem_aligned((size_t)64 * MOST_WORDS);
+    for (size_t i = 0; i < 3 * 6 * MOST_ROWS; i++) {
+        const size_t words = word_counts[i % 6], n = i / 18 + 1;
+        int32_t expected[MOST_ROWS], got[MOST_ROWS + 1];
+        fill_numbers(rows, (size_t)8 * MOST_ROWS * MOST_WORDS, query, 64 * words, (int)(i / 6 % 3));
+        code_kernels_plain.signs(rows, n, words, query, expected);
+        if (i / 6 % 3 == 1) assert_int_equal(expected[0], (int32_t)words * 64 * 127);
+        for (size_t k = 0; k < KERNELS; k++) {
+            const code_kernels *kernels = code_kernels_named(kernel_names[k]);
+            if (!kernels) continue;
+            got[n] = 77;
+            kernels->signs(rows, n, words, query, got);
+            assert_memory_equal(got, expected, n * sizeof *got);
+            assert_int_equal(got[n], 77);
+        }
+    }
+    mem_free(rows);
+    mem_free(query);
+}
+
+static uint16_t random_half(void)
+{
+    const float value = next_random() % 40 ? random_float() : next_random() % 2 ? INFINITY : NAN;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
+
+static void assert_equal_floats(const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) assert_true(!memcmp(a + i, b + i, sizeof *a) || (isnan(a[i]) && isnan(b[i])));
+}
+
+static void every_table_of_bounds_equals_the_plain_one(void **state)
+{
+    uint16_t scale[200], reach[200], error[200];
+    float base[64], expected[2][64], got[2][65];
+    int32_t sums[64];
+    code_bounds b = {.scale = scale, .reach = reach, .error = error, .of_error = 1.01f, .of_reach = 0.0071f};
+    for (int round = 0; round < 3000; round++) {
+        const size_t n = next_random() % 65, first = next_random() % 130;
+        for (size_t i = 0; i < 200; i++) {
+            scale[i] = random_half();
+            reach[i] = random_half();
+            error[i] = random_half();
+        }
+        for (size_t i = 0; i < 64; i++) {
+            sums[i] = (int32_t)(next_random() % 2000000) - 1000000;
+            base[i] = random_float();
+        }
+        b.less = (int32_t)(next_random() % 20000);
+        b.factor = 1e-6f * random_float();
+        b.of_scale = random_float();
+        const float bar = round % 50 ? random_float() : round % 100 ? -INFINITY : NAN;
+        const uint64_t mask = code_kernels_plain.bounds(&b, base, sums, first, n, bar, expected[0], expected[1]);
+        for (size_t i = 0; i < n; i++) assert_int_equal(mask >> i & 1, !(expected[1][i] < bar));
+        for (size_t k = 0; k < KERNELS; k++) {
+            const code_kernels *kernels = code_kernels_named(kernel_names[k]);
+            if (!kernels) continue;
+            got[0][n] = got[1][n] = 77;
+            assert_true(kernels->bounds(&b, base, sums, first, n, bar, got[0], got[1]) == mask);
+            assert_equal_floats(got[0], expected[0], n);
+            assert_equal_floats(got[1], expected[1], n);
+            assert_true(got[0][n] == 77 && got[1][n] == 77);
+            memcpy(got[0], base, sizeof base); /* in place */
+            assert_true(kernels->bounds(&b, got[0], sums, first, n, bar, got[0], got[1]) == mask);
+            assert_equal_floats(got[0], expected[0], n);
         }
     }
 }
@@ -110,8 +182,10 @@ typedef enum {
     DENORMALS,
     NEAR_TIES, /* one row, and neighbours of it a bit or two away */
     ONE_HOT,
-    HALF_STEPS, /* values at the edges of codes */
-    MAGNITUDES, /* from 2^-120 to 2^60, with rows of infinity and NaN */
+    HALF_STEPS,     /* values at the edges of codes */
+    FEW_DIRECTIONS, /* far from zero, and apart in eight directions: rows with a head */
+    LONG_ROWS,      /* some, that are never ruled out */
+    MAGNITUDES,     /* from 2^-120 to 2^60, with rows of infinity and NaN */
     KINDS
 } data_kind;
 
@@ -143,6 +217,20 @@ static float odd_magnitude(size_t row)
     return ldexpf(random_float(), (int)(row % 180) - 120);
 }
 
+static float direction(size_t j, size_t which)
+{
+    uint64_t x = (j + 1) * (which + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ x >> 31) * UINT64_C(0xBF58476D1CE4E5B9);
+    return (float)(int64_t)x * 0x1p-63f;
+}
+
+static float few_shares(size_t row, size_t j)
+{
+    float sum = 0;
+    for (size_t which = 0; which < 8; which++) sum += direction(row, which) * direction(j, which);
+    return sum;
+}
+
 static void fill_row(float *rows, size_t stride, size_t i, size_t dim, data_kind kind)
 {
     float *x = row_of(rows, stride, i);
@@ -162,10 +250,12 @@ static void fill_row(float *rows, size_t stride, size_t i, size_t dim, data_kind
             break;
         case ONE_HOT: x[j] = j == i % dim ? 1 : 0; break;
         case HALF_STEPS: x[j] = (float)((int)(next_random() % 33) - 16) / 16; break;
+        case FEW_DIRECTIONS: x[j] = direction(j, 99) + few_shares(i, j) + 0.1f * x[j]; break;
+        case LONG_ROWS: x[j] *= i % 5 ? 1 : (float)(i % 17); break;
         case MAGNITUDES: x[j] = odd_magnitude(i); break;
         default: break;
         }
-    if (kind == CLUSTERED) make_unit(x, dim);
+    if (kind == CLUSTERED || kind == FEW_DIRECTIONS) make_unit(x, dim);
 }
 
 typedef struct {
@@ -181,15 +271,16 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     sample s = {.rows = mem_array((n + 1) * (dim + 1), sizeof *s.rows), .query = mem_array(dim, sizeof *s.query)};
     s.ids = mem_array(n + 1, sizeof *s.ids);
     s.allow = mem_zero_array(n / 64 + 1, sizeof *s.allow);
-    s.c = codes_new(n + 3, dim);
-    assert_non_null(s.c);
-    assert_true(codes_bytes(s.c) >= n * dim);
     for (size_t i = 0; i < n; i++) {
         fill_row(s.rows, dim + 1, i, dim, kind);
         s.rows[i * (dim + 1) + dim] = NAN; /* padding */
         s.ids[i] = (int64_t)((i * 7919) % 1000003);
-        codes_put(s.c, i, s.rows + i * (dim + 1));
     }
+    s.c = codes_new(s.rows, dim + 1, n, n + 3, dim);
+    assert_non_null(s.c);
+    assert_true(codes_bytes(s.c) >= n * dim);
+    if (kind == FEW_DIRECTIONS && n > 1000 && dim >= 64) assert_true(codes_head(s.c) > 0);
+    for (size_t i = 0; i < n; i++) codes_put(s.c, i, s.rows + i * (dim + 1));
     for (size_t j = 0; j < dim; j++) s.query[j] = random_float();
     if (n && kind != MAGNITUDES && kind != DENORMALS && next_random() % 2)
         memcpy(s.query, s.rows + next_random() % n * (dim + 1), dim * sizeof *s.query);
@@ -239,7 +330,7 @@ static void assert_equal_scans(const sample *s, const float *query, size_t k)
             assert_int_equal(got[i].id, expected[i].id);
             assert_memory_equal(&got[i].score, &expected[i].score, sizeof(float));
         }
-        assert_true(work.in_floats <= s->set.n && work.in_8_bits <= s->set.n);
+        assert_true(work.in_floats <= s->set.n && work.in_8_bits <= work.in_4_bits && work.in_4_bits <= s->set.n);
     }
     mem_free(expected);
     mem_free(got);
@@ -302,8 +393,10 @@ static void queries_of_any_kind_are_answered(void **state)
 /* A bound that were no bound would pass where nothing is ruled out: here most is, and the rest barely. */
 static void most_rows_are_ruled_out(void **state)
 {
-    for (int round = 0; round < 20; round++) {
-        sample s = sample_make(20000, 128, round % 2 ? UNIFORM : CLUSTERED);
+    const data_kind kinds[] = {UNIFORM, CLUSTERED, FEW_DIRECTIONS};
+    for (int round = 0; round < 21; round++) {
+        const data_kind kind = kinds[round % 3];
+        sample s = sample_make(20000, 128, kind);
         scan_hit hits[10];
         codes_work work;
         size_t found;
@@ -311,7 +404,9 @@ static void most_rows_are_ruled_out(void **state)
         assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, &work, &err), SIMILE_OK);
         assert_int_equal(found, 10);
         assert_true(work.in_floats >= 10 && work.in_floats < 4000);
-        assert_true(work.in_8_bits < (round % 2 ? 16000 : 12000));
+        if (kind == UNIFORM) assert_true(work.in_8_bits < 16000);
+        if (kind == CLUSTERED) assert_true(work.in_4_bits < 4000);
+        if (kind == FEW_DIRECTIONS) assert_true(work.in_signs < 2000);
         assert_equal_scans(&s, s.query, 10);
         sample_release(&s);
     }
@@ -338,13 +433,12 @@ static void what_the_query_loses_is_in_the_bound(void **state)
 static void codes_move_and_are_made_by_threads(void **state)
 {
     sample s = sample_make(2500, 70, CLUSTERED);
-    codes *alone = s.c, *other = codes_new(2500, 70);
+    codes *alone = s.c, *other = codes_new(s.rows, 71, 2500, 2500, 70);
     codes_put_rows(other, s.rows, 71, 0, 100, NULL);
     codes_put_rows(other, s.rows, 71, 100, 2500, some_threads);
     s.c = other;
     assert_equal_scans(&s, s.query, 10);
-    s.c = codes_new(4000, 70);
-    codes_copy(s.c, other, 2000);
+    s.c = codes_larger(other, 4000, 2000);
     codes_put_rows(s.c, s.rows, 71, 2000, 2500, some_threads);
     assert_equal_scans(&s, s.query, 10);
     codes_free(alone);
@@ -357,18 +451,20 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
     sample s = sample_make(2000, 8, UNIFORM);
     scan_hit hits[10];
     size_t found = 7;
-    for (long n = 1; n <= 4; n++) {
+    for (long n = 1; n <= 6; n++) {
         mem_fault_after(n, false);
         assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_NOMEM);
         assert_int_equal(found, 0);
     }
-    for (long n = 1; n <= 7; n++) {
+    for (long n = 1; n <= 20; n++) {
         mem_fault_after(n, false);
-        assert_null(codes_new(10, 100));
+        assert_null(codes_new(s.rows, 9, 2000, 10, 8));
+        mem_fault_after(n, false);
+        if (n < 18) assert_null(codes_larger(s.c, 10, 5));
     }
     mem_fault_after(0, false);
-    assert_null(codes_new(10, CODES_MOST_DIM + 1));
-    assert_null(codes_new(SIZE_MAX / 32, 100));
+    assert_null(codes_new(NULL, 0, 0, 10, CODES_MOST_DIM + 1));
+    assert_null(codes_new(NULL, 0, 0, SIZE_MAX / 32, 100));
     s.set.dim = 7;
     assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
     s.set.dim = 8;
@@ -381,6 +477,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_of_sums_equals_the_plain_one),
+        cmocka_unit_test(every_table_of_heads_equals_the_plain_one),
+        cmocka_unit_test(every_table_of_signs_equals_the_plain_one),
         cmocka_unit_test(every_table_of_bounds_equals_the_plain_one),
         cmocka_unit_test(the_answer_is_that_of_floats),
         cmocka_unit_test(filters_and_a_least_score_change_nothing),

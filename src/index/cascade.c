@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cascade.c - an exact scan that reads a bit a number and little else: see codes.h, and layers.h for what is read.
+ *
+ * A query q is split like a row: the shares w = basis q of the main directions and what is left, s = q - basis' w. Then
+ *
+ *     q.x = q.mean + w.h' + s.r + w.(basis r)
+ *
+ * whatever the basis is. w and the turned s are coded as whole numbers, w' and s', and by Cauchy and Schwarz, for any
+ * code r' of r,
+ *
+ *     |q.x - q.mean - w'.h' - s'.r'| <= |w - w'| |h'| + |w| |basis r| + |s| |r - r'| + |s - s'| |r'|.
+ *
+ * The lengths on the right are stored with each row, so this is an upper bound of the row's score. That the head and
+ * the rest are bounded apart is worth much: pictures differ mostly in few directions, and texts lie far from them in
+ * directions in which pictures hardly differ.
+ *
+ * While rows are gone through, the k-th best score so far is a lower bound of the k-th best of all (`bar`): a row whose
+ * upper bound is below it is ruled out: by its head alone, r' = 0; by a bit a number; by 4 bits; by 8. What is left is
+ * scored by the dot product of scan_top(), so the answer is that of scan_top(), bit for bit. Equal scores are never
+ * ruled out, hence ties go by id as there. Where signs rule out next to nothing they are passed over for a while.
+ *
+ * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
+ * LONGEST_ROW as longer rows are always scored. A bound is a dozen roundings of values that come to no more than 32
+ * |q|: the shares of mean, head and rest, each of which is at most |q| times a length of at most 8. 2^-15 |q| covers
+ * them. Queries are at least 2^-40 long here, and no longer than 2^40, so that numbers that are flushed to zero do not
+ * matter; others go to scan_top().
+ *
+ * Threads: blocks of rows are shared out; the bar is shared by an atomic, and one that is behind only costs work. */
+#include "base/mem.h"
+#include "index/best.h"
+#include "index/layers.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+enum {
+    WORD = 64,         /* rows that are looked at together: a word of the bitmap */
+    FEW = 16,          /* rows of a word that are read one by one */
+    LARGEST_PART = 8,  /* where more than an eighth of the rows is wanted, floats are as fast */
+    TRIED = 1 << 14,   /* rows by which signs are judged */
+    PASSED_OVER = 1024 /* words, until they are tried again */
+};
+
+/* ---- the query ---- */
+
+/* Numbers as whole ones: v = number / t. */
+typedef struct {
+    int8_t *v; /* 0 behind the last */
+    float t;
+    int32_t sum;      /* of all v */
+    double norm, off; /* of the numbers; of what v leaves out */
+} coded;
+
+typedef struct {
+    coded head, left;
+    float base; /* q.mean, and what floats may be off by */
+} coded_query;
+
+static double length(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+static void code_numbers(const double *x, size_t n, coded *out)
+{
+    double most = 0, square = 0;
+    for (size_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
+    out->t = (float)(most / 127);
+    out->norm = length(x, n) * (1 + 0x1p-20);
+    for (size_t i = 0; i < n && out->t > 0; i++) {
+        const double v = rint(x[i] / (double)out->t);
+        out->v[i] = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+        out->sum += out->v[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double off = x[i] - (double)out->t * (double)out->v[i];
+        square += off * off;
+    }
+    out->off = sqrt(square) * (1 + 0x1p-20) + 0x1p-100;
+}
+
+/* The parts of a query: [head] and [dim]. Returns the share of the mean. */
+static double split(const frame *f, const float *query, double *head, double *left)
+{
+    double mean = 0;
+    for (size_t i = 0; i < f->dim; i++) {
+        left[i] = (double)query[i];
+        mean += left[i] * (double)f->mean[i];
+    }
+    for (size_t j = 0; j < f->head; j++) {
+        const float *basis = f->basis + j * f->dim;
+        head[j] = 0;
+        for (size_t i = 0; i < f->dim; i++) head[j] += (double)query[i] * (double)basis[i];
+    }
+    for (size_t j = 0; j < f->head; j++) {
+        const float *basis = f->basis + j * f->dim;
+        for (size_t i = 0; i < f->dim; i++) left[i] -= head[j] * (double)basis[i];
+    }
+    frame_turn_doubles(f, left);
+    return mean;
+}
+
+static bool is_codable(const float *query, size_t dim)
+{
+    double square = 0;
+    for (size_t i = 0; i < dim; i++) square += (double)query[i] * (double)query[i];
+    return square >= 0x1p-80 && square <= 0x1p80; /* what is no number is not */
+}
+
+static void query_release(coded_query *q)
+{
+    mem_free(q->head.v);
+    mem_free(q->left.v);
+}
+
+/* False: out of memory. */
+static bool code_query(const float *query, const codes *c, coded_query *q)
+{
+    const size_t numbers = c->groups * GROUP_NUMBERS;
+    double head[HEAD_MOST], norm = 0;
+    double *left = mem_array(c->f.dim, sizeof *left);
+    *q = (coded_query){0};
+    q->head.v = mem_aligned(HEAD_MOST);
+    q->left.v = mem_aligned(numbers);
+    if (left && q->head.v && q->left.v) {
+        memset(q->head.v, 0, HEAD_MOST);
+        memset(q->left.v, 0, numbers);
+        for (size_t i = 0; i < c->f.dim; i++) norm += (double)query[i] * (double)query[i];
+        norm = sqrt(norm);
+        const double mean = split(&c->f, query, head, left);
+        const double slack = 0x1p-15 + rounding_of(c->f.dim) * (double)LONGEST_ROW;
+        q->base = (float)(mean + slack * norm);
+        code_numbers(head, c->f.head, &q->head);
+        code_numbers(left, c->f.dim, &q->left);
+    }
+    const bool done = left && q->head.v && q->left.v;
+    mem_free(left);
+    return done;
+}
+
+/* ---- the bounds of a layer ---- */
+
+static code_bounds of_head(const codes *c, const coded_query *q)
+{
+    const double largest = 63.5 * sqrt((double)c->f.head); /* of h', in its scale */
+    return (code_bounds){.scale = c->layers[LAYER_HEAD_SCALE],
+                         .reach = c->layers[LAYER_HEAD_ERROR],
+                         .error = c->layers[LAYER_LENGTH],
+                         .less = 127 * q->head.sum,
+                         .factor = q->head.t / 2,
+                         .of_scale = (float)(q->head.off * largest),
+                         .of_reach = (float)q->head.norm,
+                         .of_error = (float)q->left.norm};
+}
+
+static code_bounds of_signs(const codes *c, const coded_query *q)
+{
+    return (code_bounds){.scale = c->layers[LAYER_SIGN_SCALE],
+                         .reach = c->layers[LAYER_SIGN_SCALE],
+                         .error = c->layers[LAYER_SIGN_ERROR],
+                         .less = q->left.sum,
+                         .factor = q->left.t,
+                         .of_scale = (float)(q->left.off * sqrt((double)c->f.dim)),
+                         .of_error = (float)q->left.norm};
+}
+
+/* |r'| is at most |r| and its error. */
+static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error, int32_t offset, float factor)
+{
+    return (code_bounds){.scale = c->layers[LAYER_SCALE],
+                         .reach = c->layers[LAYER_LENGTH],
+                         .error = c->layers[error],
+                         .less = offset * q->left.sum,
+                         .factor = factor * q->left.t,
+                         .of_reach = (float)q->left.off,
+                         .of_error = (float)(q->left.norm + q->left.off)};
+}
+
+/* ---- the scan ---- */
+
+/* Of one worker. */
+typedef struct {
+    codes_work work;
+    size_t tried, kept; /* rows that came to the signs, and that they kept, lately */
+    size_t passing;     /* words in which signs are still passed over */
+} tally;
+
+typedef struct {
+    const scan_set *set;
+    const codes *c;
+    const float *query;
+    coded_query coded;
+    code_bounds head, signs, by_4, by_8;
+    const scan_kernels *kernels;
+    heap *heaps;    /* one a worker */
+    tally *tallies; /* one a worker */
+    _Atomic float bar;
+} codes_job;
+
+/* The rows of a word, as bits of a mask. */
+typedef struct {
+    const codes_job *job;
+    tally *t;
+    size_t first, n;
+    int32_t sums[WORD]; /* of products with the query, of the rows in the mask */
+    float known[WORD];  /* scores as far as heads tell */
+    float most[WORD];   /* upper bounds of scores */
+    float unused[WORD];
+} word_scan;
+
+typedef void (*sum_fn)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
+
+/* Sums over one layer for the rows in the mask: all of the word at once unless there are few. */
+static void sum_layer(const word_scan *w, size_t layer, sum_fn sum, size_t width, const int8_t *query, uint64_t mask,
+                      int32_t *sums)
+{
+    const size_t stride = codes_layer_bytes(layer, w->job->c->f.dim, w->job->c->f.head);
+    const uint8_t *rows = (const uint8_t *)w->job->c->layers[layer] + w->first * stride;
+    const size_t count = (size_t)__builtin_popcountll(mask);
+    if (count >= FEW) {
+        sum(rows, w->n, width, query, sums);
+        w->t->work.bytes += w->n * stride;
+        return;
+    }
+    w->t->work.bytes += count * stride;
+    memset(sums, 0, w->n * sizeof *sums);
+    for (uint64_t left = mask; left; left &= left - 1)
+        for (size_t at = 0, row = (size_t)__builtin_ctzll(left); at < stride; at += 64)
+            __builtin_prefetch(rows + row * stride + at);
+    for (; mask; mask &= mask - 1) {
+        const size_t row = (size_t)__builtin_ctzll(mask);
+        sum(rows + row * stride, 1, width, query, sums + row);
+    }
+}
+
+/* By heads alone. Fills in what is known. */
+static uint64_t by_heads(word_scan *w, uint64_t mask, float bar)
+{
+    const codes_job *job = w->job;
+    const codes *c = job->c;
+    for (size_t i = 0; i < w->n; i++) w->known[i] = job->coded.base;
+    if (!c->f.head) return mask;
+    sum_layer(w, LAYER_HEAD, c->kernels->heads, c->f.head, job->coded.head.v, mask, w->sums);
+    w->t->work.bytes += 6 * w->n;
+    return mask & c->kernels->bounds(&job->head, w->known, w->sums, w->first, w->n, bar, w->known, w->most);
+}
+
+static uint64_t by_signs(word_scan *w, uint64_t mask, float bar)
+{
+    const codes_job *job = w->job;
+    const codes *c = job->c;
+    tally *t = w->t;
+    const size_t came = (size_t)__builtin_popcountll(mask);
+    if (t->passing) {
+        t->passing--;
+        return mask;
+    }
+    sum_layer(w, LAYER_SIGNS, c->kernels->signs, c->words, job->coded.left.v, mask, w->sums);
+    mask &= c->kernels->bounds(&job->signs, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
+    t->work.in_signs += came;
+    t->work.bytes += 4 * w->n;
+    t->tried += came;
+    t->kept += (size_t)__builtin_popcountll(mask);
+    if (t->tried >= TRIED) {
+        if (t->kept > t->tried / 8 * 7) t->passing = PASSED_OVER;
+        t->tried = t->kept = 0;
+    }
+    return mask;
+}
+
+static uint64_t by_4_bits(word_scan *w, uint64_t mask, float bar)
+{
+    const codes *c = w->job->c;
+    sum_layer(w, LAYER_HIGH, c->kernels->sums, c->groups, w->job->coded.left.v, mask, w->sums);
+    w->t->work.in_4_bits += (size_t)__builtin_popcountll(mask);
+    w->t->work.bytes += 6 * w->n;
+    return mask & c->kernels->bounds(&w->job->by_4, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
+}
+
+static uint64_t by_8_bits(word_scan *w, uint64_t mask, float bar)
+{
+    const codes *c = w->job->c;
+    int32_t low[WORD];
+    sum_layer(w, LAYER_LOW, c->kernels->sums, c->groups, w->job->coded.left.v, mask, low);
+    w->t->work.in_8_bits += (size_t)__builtin_popcountll(mask);
+    w->t->work.bytes += 2 * w->n;
+    for (size_t i = 0; i < w->n; i++) w->sums[i] = 16 * w->sums[i] + low[i];
+    return mask & c->kernels->bounds(&w->job->by_8, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
+}
+
+static uint64_t narrow(word_scan *w, uint64_t mask, float bar)
+{
+    mask = by_heads(w, mask, bar);
+    if (mask) mask = by_signs(w, mask, bar);
+    if (mask) mask = by_4_bits(w, mask, bar);
+    return mask ? by_8_bits(w, mask, bar) : 0;
+}
+
+/* Scores what is left; the bar rises while it does. */
+static float by_floats(const word_scan *w, heap *h, uint64_t mask, float bar)
+{
+    const scan_set *set = w->job->set;
+    for (; mask; mask &= mask - 1) {
+        const size_t i = (size_t)__builtin_ctzll(mask), row = w->first + i;
+        if (w->most[i] < bar) continue;
+        const float score = w->job->kernels->dot(set->rows + row * set->stride, w->job->query, set->dim);
+        w->t->work.in_floats++;
+        w->t->work.bytes += set->dim * sizeof(float);
+        if (score >= set->min_score) heap_offer(h, (scan_hit){.id = set->ids[row], .score = score});
+        if (h->n == h->k && h->hits[0].score > bar) bar = h->hits[0].score;
+    }
+    return bar;
+}
+
+/* The higher of the two bars becomes both. */
+static float share_bar(codes_job *job, float bar)
+{
+    float there = atomic_load_explicit(&job->bar, memory_order_relaxed);
+    while (there < bar)
+        if (atomic_compare_exchange_weak_explicit(&job->bar, &there, bar, memory_order_relaxed, memory_order_relaxed))
+            return bar;
+    return there;
+}
+
+static void scan_block(void *user, size_t block, int worker)
+{
+    codes_job *job = user;
+    const size_t first = block * ROWS_AT_ONCE;
+    const size_t end = job->set->n - first < ROWS_AT_ONCE ? job->set->n : first + ROWS_AT_ONCE;
+    float bar = share_bar(job, -INFINITY);
+    word_scan w = {.job = job, .t = &job->tallies[worker]};
+    for (w.first = first; w.first < end; w.first += WORD) {
+        w.n = end - w.first < WORD ? end - w.first : WORD;
+        uint64_t mask = job->set->allow ? job->set->allow[w.first / WORD] : UINT64_MAX;
+        if (w.n < WORD) mask &= (UINT64_C(1) << w.n) - 1;
+        if (!mask) continue;
+        w.t->work.rows += (size_t)__builtin_popcountll(mask);
+        if (bar > -INFINITY)
+            mask = narrow(&w, mask, bar);
+        else
+            for (size_t i = 0; i < WORD; i++) w.most[i] = INFINITY; /* until there is a bar, every row is scored */
+        if (mask) bar = share_bar(job, by_floats(&w, &job->heaps[worker], mask, bar));
+    }
+}
+
+static void add_work(codes_work *to, const codes_work *from)
+{
+    to->rows += from->rows;
+    to->in_signs += from->in_signs;
+    to->in_4_bits += from->in_4_bits;
+    to->in_8_bits += from->in_8_bits;
+    to->in_floats += from->in_floats;
+    to->bytes += from->bytes;
+}
+
+static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hit *out, size_t *found, codes_work *work,
+                                simile_error *err)
+{
+    const size_t blocks = (job->set->n - 1) / ROWS_AT_ONCE + 1;
+    if (blocks == 1) threads = NULL;
+    const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
+    best kept;
+    job->tallies = mem_zero_array(workers, sizeof *job->tallies);
+    if (!job->tallies || !best_init(&kept, workers, k)) return err_nomem(err);
+    job->heaps = kept.heaps;
+    if (threads)
+        pool_run(threads, blocks, scan_block, job);
+    else
+        for (size_t block = 0; block < blocks; block++) scan_block(job, block, 0);
+    *found = best_merge(&kept, out);
+    best_release(&kept);
+    for (size_t w = 0; work && w < workers; w++) add_work(work, &job->tallies[w].work);
+    return SIMILE_OK;
+}
+
+simile_status codes_top(const scan_set *set, const codes *c, const float *query, size_t k, pool *threads, scan_hit *out,
+                        size_t *found, codes_work *work, simile_error *err)
+{
+    codes_job job = {.set = set, .c = c, .query = query, .kernels = scan_kernels_best()};
+    if (work) *work = (codes_work){0};
+    *found = 0;
+    if (k > set->n) k = set->n;
+    if (set->dim != c->f.dim || set->n > c->capacity || set->stride < set->dim)
+        return err_set(err, SIMILE_E_INTERNAL, "these are not the codes of these rows");
+    if (!k) return SIMILE_OK;
+    if (k > set->n / LARGEST_PART || !is_codable(query, set->dim))
+        return scan_top(set, query, k, threads, out, found, err);
+    simile_status status = SIMILE_OK;
+    if (!code_query(query, c, &job.coded)) status = err_nomem(err);
+    job.head = of_head(c, &job.coded);
+    job.signs = of_signs(c, &job.coded);
+    job.by_4 = of_numbers(c, &job.coded, LAYER_ERROR_4, 15, 8);
+    job.by_8 = of_numbers(c, &job.coded, LAYER_ERROR_8, 255, 0.5f);
+    atomic_init(&job.bar, set->min_score);
+    if (!status) status = scan_codes(&job, k, threads, out, found, work, err);
+    mem_free(job.tallies);
+    query_release(&job.coded);
+    return status;
+}

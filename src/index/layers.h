@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * layers.h - what codes.c writes and cascade.c reads. Private to index/.
+ *
+ * A row x is mean + basis' h + r; r is turned (frame_turn) before it is coded. With whole numbers u, and one factor a
+ * row in front of each layer:
+ *
+ *     head    h' = scale (u - 63.5), u in 0..127
+ *     signs   r1 = scale (2 bit - 1)
+ *     high    r4 = 16 scale (u / 16 - 7.5), the upper halves of u in 0..255
+ *     low     r8 = scale (u - 127.5), the lower halves
+ *
+ * All factors and errors are bfloat16; errors are rounded up. An error bounds the length of what its layer leaves out
+ * of the exact r, all roundings of coding included: |basis r| of the head, |r| where nothing is known of it but that,
+ * |r - r1|, |r - r4| and |r - r8|. */
+#ifndef SIMILE_INDEX_LAYERS_H
+#define SIMILE_INDEX_LAYERS_H
+
+#include "index/codes.h"
+#include "index/frame.h"
+#include "index/kernels.h"
+
+enum {
+    LAYER_HEAD,       /* [capacity, head] */
+    LAYER_SIGNS,      /* [capacity, words x 8] */
+    LAYER_HIGH,       /* [capacity, groups x CODE_GROUP] */
+    LAYER_LOW,        /* [capacity, groups x CODE_GROUP] */
+    LAYER_HEAD_SCALE, /* [capacity], as all that follow */
+    LAYER_HEAD_ERROR,
+    LAYER_LENGTH,
+    LAYER_SIGN_SCALE,
+    LAYER_SIGN_ERROR,
+    LAYER_SCALE,
+    LAYER_ERROR_4,
+    LAYER_ERROR_8
+};
+
+struct codes {
+    frame f;
+    void *layers[CODES_LAYERS];
+    bool borrowed;
+    size_t capacity, words, groups;
+    const code_kernels *kernels;
+};
+
+enum { GROUP_NUMBERS = 2 * CODE_GROUP };
+enum { ROWS_AT_ONCE = 1024 }; /* of a task */
+
+/* Longer rows, and what is no number, are not coded: they are always scored. */
+static const float LONGEST_ROW = 2;
+
+/* u of a float32: a sum of n products, in any order, is off by n u / (1 - n u) of the sum of their absolute values
+ * (Higham, "Accuracy and Stability of Numerical Algorithms", 3.1). */
+static inline double rounding_of(size_t n)
+{
+    const double u = 0x1p-24 * (double)(n + 2);
+    return u / (1 - u);
+}
+
+#endif
