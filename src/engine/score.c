@@ -32,7 +32,10 @@ void simile_softmax(const float *similarity, size_t n, float logit_scale, float 
 {
     const double scale = (double)logit_scale / 100;
     double largest = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++) largest = fmax(largest, scale * (double)similarity[i]);
+    for (size_t i = 0; i < n; i++) { /* not fmax(): GCC 12 for arm64 fails on a reduction of it */
+        const double scaled = scale * (double)similarity[i];
+        if (scaled > largest) largest = scaled;
+    }
     for (size_t i = 0; i < n; i++) sum += exp(scale * (double)similarity[i] - largest);
     for (size_t i = 0; i < n; i++) out[i] = (float)(exp(scale * (double)similarity[i] - largest) / sum);
 }
