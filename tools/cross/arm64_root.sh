@@ -4,7 +4,7 @@
 # arm64_root.sh - a folder with Debian's arm64 packages to link against and run from, and the cross file for Meson.
 # usage: tools/cross/arm64_root.sh DIR GROUP...
 #
-# Makes DIR/root, the packages of these groups of tools/packages.txt and all that they depend on, unpacked, and
+# Makes DIR/root, the libraries (-dev) of these groups of tools/packages.txt and all that they depend on, unpacked, and
 # DIR/aarch64.txt, for `meson setup --cross-file`; programs run under qemu-aarch64. The packages come from where this
 # machine's apt gets its own, but into a state that lies in DIR: this machine's dpkg does not learn of another
 # architecture, nothing is installed, and no right of root is needed. What is there already is not fetched again.
@@ -21,7 +21,7 @@ dir=$(CDPATH='' cd -- "$1" && pwd)
 shift
 root=$dir/root
 
-packages=$(for group in "$@"; do awk -v group="$group" '$1 == group { print $2 }' "$here/../packages.txt"; done)
+packages=$(for group in "$@"; do awk -v group="$group" '$1 == group && $2 ~ /-dev$/ { print $2 }' "$here/../packages.txt"; done)
 [ -n "$packages" ] || {
     echo "arm64_root: no packages in: $*" >&2
     exit 2
