@@ -60,44 +60,80 @@ INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
 
 /* ---- x ---- */
 
-INLINE vec scaled(const gemm_weights *w, const float *x, int64_t i, __mmask16 there)
+enum { RUN = 4 * LANES }; /* numbers that become one vector of 8-bit integers */
+
+/* inverse: NULL, or what columns are multiplied by. */
+INLINE vec column(const float *x, const float *inverse, int64_t i)
 {
-    const vec v = _mm512_maskz_loadu_ps(there, x + i);
-    return w->inverse ? _mm512_mul_ps(v, _mm512_maskz_loadu_ps(there, w->inverse + i)) : v;
+    const vec v = _mm512_loadu_ps(x + i);
+    return inverse ? _mm512_mul_ps(v, _mm512_loadu_ps(inverse + i)) : v;
 }
 
-static gemm_range range_of(const gemm_weights *w, const float *x)
+INLINE vec last_column(const float *x, const float *inverse, int64_t i, __mmask16 there)
 {
-    vec low[2] = {set(0), set(0)}, high[2] = {set(0), set(0)}, finite[2] = {set(0), set(0)};
-    for (int64_t i = 0; i < w->k; i += 2 * LANES)
-        for (int p = 0; p < 2; p++) {
-            const int64_t at = i + p * LANES;
-            if (at >= w->k) break;
-            const vec v = scaled(w, x, at, lanes(w->k - at));
-            low[p] = _mm512_min_ps(v, low[p]); /* the second where one is NaN */
-            high[p] = _mm512_max_ps(v, high[p]);
-            finite[p] = _mm512_fmadd_ps(v, set(0), finite[p]);
-        }
-    return gemm_range_of(_mm512_reduce_min_ps(_mm512_min_ps(low[0], low[1])),
-                         _mm512_reduce_max_ps(_mm512_max_ps(high[0], high[1])),
-                         _mm512_reduce_add_ps(_mm512_add_ps(finite[0], finite[1])));
+    const vec v = _mm512_maskz_loadu_ps(there, x + i);
+    return inverse ? _mm512_mul_ps(v, _mm512_maskz_loadu_ps(there, inverse + i)) : v;
+}
+
+typedef struct {
+    vec low, high, finite;
+} extent;
+
+INLINE void extend(extent *e, vec v)
+{
+    e->low = _mm512_min_ps(v, e->low); /* the second where one is NaN */
+    e->high = _mm512_max_ps(v, e->high);
+    e->finite = _mm512_fmadd_ps(v, set(0), e->finite);
+}
+
+INLINE gemm_range range_of(int64_t k, const float *x, const float *inverse)
+{
+    extent e[2] = {{set(0), set(0), set(0)}, {set(0), set(0), set(0)}};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= k; i += 2 * LANES) {
+        extend(&e[0], column(x, inverse, i));
+        extend(&e[1], column(x, inverse, i + LANES));
+    }
+    for (; i < k; i += LANES) extend(&e[0], last_column(x, inverse, i, lanes(k - i)));
+    return gemm_range_of(_mm512_reduce_min_ps(_mm512_min_ps(e[0].low, e[1].low)),
+                         _mm512_reduce_max_ps(_mm512_max_ps(e[0].high, e[1].high)),
+                         _mm512_reduce_add_ps(_mm512_add_ps(e[0].finite, e[1].finite)));
+}
+
+INLINE void round_row(int64_t k, const float *x, const float *inverse, const gemm_range *range, uint8_t *out,
+                      int64_t end)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i shift = _mm512_set1_epi32(range->zero), shift16 = _mm512_set1_epi16((short)range->zero);
+    const vec factor = set(range->inverse);
+    int64_t i = 0;
+    for (; i + RUN <= k; i += RUN) {
+        __m512i q[4];
+        for (int p = 0; p < 4; p++) q[p] = _mm512_cvtps_epi32(_mm512_mul_ps(column(x, inverse, i + p * LANES), factor));
+        const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), shift16);
+        const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), shift16);
+        _mm512_storeu_si512(out + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
+    }
+    for (; i < end; i += LANES) {
+        const __mmask16 there = lanes(k - i);
+        const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(last_column(x, inverse, i, there), factor));
+        const __m512i shifted = _mm512_maskz_add_epi32(there, q, shift);
+        _mm_storeu_si128((__m128i *)(void *)(out + i), _mm512_cvtusepi32_epi8(shifted));
+    }
 }
 
 static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                    int32_t *zero)
 {
+    const int64_t end = w->groups * GEMM_GROUP_BYTES;
     for (int64_t r = 0; r < rows; r++, x += w->k, out += stride) {
-        const gemm_range range = range_of(w, x);
+        const gemm_range range = w->inverse ? range_of(w->k, x, w->inverse) : range_of(w->k, x, NULL);
         scale[r] = range.scale;
         zero[r] = range.zero;
-        const vec inverse = set(range.inverse);
-        const __m512i shift = _mm512_set1_epi32(range.zero);
-        for (int64_t i = 0; i < stride; i += LANES) {
-            const __mmask16 there = lanes(w->k - i);
-            const vec v = i < w->k ? scaled(w, x, i, there) : set(0);
-            const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(v, inverse)), shift);
-            _mm_storeu_si128((__m128i *)(void *)(out + i), _mm512_cvtusepi32_epi8(_mm512_maskz_mov_epi32(there, q)));
-        }
+        if (w->inverse)
+            round_row(w->k, x, w->inverse, &range, out, end);
+        else
+            round_row(w->k, x, NULL, &range, out, end);
     }
 }
 
