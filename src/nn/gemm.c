@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gemm.c - own products: packing weights, and cutting a product into tiles (gemm.h).
+ * gemm.c - own products: cutting a product into tiles (gemm.h).
  *
  * Rows of x are taken in blocks that stay in the second cache, k in blocks whose part of a panel does; within them,
  * panel after panel, tile after tile. A block of rows is cut into tiles of even size: 50 rows are 13 + 13 + 12 + 12,
@@ -12,7 +12,6 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <sys/mman.h>
 
 enum {
     BLOCK_BYTES = 320 << 10, /* of rows of x */
@@ -21,193 +20,13 @@ enum {
     NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
     FAR_AWAY = 1 << 16,      /* numbers of y: a quarter of the second cache */
     ALIGNMENT = 64,
-    LARGE_PAGE = 2 << 20,
     SAME_SETS = 4096 /* rows that lie a multiple of this apart fight for places in the first cache */
 };
-
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
-
-/* ---- the image of packed weights ---- */
-
-struct gemm_matrix {
-    gemm_weights view;
-    uint8_t *owned;
-    size_t bytes;
-};
-
-static int64_t group_of(nn_precision precision)
-{
-    return precision == NN_COMPUTE_F32 ? 1 : precision == NN_COMPUTE_BF16 ? 2 : 4;
-}
-
-/* Where the sections of an image begin; false: too large. bias and column: whether there are such sections. */
-typedef struct {
-    size_t panels, bias, scale, sum, inverse, end;
-} image_layout;
-
-static bool section(size_t *end, size_t count, size_t size, size_t *at)
-{
-    size_t bytes;
-    *at = *end;
-    return mem_mul(count, size, &bytes) && mem_add(bytes, ALIGNMENT - 1, &bytes) &&
-           mem_add(*end, bytes & ~(size_t)(ALIGNMENT - 1), end);
-}
-
-static bool layout_of(const gemm_weights *w, bool bias, bool column, image_layout *out)
-{
-    const size_t columns = (size_t)divide_up(w->n, GEMM_PANEL) * GEMM_PANEL, groups = (size_t)w->groups;
-    const bool int8 = w->precision == NN_COMPUTE_INT8;
-    size_t panel;
-    *out = (image_layout){0};
-    return mem_mul(groups, GEMM_GROUP_BYTES, &panel) && section(&out->end, columns, panel, &out->panels) &&
-           section(&out->end, bias ? columns : 0, sizeof(float), &out->bias) &&
-           section(&out->end, int8 ? columns : 0, sizeof(float), &out->scale) &&
-           section(&out->end, int8 ? columns : 0, sizeof(int32_t), &out->sum) &&
-           section(&out->end, column ? groups * 4 : 0, sizeof(float), &out->inverse);
-}
-
-static void view_image(gemm_weights *w, const uint8_t *image, const image_layout *at)
-{
-    w->panels = image + at->panels;
-    w->bias = at->scale > at->bias ? (const float *)(const void *)(image + at->bias) : NULL;
-    w->scale = at->sum > at->scale ? (const float *)(const void *)(image + at->scale) : NULL;
-    w->sum = at->inverse > at->sum ? (const int32_t *)(const void *)(image + at->sum) : NULL;
-    w->inverse = at->end > at->inverse ? (const float *)(const void *)(image + at->inverse) : NULL;
-}
-
-/* ---- packing ---- */
-
-/* Where one panel goes. */
-typedef struct {
-    int64_t k, groups;
-    uint8_t *panel;
-    float *scale; /* int8 */
-    int32_t *sum;
-} packing;
-
-static void pack_f32(const packing *p, int column, const float *row)
-{
-    float *to = (float *)(void *)p->panel + column;
-    for (int64_t i = 0; i < p->k; i++) to[i * GEMM_PANEL] = row[i];
-}
-
-static void pack_bf16(const packing *p, int column, const float *row)
-{
-    uint16_t *to = (uint16_t *)(void *)p->panel + 2 * column;
-    for (int64_t i = 0; i < p->k; i++) to[i / 2 * 2 * GEMM_PANEL + i % 2] = gemm_bf16(row[i]);
-}
-
-/* The factor is NaN where a weight is not finite. */
-static void pack_int8(const packing *p, int column, const float *row)
-{
-    int8_t *to = (int8_t *)p->panel + 4 * column;
-    float most = 0, finite = 0;
-    int32_t sum = 0;
-    for (int64_t i = 0; i < p->k; i++) {
-        most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-        finite += row[i] * 0.0f;
-    }
-    const float inverse = finite == 0.0f && most >= FLT_MIN * 127.0f ? 127.0f / most : 0.0f;
-    for (int64_t i = 0; inverse > 0 && i < p->k; i++) {
-        const int8_t q = (int8_t)rintf(row[i] * inverse);
-        to[i / 4 * 4 * GEMM_PANEL + i % 4] = q;
-        sum += q;
-    }
-    p->scale[column] = finite == 0.0f ? (inverse > 0 ? most / 127.0f : 0.0f) : finite;
-    p->sum[column] = sum;
-}
-
-static void pack_row(nn_precision precision, const packing *p, int column, const float *row)
-{
-    if (precision == NN_COMPUTE_F32) pack_f32(p, column, row);
-    if (precision == NN_COMPUTE_BF16) pack_bf16(p, column, row);
-    if (precision == NN_COMPUTE_INT8) pack_int8(p, column, row);
-}
-
-/* Fills an image that is all zeros. */
-static void pack_image(const gemm_weights *w, uint8_t *image, const image_layout *at, product_fill_fn fill, void *user,
-                       const float *column_scale, float *rows)
-{
-    const int64_t k = w->k;
-    for (int64_t first = 0; first < w->n; first += GEMM_PANEL) {
-        const int count = (int)least(w->n - first, GEMM_PANEL);
-        const packing p = {k, w->groups, image + at->panels + (size_t)first * (size_t)w->groups * GEMM_GROUP_BYTES,
-                           (float *)(void *)(image + at->scale) + first, (int32_t *)(void *)(image + at->sum) + first};
-        fill(user, first, count, rows);
-        for (int c = 0; c < count; c++) {
-            for (int64_t i = 0; column_scale && i < k; i++) rows[c * k + i] *= column_scale[i];
-            pack_row(w->precision, &p, c, rows + c * k);
-        }
-    }
-}
-
-/* A product reads a whole image in order: with large pages it misses fewer addresses. A wish, which may be refused. */
-static void use_large_pages(uint8_t *image, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    const size_t page = 4096, ends = (size_t)(uintptr_t)image % page;
-    if (bytes >= LARGE_PAGE) (void)madvise(image - ends, bytes + ends, MADV_HUGEPAGE);
-#endif
-}
-
-simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
-                              const float *column_scale, gemm_matrix **out, simile_error *err)
-{
-    *out = NULL;
-    const nn_precision precision = shape->precision;
-    if (precision != NN_COMPUTE_INT8) column_scale = NULL;
-    gemm_matrix *m = mem_new(gemm_matrix);
-    float *rows = mem_array((size_t)shape->k * GEMM_PANEL, sizeof *rows);
-    if (!m || !rows) goto failed;
-    m->view = (gemm_weights){
-        .n = shape->n, .k = shape->k, .groups = divide_up(shape->k, group_of(precision)), .precision = precision};
-    image_layout at;
-    if (!layout_of(&m->view, bias != NULL, column_scale != NULL, &at)) goto failed;
-    m->owned = mem_aligned(at.end);
-    if (!m->owned) goto failed;
-    m->bytes = at.end;
-    use_large_pages(m->owned, at.end);
-    memset(m->owned, 0, at.end);
-    view_image(&m->view, m->owned, &at);
-    pack_image(&m->view, m->owned, &at, fill, user, column_scale, rows);
-    if (bias) memcpy(m->owned + at.bias, bias, (size_t)shape->n * sizeof *bias);
-    float *inverse = (float *)(void *)(m->owned + at.inverse);
-    for (int64_t i = 0; column_scale && i < shape->k; i++) inverse[i] = 1.0f / column_scale[i];
-    mem_free(rows);
-    *out = m;
-    return SIMILE_OK;
-failed:
-    gemm_matrix_free(m);
-    mem_free(rows);
-    return err_nomem(err);
-}
-
-void gemm_matrix_free(gemm_matrix *m)
-{
-    if (!m) return;
-    mem_free(m->owned);
-    mem_free(m);
-}
-
-const gemm_weights *gemm_matrix_view(const gemm_matrix *m)
-{
-    return &m->view;
-}
-
-size_t gemm_matrix_bytes(const gemm_matrix *m)
-{
-    return m->bytes;
-}
-
-/* ---- products ---- */
 
 typedef struct {
     nn_context *ctx;
@@ -234,19 +53,19 @@ static void narrow_part(void *user, int worker, int workers)
 
 static int blocks_of_k(const gemm_weights *w)
 {
-    return w->precision == NN_COMPUTE_INT8 ? 1 : (int)divide_up(w->groups, BLOCK_GROUPS);
+    return w->precision == NN_COMPUTE_INT8 ? 1 : (int)gemm_divide_up(w->groups, BLOCK_GROUPS);
 }
 
 static int64_t rows_of_block(const gemm_weights *w)
 {
-    const int64_t rows = BLOCK_BYTES / GEMM_GROUP_BYTES / divide_up(w->groups, blocks_of_k(w));
+    const int64_t rows = BLOCK_BYTES / GEMM_GROUP_BYTES / gemm_divide_up(w->groups, blocks_of_k(w));
     return rows > GEMM_TILE ? rows / GEMM_TILE * GEMM_TILE : GEMM_TILE;
 }
 
 /* From row to row, in groups, where rows are moved apart. */
 static int64_t apart_groups(int64_t groups)
 {
-    return divide_up(groups, ALIGNMENT / GEMM_GROUP_BYTES) * (ALIGNMENT / GEMM_GROUP_BYTES) +
+    return gemm_divide_up(groups, ALIGNMENT / GEMM_GROUP_BYTES) * (ALIGNMENT / GEMM_GROUP_BYTES) +
            ALIGNMENT / GEMM_GROUP_BYTES;
 }
 
@@ -266,11 +85,11 @@ static const uint8_t *panel_at(const gemm_weights *w, int64_t panel, int64_t gro
 static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t *next)
 {
     const gemm_weights *w = j->w;
-    const int64_t rows = b->end - b->first, tiles = divide_up(rows, GEMM_TILE), column = panel * GEMM_PANEL;
+    const int64_t rows = b->end - b->first, tiles = gemm_divide_up(rows, GEMM_TILE), column = panel * GEMM_PANEL;
     gemm_tile t = {.w = w,
                    .panel = panel_at(w, panel, b->group),
                    .next = next,
-                   .next_step = divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64,
+                   .next_step = gemm_divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64,
                    .x_stride = b->stride,
                    .groups = b->groups,
                    .y_stride = w->n,
@@ -310,7 +129,7 @@ static void place_block(const job *j, block *b, float *scratch)
 static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to, float *scratch)
 {
     const gemm_weights *w = j->w;
-    const int row_blocks = (int)divide_up(end - begin, rows_of_block(w)), k_blocks = blocks_of_k(w);
+    const int row_blocks = (int)gemm_divide_up(end - begin, rows_of_block(w)), k_blocks = blocks_of_k(w);
     for (int r = 0; r < row_blocks; r++)
         for (int i = 0; i < k_blocks; i++) {
             const int64_t group = nn_part_begin(w->groups, i, k_blocks), then = (i + 1) % k_blocks;
@@ -332,7 +151,7 @@ int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers)
     int64_t least_cost = INT64_MAX;
     for (int parts = workers; parts >= 1; parts--) {
         if (workers % parts) continue;
-        const int64_t cost = divide_up(panels, parts) * divide_up(rows, workers / parts);
+        const int64_t cost = gemm_divide_up(panels, parts) * gemm_divide_up(rows, workers / parts);
         if (cost >= least_cost) continue;
         least_cost = cost;
         best = parts;
@@ -343,7 +162,7 @@ int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers)
 static void product_part(void *user, int worker, int workers)
 {
     const job *j = user;
-    const int64_t panels = divide_up(j->w->n, GEMM_PANEL);
+    const int64_t panels = gemm_divide_up(j->w->n, GEMM_PANEL);
     const int across = gemm_parts_of_panels(j->rows, panels, workers), down = workers / across;
     const int column = worker % across, row = worker / across;
     run_part(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
@@ -354,9 +173,9 @@ static void product_part(void *user, int worker, int workers)
 /* Room for the rows as tiles read them. */
 static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
 {
-    int64_t stride = divide_up(j->w->groups * GEMM_GROUP_BYTES, ALIGNMENT) * ALIGNMENT;
+    int64_t stride = gemm_divide_up(j->w->groups * GEMM_GROUP_BYTES, ALIGNMENT) * ALIGNMENT;
     if (stride % (SAME_SETS / 4) == 0) stride += ALIGNMENT;
-    size_t data, ends = (size_t)divide_up(j->rows, 16) * 16 * sizeof(float), size;
+    size_t data, ends = (size_t)gemm_divide_up(j->rows, 16) * 16 * sizeof(float), size;
     if (!mem_mul((size_t)j->rows, (size_t)stride, &data) || !mem_add(data, 2 * ends, &size)) return err_nomem(err);
     RETURN_IF_ERROR(nn_narrowed_reserve(ctx, size, err));
     uint8_t *base = ctx->narrowed;
@@ -367,15 +186,15 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
 simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows, const float *x,
                        float *y, nn_act act, bool accumulate, simile_error *err)
 {
-    const gemm_weights *w = &m->view;
+    const gemm_weights *w = gemm_matrix_view(m);
     job j = {
         .ctx = ctx, .kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
-    const int64_t speed = group_of(w->precision);
+    const int64_t speed = gemm_group(w->precision);
     assert(rows > 0);
     if (w->precision == NN_COMPUTE_F32) {
         j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * GEMM_GROUP_BYTES};
         j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
-        const int64_t groups = divide_up(w->groups, blocks_of_k(w));
+        const int64_t groups = gemm_divide_up(w->groups, blocks_of_k(w));
         if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
     } else {
         RETURN_IF_ERROR(place_rows(ctx, &j, err));

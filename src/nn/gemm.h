@@ -60,8 +60,8 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    /* `rows` rows of x into the form that tiles read; NULL for float32. scale and zero: int8 only. What follows the
-     * last number up to `stride` is 0. */
+    /* `rows` rows of x into the form that tiles read; NULL for float32. scale and zero: int8 only. What fills
+     * up the last group is 0; up to 30 bytes after it may be written. Of w it needs k and inverse. */
     void (*narrow)(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                    int32_t *zero);
     void (*tile)(const gemm_tile *t);
@@ -77,6 +77,17 @@ const gemm_kernels *gemm_avx512_int8(void);
 const gemm_kernels *gemm_pick(nn_precision precision);
 /* "plain", ...; NULL when this processor or this build does not have it. */
 const gemm_kernels *gemm_find(const char *name, nn_precision precision);
+
+/* Numbers in a group. */
+static inline int64_t gemm_group(nn_precision precision)
+{
+    return precision == NN_COMPUTE_F32 ? 1 : precision == NN_COMPUTE_BF16 ? 2 : 4;
+}
+
+static inline int64_t gemm_divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
 
 /* To the nearest bfloat16 and to even between two; subnormal numbers to 0, as the instructions do it. */
 static inline uint16_t gemm_bf16(float x)
@@ -109,7 +120,12 @@ typedef struct gemm_matrix gemm_matrix;
 simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
                               const float *column_scale, gemm_matrix **out, simile_error *err);
 void gemm_matrix_free(gemm_matrix *m);
-size_t gemm_matrix_bytes(const gemm_matrix *m);
+size_t gemm_matrix_bytes(const gemm_matrix *m); /* of the image */
+const void *gemm_matrix_image(const gemm_matrix *m);
+/* Of an image that was saved: checked, not copied; it is at a multiple of 64 bytes and outlives the matrix. */
+simile_status gemm_matrix_adopt(const void *image, size_t bytes, gemm_matrix **out, simile_error *err);
+/* Of the layout: another one has another id. */
+uint64_t gemm_packing_id(nn_precision precision);
 const gemm_weights *gemm_matrix_view(const gemm_matrix *m);
 
 /* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least: into how many

@@ -27,13 +27,13 @@ static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t 
                    int32_t *zero)
 {
     (void)scale, (void)zero;
-    const int64_t k = w->k, end = 2 * w->groups;
+    const int64_t k = w->k;
     for (int64_t r = 0; r < rows; r++, x += k, out += stride) {
         int64_t i = 0;
         for (; i + 2 * LANES <= k; i += 2 * LANES)
             _mm512_storeu_si512(out + 2 * i,
                                 (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + LANES), _mm512_loadu_ps(x + i)));
-        for (; i < end; i += LANES)
+        for (; i < k; i += LANES) /* and what fills up the last group */
             _mm256_storeu_si256((__m256i *)(void *)(out + 2 * i),
                                 (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes(k - i), x + i)));
     }

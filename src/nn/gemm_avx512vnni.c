@@ -100,8 +100,7 @@ INLINE gemm_range range_of(int64_t k, const float *x, const float *inverse)
                          _mm512_reduce_add_ps(_mm512_add_ps(e[0].finite, e[1].finite)));
 }
 
-INLINE void round_row(int64_t k, const float *x, const float *inverse, const gemm_range *range, uint8_t *out,
-                      int64_t end)
+INLINE void round_row(int64_t k, const float *x, const float *inverse, const gemm_range *range, uint8_t *out)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i shift = _mm512_set1_epi32(range->zero), shift16 = _mm512_set1_epi16((short)range->zero);
@@ -114,7 +113,7 @@ INLINE void round_row(int64_t k, const float *x, const float *inverse, const gem
         const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), shift16);
         _mm512_storeu_si512(out + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
     }
-    for (; i < end; i += LANES) {
+    for (; i < k; i += LANES) { /* and what fills up the last group */
         const __mmask16 there = lanes(k - i);
         const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(last_column(x, inverse, i, there), factor));
         const __m512i shifted = _mm512_maskz_add_epi32(there, q, shift);
@@ -125,15 +124,14 @@ INLINE void round_row(int64_t k, const float *x, const float *inverse, const gem
 static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                    int32_t *zero)
 {
-    const int64_t end = w->groups * GEMM_GROUP_BYTES;
     for (int64_t r = 0; r < rows; r++, x += w->k, out += stride) {
         const gemm_range range = w->inverse ? range_of(w->k, x, w->inverse) : range_of(w->k, x, NULL);
         scale[r] = range.scale;
         zero[r] = range.zero;
         if (w->inverse)
-            round_row(w->k, x, w->inverse, &range, out, end);
+            round_row(w->k, x, w->inverse, &range, out);
         else
-            round_row(w->k, x, NULL, &range, out, end);
+            round_row(w->k, x, NULL, &range, out);
     }
 }
 

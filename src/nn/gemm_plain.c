@@ -14,7 +14,7 @@ static void narrow_bf16(const gemm_weights *w, int64_t rows, const float *x, uin
     for (int64_t r = 0; r < rows; r++, x += w->k, out += stride) {
         uint16_t *to = (uint16_t *)(void *)out;
         for (int64_t i = 0; i < w->k; i++) to[i] = gemm_bf16(x[i]);
-        memset(to + w->k, 0, (size_t)(w->groups * 4 - w->k * 2));
+        if (w->k % 2) to[w->k] = 0;
     }
 }
 
@@ -43,7 +43,7 @@ static void narrow_int8(const gemm_weights *w, int64_t rows, const float *x, uin
 {
     for (int64_t r = 0; r < rows; r++, out += stride) {
         quantize_row(w, x + r * w->k, out, &scale[r], &zero[r]);
-        memset(out + w->k, 0, (size_t)(w->groups * 4 - w->k));
+        memset(out + w->k, 0, (size_t)(gemm_divide_up(w->k, 4) * 4 - w->k));
     }
 }
 

@@ -194,6 +194,12 @@ simile_status nn_matrix_new_own(const nn_matrix_spec *spec, nn_matrix **out, sim
     return pack(spec, &typical, true, out, err);
 }
 
+/* Without kernels for this processor the library is faster, where it knows the precision. */
+static bool by_library(nn_precision precision)
+{
+    return precision == NN_COMPUTE_F32 && gemm_pick(NN_COMPUTE_F32) == gemm_plain(NN_COMPUTE_F32);
+}
+
 simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window, nn_matrix **out, simile_error *err)
 {
     *out = NULL;
@@ -202,8 +208,38 @@ simile_status nn_matrix_pack(const nn_matrix_spec *spec, const nn_window *window
 
 simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
 {
-    const bool library = spec->precision == NN_COMPUTE_F32 && gemm_pick(NN_COMPUTE_F32) == gemm_plain(NN_COMPUTE_F32);
-    return library ? nn_matrix_new_library(spec, out, err) : nn_matrix_new_own(spec, out, err);
+    return by_library(spec->precision) ? nn_matrix_new_library(spec, out, err) : nn_matrix_new_own(spec, out, err);
+}
+
+uint64_t nn_packing_id(nn_precision precision)
+{
+    return by_library(precision) ? 0 : gemm_packing_id(precision);
+}
+
+size_t nn_matrix_image_bytes(const nn_matrix *m)
+{
+    return m->own ? gemm_matrix_bytes(m->own) : 0;
+}
+
+void nn_matrix_image_write(const nn_matrix *m, void *out)
+{
+    if (m->own) memcpy(out, gemm_matrix_image(m->own), gemm_matrix_bytes(m->own));
+}
+
+simile_status nn_matrix_adopt(const void *image, size_t bytes, nn_matrix **out, simile_error *err)
+{
+    *out = NULL;
+    nn_matrix *m = mem_new(nn_matrix);
+    if (!m) return err_nomem(err);
+    const simile_status status = gemm_matrix_adopt(image, bytes, &m->own, err);
+    if (status) {
+        nn_matrix_free(m);
+        return status;
+    }
+    const gemm_weights *w = gemm_matrix_view(m->own);
+    m->shape = (product_shape){.n = w->n, .k = w->k, .bias = w->bias != NULL, .precision = w->precision};
+    *out = m;
+    return SIMILE_OK;
 }
 
 void nn_matrix_free(nn_matrix *m)

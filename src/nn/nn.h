@@ -97,6 +97,15 @@ int64_t nn_matrix_rows(const nn_matrix *m); /* n */
 int64_t nn_matrix_cols(const nn_matrix *m); /* k */
 size_t nn_matrix_bytes(const nn_matrix *m); /* of packed weights */
 
+/* Packed weights can be saved as an image, bias included, and used again where it lies. nn_packing_id() names the
+ * layout that nn_matrix_new() would choose on this processor; 0, and an image of 0 bytes, where it cannot be saved. An
+ * image is at a multiple of 64 bytes and outlives the matrix that adopted it. It may be a foreign file: sizes are
+ * checked, and whatever the numbers are, nothing but the results depends on them. */
+uint64_t nn_packing_id(nn_precision precision);
+size_t nn_matrix_image_bytes(const nn_matrix *m);
+void nn_matrix_image_write(const nn_matrix *m, void *out);
+simile_status nn_matrix_adopt(const void *image, size_t bytes, nn_matrix **out, simile_error *err);
+
 /* y = act(x W^T + b)        x: [rows, k], y: [rows, n]; with `accumulate`, y = act(y + x W^T + b). */
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
                         bool accumulate, simile_error *err);

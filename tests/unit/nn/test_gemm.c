@@ -395,6 +395,141 @@ static void sums_do_not_overflow(void **state)
     dense_free(&d);
 }
 
+/* ---- images ---- */
+
+/* A copy at a multiple of 64 bytes. */
+static uint8_t *image_of(const nn_matrix *m, size_t *bytes)
+{
+    *bytes = nn_matrix_image_bytes(m);
+    uint8_t *image = mem_aligned(*bytes);
+    assert_non_null(image);
+    nn_matrix_image_write(m, image);
+    return image;
+}
+
+static void saved(nn_precision precision, bool bias, bool columns)
+{
+    enum { ROWS = 3 };
+    dense d = dense_new(70, 45, bias, columns);
+    nn_matrix *m = pack(&d, precision), *again;
+    nn_context *ctx = context(1);
+    float *x = numbers(ROWS * d.k, 8), *want = floats(ROWS * d.n), *got = floats(ROWS * d.n);
+    size_t bytes;
+    uint8_t *image = image_of(m, &bytes);
+    simile_error err;
+    run(ctx, m, ROWS, x, want, NN_ACT_RELU, false);
+    nn_matrix_free(m);
+    if (nn_matrix_adopt(image, bytes, &again, &err)) fail_msg("%s", err.message);
+    assert_int_equal(nn_matrix_rows(again), d.n);
+    assert_int_equal(nn_matrix_cols(again), d.k);
+    assert_int_equal(nn_matrix_image_bytes(again), bytes);
+    run(ctx, again, ROWS, x, got, NN_ACT_RELU, false);
+    assert_memory_equal(want, got, (size_t)(ROWS * d.n) * sizeof *got);
+    nn_matrix_free(again);
+    nn_context_free(ctx);
+    mem_free(image);
+    mem_free(x);
+    mem_free(want);
+    mem_free(got);
+    dense_free(&d);
+}
+
+static void images_are_the_matrix(void **state)
+{
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (int i = 0; i < 4; i++) saved((nn_precision)p, i % 2, i / 2);
+}
+
+/* Each bit of the header, each length, another place: refused, or another name for the same layout. */
+static void foreign_images_are_refused(void **state)
+{
+    dense d = dense_new(33, 10, true, true);
+    nn_matrix *m = pack(&d, NN_COMPUTE_INT8), *out;
+    size_t bytes;
+    uint8_t *image = image_of(m, &bytes), *apart = mem_aligned(bytes + 64);
+    simile_error err;
+    for (size_t size = 0; size < bytes; size++)
+        assert_int_equal(nn_matrix_adopt(image, size, &out, &err), SIMILE_E_FORMAT);
+    for (size_t bit = 0; bit < 48 * 8; bit++) {
+        image[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        if (nn_matrix_adopt(image, bytes, &out, &err) == SIMILE_OK) {
+            assert_true(nn_matrix_image_bytes(out) == bytes);
+            nn_matrix_free(out); /* n and k to the same number of panels and groups */
+        }
+        image[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    memcpy(apart + 4, image, bytes);
+    assert_int_equal(nn_matrix_adopt(apart + 4, bytes, &out, &err), SIMILE_E_FORMAT);
+    assert_null(out);
+    assert_int_equal(nn_matrix_adopt(image, bytes, &out, &err), SIMILE_OK);
+    nn_matrix_free(out);
+    nn_matrix_free(m);
+    mem_free(image);
+    mem_free(apart);
+    dense_free(&d);
+}
+
+static void layouts_have_names(void **state)
+{
+    assert_true(nn_packing_id(NN_COMPUTE_BF16) != 0);
+    assert_true(nn_packing_id(NN_COMPUTE_BF16) != nn_packing_id(NN_COMPUTE_INT8));
+    dense d = dense_new(5, 6, false, false);
+    const nn_tensor w = {.data = d.w, .dtype = NN_F32, .rank = 2, .dim = {d.n, d.k}};
+    nn_matrix *m;
+    simile_error err;
+    assert_int_equal(nn_matrix_new(&(nn_matrix_spec){.weights = &w, .n_parts = 1}, &m, &err), SIMILE_OK);
+    assert_true((nn_packing_id(NN_COMPUTE_F32) == 0) == (nn_matrix_image_bytes(m) == 0));
+    nn_matrix_free(m);
+    dense_free(&d);
+}
+
+static simile_status whole_life(const dense *d, nn_precision precision, const float *x, float *y)
+{
+    simile_error err;
+    const nn_tensor w = {.data = d->w, .dtype = NN_F32, .rank = 2, .dim = {d->n, d->k}};
+    const nn_tensor b = {.data = d->b, .dtype = NN_F32, .rank = 1, .dim = {d->n}};
+    const nn_matrix_spec spec = {
+        .weights = &w, .biases = &b, .n_parts = 1, .precision = precision, .column_scale = d->columns};
+    nn_matrix *m = NULL, *again = NULL;
+    nn_context *ctx = NULL;
+    simile_status status = nn_context_new(2, &ctx, &err);
+    if (!status) status = nn_matrix_new_own(&spec, &m, &err);
+    const size_t bytes = status ? 0 : nn_matrix_image_bytes(m);
+    uint8_t *image = status ? NULL : mem_aligned(bytes);
+    if (!status && !image) status = err_nomem(&err);
+    if (!status) nn_matrix_image_write(m, image);
+    if (!status) status = nn_matrix_adopt(image, bytes, &again, &err);
+    if (!status) status = nn_linear(ctx, again, 3, x, y, NN_ACT_NONE, false, &err);
+    nn_matrix_free(m);
+    nn_matrix_free(again);
+    nn_context_free(ctx);
+    mem_free(image);
+    return status;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    dense d = dense_new(40, 2048, true, true); /* rows that float32 moves apart */
+    float *x = numbers(3 * d.k, 1), *y = floats(3 * d.n);
+    for (int p = 0; p < NN_PRECISIONS; p++) {
+        int failures = 0;
+        for (long n = 1;; n++) {
+            mem_fault_after(n, false);
+            const simile_status status = whole_life(&d, (nn_precision)p, x, y);
+            const bool hit = mem_fault_hit();
+            mem_fault_after(0, false);
+            assert_int_equal(status, hit ? SIMILE_E_NOMEM : SIMILE_OK);
+            if (!hit) break;
+            failures++;
+        }
+        assert_true(failures > 7);
+        check(&d, (nn_precision)p, 3, x, NULL, y, NN_ACT_NONE);
+    }
+    mem_free(x);
+    mem_free(y);
+    dense_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +541,10 @@ int main(void)
         cmocka_unit_test(scaled_columns_keep_precision),
         cmocka_unit_test(matrices_too_wide_are_refused),
         cmocka_unit_test(sums_do_not_overflow),
+        cmocka_unit_test(images_are_the_matrix),
+        cmocka_unit_test(foreign_images_are_refused),
+        cmocka_unit_test(layouts_have_names),
+        cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
