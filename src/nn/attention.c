@@ -11,6 +11,7 @@ enum { ATTENTION_ALONE = 1 << 19 /* multiply-adds: about 10 microseconds */ };
 typedef struct {
     nn_context *ctx;
     const nn_attention_args *args;
+    void (*attention)(const nn_attention_head *a, float *scratch);
     int64_t cost; /* of all sequences, per head */
 } attention_job;
 
@@ -59,7 +60,7 @@ static void attend(const attention_job *j, int32_t sequence, int32_t head, float
         .causal = a->causal,
     };
     announce(a, sequence, head, &task);
-    j->ctx->kernels->attention(&task, scratch);
+    j->attention(&task, scratch);
 }
 
 /* A worker takes each (sequence, head) whose first unit of cost lies in its share: contiguous, and even where the
@@ -93,8 +94,10 @@ simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_e
         if (a->starts[s + 1] - a->starts[s] > longest) longest = a->starts[s + 1] - a->starts[s];
     }
     if (longest == 0) return SIMILE_OK;
-    RETURN_IF_ERROR(nn_scratch_reserve(ctx, ctx->kernels->attention_scratch(longest, a->head_dim), err));
-    attention_job job = {ctx, a, total_cost(a)};
+    const nn_attention_kernels *narrow = a->precision != NN_COMPUTE_F32 ? ctx->attention_bf16 : NULL;
+    const size_t floats = (narrow ? narrow->scratch : ctx->kernels->attention_scratch)(longest, a->head_dim);
+    RETURN_IF_ERROR(nn_scratch_reserve(ctx, floats, err));
+    attention_job job = {ctx, a, narrow ? narrow->attention : ctx->kernels->attention, total_cost(a)};
     const bool alone = job.cost * a->heads * a->head_dim <= ATTENTION_ALONE;
     nn_team_run(ctx, alone, attention_part, &job);
     return SIMILE_OK;

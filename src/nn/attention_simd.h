@@ -9,6 +9,8 @@
  * vectors of keys the scores of a block of queries become weights without leaving the registers either. Longer
  * sequences are taken in panels of PANEL keys that stay in the first cache for several blocks of queries. The softmax
  * is over whole rows; its weights are left unnormalised and the sum divides the result.
+ * Products are of float32, or of pairs of bfloat16 that lie in one lane (GROUP = 2): pairs along head_dim in scores,
+ * pairs of keys in the weighted sum. Scores, softmax and sums are float32 in either.
  * Every number of C is one chain of fused multiply-adds in the order of `depth`, whatever the tile's size, and sums of
  * weights are added vector by vector from the first on: this is why a query's result does not depend on its neighbours.
  *
@@ -30,46 +32,54 @@ static int64_t whole_vectors(int64_t columns)
     return (columns + LANES - 1) / LANES;
 }
 
+/* Lanes that n numbers of a row take. */
+static int64_t groups(int64_t n)
+{
+    return (n + GROUP - 1) / GROUP;
+}
+
 /* ---- packing ---- */
 
-/* LANES keys from k on, `left` of them real, the others 0: columns of `to`, whose rows are `width` floats long. */
+/* LANES keys from k on, `left` of them real, the others 0: columns of `to`, whose rows are `width` lanes long. */
 static void pack_some_keys(const nn_attention_head *a, const float *k, int64_t left, float *to, int64_t width)
 {
-    for (int64_t d = 0; d < a->head_dim; d += LANES) {
-        const int dims = a->head_dim - d < LANES ? (int)(a->head_dim - d) : LANES;
+    for (int64_t d = 0; d < a->head_dim; d += GROUP * LANES) {
+        const int64_t dims = a->head_dim - d;
+        const int lanes = dims < GROUP * LANES ? (int)groups(dims) : LANES;
         vec r[LANES];
-        if (left >= LANES && dims == LANES)
+        if (left >= LANES && lanes == LANES)
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; i++) r[i] = v_load(k + i * a->stride + d);
+            for (int i = 0; i < LANES; i++) r[i] = v_load_groups(k + i * a->stride + d, dims);
         else
-            for (int i = 0; i < LANES; i++) r[i] = i < left ? v_load_first(k + i * a->stride + d, dims) : v_set(0);
+            for (int i = 0; i < LANES; i++) r[i] = i < left ? v_load_groups(k + i * a->stride + d, dims) : v_set(0);
         v_transpose(r);
-        if (dims == LANES)
+        if (lanes == LANES)
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; i++) v_store(to + (d + i) * width, r[i]);
+            for (int i = 0; i < LANES; i++) v_store(to + (d / GROUP + i) * width, r[i]);
         else
-            for (int i = 0; i < dims; i++) v_store(to + (d + i) * width, r[i]);
+            for (int i = 0; i < lanes; i++) v_store(to + (d / GROUP + i) * width, r[i]);
     }
 }
 
-/* packed: [head_dim, width] for up to WHOLE_VECS vectors of keys, else [panels, head_dim, PANEL]; columns beyond the
- * last key, up to a whole vector, are 0. */
+/* packed: [groups(head_dim), width] for up to WHOLE_VECS vectors of keys, else [panels, groups(head_dim), PANEL];
+ * columns beyond the last key, up to a whole vector, are 0. */
 static void pack_keys(const nn_attention_head *a, int64_t width, float *packed)
 {
     for (int64_t j = 0; j < a->tokens; j += LANES)
-        pack_some_keys(a, a->k + j * a->stride, a->tokens - j, packed + j / width * width * a->head_dim + j % width,
-                       width);
+        pack_some_keys(a, a->k + j * a->stride, a->tokens - j,
+                       packed + j / width * width * groups(a->head_dim) + j % width, width);
 }
 
-/* packed: [panels(head_dim), tokens, PANEL] */
+/* packed: [panels(head_dim), groups(tokens), PANEL] */
 static void pack_values(const nn_attention_head *a, float *packed)
 {
-    for (int64_t j = 0; j < a->tokens; j++) {
-        const float *v = a->v + j * a->stride;
+    for (int64_t j = 0; j < a->tokens; j += GROUP) {
+        const float *v = a->v + j * a->stride, *next = j + 1 < a->tokens ? v + a->stride : NULL;
         for (int64_t d = 0; d < a->head_dim; d += LANES) {
             const int left = a->head_dim - d < LANES ? (int)(a->head_dim - d) : LANES;
-            float *to = packed + (d / PANEL * a->tokens + j) * PANEL + d % PANEL;
-            v_store(to, left == LANES ? v_load(v + d) : v_load_first(v + d, left));
+            float *to = packed + (d / PANEL * groups(a->tokens) + j / GROUP) * PANEL + d % PANEL;
+            const vec one = v_load_first(v + d, left);
+            v_store(to, GROUP == 1 ? one : v_pair(one, next ? v_load_first(next + d, left) : v_set(0)));
         }
     }
 }
@@ -120,7 +130,7 @@ INLINE void multiply(const int rows, const int vecs, int64_t depth, const matrix
         for (int r = 0; r < rows; r++) {
             const vec one = v_set(x[r * x_stride + d]);
 #pragma GCC unroll 16
-            for (int v = 0; v < vecs; v++) acc[r][v] = v_fma(one, row[v], acc[r][v]);
+            for (int v = 0; v < vecs; v++) acc[r][v] = v_dot(one, row[v], acc[r][v]);
         }
     }
 }
@@ -168,6 +178,18 @@ static void product(int rows, int vecs, int64_t depth, const matrix *a, const ma
     }
 }
 
+/* Rows of queries as products want them; memory: for as many rows of groups(head_dim) lanes. */
+static matrix narrowed(const nn_attention_head *a, int64_t first, int rows, float *memory)
+{
+    const float *q = a->q + first * a->stride;
+    const int64_t stride = whole_vectors(groups(a->head_dim)) * LANES;
+    if (GROUP == 1) return (matrix){q, a->stride};
+    for (int r = 0; r < rows; r++)
+        for (int64_t d = 0; d < a->head_dim; d += GROUP * LANES)
+            v_store(memory + r * stride + d / GROUP, v_load_groups(q + r * a->stride + d, a->head_dim - d));
+    return (matrix){memory, stride};
+}
+
 static int vectors(int64_t columns)
 {
     return columns >= PANEL ? TILE_VECS : (int)whole_vectors(columns);
@@ -182,15 +204,15 @@ static int lanes_in(int64_t visible, int v)
 }
 
 /* One block of queries: the first sees `visible` keys, each after it `more` more. Their weights, 2^(c (score - max)),
- * go to `weight`, in rows of vecs x LANES, the inverse of their sums to `factor`. Only the last two vectors can hold
- * keys that a query does not see, as rows <= LANES. */
+ * go to `weight`, in rows of groups(vecs) x LANES, the inverse of their sums to `factor`. Only the last two vectors can
+ * hold keys that a query does not see, as rows <= LANES. */
 INLINE void whole_block(const int rows, const int vecs, const nn_attention_head *a, const matrix *q, const matrix *keys,
                         int64_t visible, int more, float *weight, float *factor)
 {
     const vec lowest = v_set(-__builtin_inff()), scale = v_set(a->scale * 0x1.715476p+0f /* log2(e) */);
     vec acc[MOST_ROWS][WHOLE_VECS];
     clear(rows, vecs, acc);
-    multiply(rows, vecs, a->head_dim, q, keys, acc);
+    multiply(rows, vecs, groups(a->head_dim), q, keys, acc);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++, visible += more) {
         vec max = lowest, sum = v_set(0);
@@ -203,7 +225,13 @@ INLINE void whole_block(const int rows, const int vecs, const nn_attention_head 
             vec p = exp2_vec(v_bound(v_fma(acc[r][v], scale, shift)));
             if (v + 2 >= vecs) p = v_first(p, lanes_in(visible, v), v_set(0));
             sum = v_add(sum, p);
-            v_store(weight + (r * vecs + v) * LANES, p);
+            acc[r][v] = p;
+        }
+#pragma GCC unroll 16
+        for (int v = 0; v < vecs; v += GROUP) {
+            const vec p = acc[r][v];
+            v_store(weight, GROUP == 1 ? p : v_narrow(p, v + 1 < vecs ? acc[r][v + 1 < vecs ? v + 1 : v] : v_set(0)));
+            weight += LANES;
         }
         factor[r] = 1.0f / v_sum(sum);
     }
@@ -246,9 +274,9 @@ static void weighted_sum(const nn_attention_head *a, int rows, int64_t keys, con
     for (int64_t d = 0; d < a->head_dim; d += PANEL) {
         const int64_t left = a->head_dim - d;
         const int last = left >= PANEL || left % LANES == 0 ? LANES : (int)(left % LANES);
-        const matrix values = {packed_values + d * a->tokens, PANEL};
+        const matrix values = {packed_values + d * groups(a->tokens), PANEL};
         const target to = {out + d, a->out_stride, factor, last};
-        product(rows, vectors(left), keys, weights, &values, &to);
+        product(rows, vectors(left), groups(keys), weights, &values, &to);
     }
 }
 
@@ -259,23 +287,28 @@ static int next_block(int64_t left, int64_t most)
     return (int)((left + blocks - 1) / blocks);
 }
 
-static void attend_whole(const nn_attention_head *a, float *packed_keys, float *packed_values, float *weight)
+/* Parts of the scratch memory: see attention_scratch(). */
+typedef struct {
+    float *keys, *values, *queries, *weights;
+} room;
+
+static void attend_whole(const nn_attention_head *a, const room *m)
 {
     static const int8_t most_rows[WHOLE_VECS + 1] = WHOLE_ROWS;
     const int all = (int)whole_vectors(a->tokens);
-    const matrix keys = {packed_keys, all * LANES};
-    pack_keys(a, keys.stride, packed_keys);
+    const matrix keys = {m->keys, all * LANES};
+    pack_keys(a, keys.stride, m->keys);
     for (int64_t first = 0; first < a->tokens;) {
         float factor[MOST_ROWS];
         const int rows = next_block(a->tokens - first, most_rows[all]);
         const int64_t seen = a->causal ? first + rows : a->tokens;
         const int vecs = (int)whole_vectors(seen);
-        const matrix q = {a->q + first * a->stride, a->stride}, weights = {weight, vecs * LANES};
-        whole_blocks(rows, vecs, a, &q, &keys, a->causal ? first + 1 : seen, a->causal, weight, factor);
+        const matrix q = narrowed(a, first, rows, m->queries), weights = {m->weights, groups(vecs) * LANES};
+        whole_blocks(rows, vecs, a, &q, &keys, a->causal ? first + 1 : seen, a->causal, m->weights, factor);
         for (int done = 0; done < rows;) {
             const int now = next_block(rows - done, TILE_ROWS);
-            const matrix part = {weight + done * weights.stride, weights.stride};
-            weighted_sum(a, now, seen, &part, packed_values, factor + done, a->out + (first + done) * a->out_stride);
+            const matrix part = {weights.at + done * weights.stride, weights.stride};
+            weighted_sum(a, now, seen, &part, m->values, factor + done, a->out + (first + done) * a->out_stride);
             done += now;
         }
         call_for_next(a, first, rows);
@@ -317,39 +350,48 @@ static float soften(float *score, int64_t visible, int64_t keys, float c)
     return 1.0f / v_sum(sum);
 }
 
-/* Scores of queries first .. first + rows - 1 with the keys that they may see; score: rows `stride` apart. */
-static void scores(const nn_attention_head *a, int64_t first, int rows, const float *packed_keys, float *score,
-                   int64_t stride)
+/* The weights of one row, in place. */
+static void narrow_weights(float *weight, int64_t keys)
+{
+    for (int64_t j = 0; GROUP == 2 && j < keys; j += 2 * LANES)
+        v_store(weight + j / 2, v_narrow(v_load(weight + j), j + LANES < keys ? v_load(weight + j + LANES) : v_set(0)));
+}
+
+/* Scores of queries first .. first + rows - 1 with the keys that they may see: rows `stride` apart in m->weights. */
+static void scores(const nn_attention_head *a, int64_t first, int rows, const room *m, int64_t stride)
 {
     static const float ones[TILE_ROWS] = {1, 1, 1, 1, 1, 1};
-    const int64_t keys = a->causal ? first + rows : a->tokens;
+    const int64_t keys = a->causal ? first + rows : a->tokens, depth = groups(a->head_dim);
+    const matrix all = narrowed(a, first, rows, m->queries);
     for (int64_t j = 0; j < keys; j += PANEL)
         for (int done = 0; done < rows;) {
             const int now = next_block(rows - done, TILE_ROWS);
-            const matrix q = {a->q + (first + done) * a->stride, a->stride};
-            const matrix panel = {packed_keys + j * a->head_dim, PANEL};
-            const target to = {score + done * stride + j, stride, ones, LANES};
-            product(now, vectors(keys - j), a->head_dim, &q, &panel, &to);
+            const matrix q = {all.at + done * all.stride, all.stride}, panel = {m->keys + j * depth, PANEL};
+            const target to = {m->weights + done * stride + j, stride, ones, LANES};
+            product(now, vectors(keys - j), depth, &q, &panel, &to);
             done += now;
         }
 }
 
-static void attend_long(const nn_attention_head *a, float *packed_keys, float *packed_values, float *score)
+static void attend_long(const nn_attention_head *a, const room *m)
 {
     const int64_t stride = panels(a->tokens) * PANEL;
-    pack_keys(a, PANEL, packed_keys);
+    pack_keys(a, PANEL, m->keys);
     for (int64_t first = 0; first < a->tokens;) {
         const int rows = next_block(a->tokens - first, LONG_ROWS);
         const int64_t keys = a->causal ? first + rows : a->tokens;
-        scores(a, first, rows, packed_keys, score, stride);
+        scores(a, first, rows, m, stride);
         for (int done = 0; done < rows;) {
             float factor[TILE_ROWS];
             const int now = next_block(rows - done, TILE_ROWS);
-            const matrix weights = {score + done * stride, stride};
-            for (int r = 0; r < now; r++)
-                factor[r] = soften(score + (done + r) * stride, a->causal ? first + done + r + 1 : keys, keys,
+            float *weight = m->weights + done * stride;
+            for (int r = 0; r < now; r++) {
+                factor[r] = soften(weight + r * stride, a->causal ? first + done + r + 1 : keys, keys,
                                    a->scale * 0x1.715476p+0f);
-            weighted_sum(a, now, keys, &weights, packed_values, factor, a->out + (first + done) * a->out_stride);
+                narrow_weights(weight + r * stride, keys);
+            }
+            const matrix weights = {weight, stride};
+            weighted_sum(a, now, keys, &weights, m->values, factor, a->out + (first + done) * a->out_stride);
             done += now;
         }
         call_for_next(a, first, rows);
@@ -359,21 +401,29 @@ static void attend_long(const nn_attention_head *a, float *packed_keys, float *p
 
 /* ---- one head ---- */
 
+/* Rows of queries and of weights that are kept at a time. */
+static int64_t rows_kept(int64_t tokens)
+{
+    const int64_t rows = tokens > LONG_ROWS ? LONG_ROWS : tokens;
+    return rows > MOST_ROWS ? rows : MOST_ROWS;
+}
+
 static size_t attention_scratch(int64_t tokens, int64_t head_dim)
 {
-    const int64_t keys = panels(tokens) * PANEL, rows = tokens > LONG_ROWS ? LONG_ROWS : tokens;
-    return (size_t)(keys * head_dim) + (size_t)(panels(head_dim) * PANEL * tokens) +
-           (size_t)((rows > MOST_ROWS ? rows : MOST_ROWS) * keys);
+    const int64_t keys = panels(tokens) * PANEL, dims = panels(head_dim) * PANEL;
+    return (size_t)(keys * head_dim + dims * tokens + rows_kept(tokens) * (keys + dims));
 }
 
 static void attention(const nn_attention_head *a, float *scratch)
 {
-    float *packed_keys = scratch;
-    float *packed_values = packed_keys + panels(a->tokens) * PANEL * a->head_dim;
-    float *weights = packed_values + panels(a->head_dim) * PANEL * a->tokens;
-    pack_values(a, packed_values);
+    const int64_t dims = panels(a->head_dim) * PANEL;
+    room m = {.keys = scratch};
+    m.values = m.keys + panels(a->tokens) * PANEL * a->head_dim;
+    m.queries = m.values + dims * a->tokens;
+    m.weights = m.queries + rows_kept(a->tokens) * dims;
+    pack_values(a, m.values);
     if (a->tokens <= WHOLE_VECS * LANES)
-        attend_whole(a, packed_keys, packed_values, weights);
+        attend_whole(a, &m);
     else
-        attend_long(a, packed_keys, packed_values, weights);
+        attend_long(a, &m);
 }

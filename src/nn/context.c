@@ -20,6 +20,7 @@ simile_status nn_context_new(int threads, nn_context **out, simile_error *err)
     if (!ctx) return err_nomem(err);
     ctx->threads = threads;
     ctx->kernels = nn_kernels_pick();
+    ctx->attention_bf16 = nn_attention_bf16();
     for (int i = 0; i < NN_PRECISIONS; i++) ctx->gemm[i] = gemm_pick((nn_precision)i);
     simile_status status = products_new(&ctx->products, err);
     if (!status && nn_team_is_own()) status = team_new(threads, &ctx->team, err);

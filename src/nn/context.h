@@ -26,6 +26,7 @@ typedef struct {
 struct nn_context {
     int threads;
     const nn_kernels *kernels;
+    const nn_attention_kernels *attention_bf16; /* NULL: float32's */
     const gemm_kernels *gemm[NN_PRECISIONS];
     products *products;
     nn_plan_slot plans[NN_PLANS];

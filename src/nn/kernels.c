@@ -31,7 +31,17 @@ const nn_kernels *nn_kernels_find(const char *name)
     if (!strcmp(name, "avx2")) return has_avx2() ? nn_kernels_avx2() : NULL;
     return strcmp(name, "plain") ? NULL : nn_kernels_plain();
 }
+
+const nn_attention_kernels *nn_attention_bf16(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") ? nn_attention_avx512bf16() : NULL;
+}
 #else
+const nn_attention_kernels *nn_attention_bf16(void)
+{
+    return NULL;
+}
+
 const nn_kernels *nn_kernels_pick(void)
 {
     return nn_kernels_plain();

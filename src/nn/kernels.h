@@ -45,6 +45,16 @@ typedef struct {
     void (*quantise)(int64_t n, const float *x, float inverse, int32_t zero, uint8_t *out);
 } nn_kernels;
 
+/* Attention whose products are of bfloat16; the rest, sums included, is as exact as in float32. */
+typedef struct {
+    const char *name;
+    size_t (*scratch)(int64_t tokens, int64_t head_dim);
+    void (*attention)(const nn_attention_head *a, float *scratch);
+} nn_attention_kernels;
+const nn_attention_kernels *nn_attention_avx512bf16(void); /* call only where nn_attention_bf16() finds it */
+/* NULL where the processor has no instructions for it: then float32 is faster, and used. */
+const nn_attention_kernels *nn_attention_bf16(void);
+
 const nn_kernels *nn_kernels_plain(void);
 const nn_kernels *nn_kernels_avx2(void);   /* call only where nn_kernels_find("avx2") finds it */
 const nn_kernels *nn_kernels_avx512(void); /* likewise */

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels_simd.h - layer norm, 2^x and (attention_simd.h) attention over vectors of any width. Private to
  * kernels_avx*.c, which define the vector and the tiles first (vec, LANES, v_*, TILE_ROWS, TILE_VECS, WHOLE_VECS,
- * WHOLE_ROWS) and then include this text once.
- *
- * 2^x: x = n + f with n the nearest integer, 2^f by a polynomial of degree 6 (least maximal relative error on
- * [-1/2, 1/2] with constant term 1: 1.6e-8 with coefficients rounded to float32), times 2^n exactly. */
+ * WHOLE_ROWS) and then include this text once. */
 #include "nn/kernels_narrow.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "nn/vector_exp.h"
 
 /* ---- layer norm ---- */
 
@@ -53,19 +49,6 @@ static void layer_norm(int64_t rows, int64_t dim, const float *x, const float *w
 }
 
 /* ---- 2^x ---- */
-
-INLINE vec exp2_vec(vec x)
-{
-    const vec n = v_round(x), f = v_sub(x, n);
-    vec p = v_set(0x1.41fbbcp-13f);
-    p = v_fma(p, f, v_set(0x1.5f3e52p-10f));
-    p = v_fma(p, f, v_set(0x1.3b2d4cp-7f));
-    p = v_fma(p, f, v_set(0x1.c6aee8p-5f));
-    p = v_fma(p, f, v_set(0x1.ebfbdcp-3f));
-    p = v_fma(p, f, v_set(0x1.62e430p-1f));
-    p = v_fma(p, f, v_set(1.0f));
-    return v_scale2(p, n);
-}
 
 static void exp2_row(float *x, int64_t n)
 {

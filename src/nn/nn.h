@@ -156,6 +156,7 @@ typedef struct {
     int32_t sequences, heads, head_dim;
     float scale;
     bool causal;
+    nn_precision precision; /* other than float32: products may be of bfloat16, where the processor is faster at it */
 } nn_attention_args;
 simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_error *err);
 
