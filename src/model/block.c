@@ -33,6 +33,7 @@ static simile_status pack(const block *b, int first, int parts, packer *how, nn_
 
 static simile_status block_pack(block *b, packer *how, simile_error *err)
 {
+    b->precision = how->precision;
     if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
     RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, how, &b->qkv, err));
     RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, how, &b->out, err));
@@ -103,7 +104,8 @@ static simile_status attend(const block_run *r, const block *b, simile_error *er
                                     .heads = (int32_t)c->heads,
                                     .head_dim = (int32_t)(c->width / c->heads),
                                     .scale = 1.0f / sqrtf((float)(c->width / c->heads)),
-                                    .causal = r->causal};
+                                    .causal = r->causal,
+                                    .precision = b->precision};
     return nn_attention(r->ctx, &args, err);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     norm norm1, norm2;
     nn_tensor weight[BLOCK_LINEARS], bias[BLOCK_LINEARS]; /* views */
     nn_matrix *qkv, *out, *fc1, *fc2;                     /* [3D, D], [D, D], [F, D], [D, F], once packed */
+    nn_precision precision;
 } block;
 
 /* What a network calls the parts of a block. */
