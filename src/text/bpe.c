@@ -104,6 +104,13 @@ void bpe_expect(const bpe *b, int32_t left, int32_t right)
     __builtin_prefetch(&b->slots[first_slot(b, pair_of(left, right))], 1);
 }
 
+void bpe_clear(bpe *b)
+{
+    for (size_t i = 0; i < (size_t)1 << b->bits; i++) b->slots[i] = no_merge;
+    b->n = 0;
+    b->next_rank = 0;
+}
+
 simile_status bpe_reserve(bpe *b, size_t n, simile_error *err)
 {
     int bits = b->bits;

@@ -19,6 +19,7 @@ void bpe_free(bpe *b);
  * goes first; a pair that is added again gets the later rank. */
 simile_status bpe_add(bpe *b, int32_t left, int32_t right, int32_t merged, simile_error *err);
 
+void bpe_clear(bpe *b); /* of all pairs */
 /* The next bpe_add() will be of this pair, or one soon. */
 void bpe_expect(const bpe *b, int32_t left, int32_t right);
 /* Room for n pairs more, so that the table need not grow by and by. */

@@ -14,6 +14,7 @@
 
 typedef struct {
     clip_bpe *t;
+    const text_file *file;
     const char *path;
     simile_error *err;
 } reader;
@@ -152,7 +153,7 @@ static simile_status check_model(const reader *r, const json_t *model)
 static simile_status read_merges(const reader *r, const json_t *merges)
 {
     merge_reader m = {.vocab = r->t->base.base.vocab, .merges = r->t->merges, .path = r->path, .unit = "merge"};
-    return merge_json(&m, merges, r->err);
+    return merge_part(&m, r->file->merges, merges, r->err);
 }
 
 static simile_status read_model(const reader *r, const json_t *root, const json_t *model)
@@ -161,7 +162,7 @@ static simile_status read_model(const reader *r, const json_t *root, const json_
     const char *unknown = NULL;
     RETURN_IF_ERROR(json_get_object(from(r, model), "vocab", &pieces, r->err));
     if (!pieces) return wrong(r, "the model has no vocabulary");
-    RETURN_IF_ERROR(vocab_add_json(r->t->base.base.vocab, pieces, r->path, r->err));
+    RETURN_IF_ERROR(vocab_read_part(r->t->base.base.vocab, r->file->vocab, pieces, r->path, r->err));
     RETURN_IF_ERROR(json_get_string(from(r, model), "unk_token", &unknown, r->err));
     RETURN_IF_ERROR(json_get_bool(from(r, model), "fuse_unk", &r->t->fuse_unknown, r->err));
     if (unknown) r->t->unknown = vocab_find(r->t->base.base.vocab, unknown, strlen(unknown));
@@ -190,7 +191,7 @@ simile_status clip_bpe_from_json(const text_file *tokenizer_json, const json_t *
                                  simile_error *err)
 {
     *out = NULL;
-    const reader r = {.t = clip_bpe_new(), .path = tokenizer_json->path, .err = err};
+    const reader r = {.t = clip_bpe_new(), .file = tokenizer_json, .path = tokenizer_json->path, .err = err};
     if (!r.t) return err_nomem(err);
     const simile_status status = read_all(&r, root);
     if (status)

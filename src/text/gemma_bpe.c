@@ -138,6 +138,7 @@ static const tokenizer_ops ops = {.name = "sentencepiece-bpe", .free = gemma_fre
 
 typedef struct {
     gemma_bpe *t;
+    const text_file *file;
     const char *path;
     simile_error *err;
 } reader;
@@ -203,7 +204,7 @@ static simile_status check_model(const reader *r, const json_t *model)
 static simile_status read_merges(const reader *r, const json_t *merges)
 {
     merge_reader m = {.vocab = r->t->base.base.vocab, .merges = r->t->merges, .path = r->path, .unit = "merge"};
-    return merge_json(&m, merges, r->err);
+    return merge_part(&m, r->file->merges, merges, r->err);
 }
 
 /* Whether the two sides of "x U+2581" never become one: no merge does that, and U+2581 is a character with an id. */
@@ -246,7 +247,7 @@ static simile_status read_model(const reader *r, const json_t *model)
     RETURN_IF_ERROR(check_model(r, model));
     RETURN_IF_ERROR(json_get_object(f, "vocab", &pieces, r->err));
     if (!pieces) return wrong(r, "the model has no vocabulary");
-    RETURN_IF_ERROR(vocab_add_json(v, pieces, r->path, r->err));
+    RETURN_IF_ERROR(vocab_read_part(v, r->file->vocab, pieces, r->path, r->err));
     RETURN_IF_ERROR(json_get_string(f, "unk_token", &unknown, r->err));
     RETURN_IF_ERROR(json_get_bool(f, "fuse_unk", &r->t->fuse_unknown, r->err));
     RETURN_IF_ERROR(json_get_bool(f, "byte_fallback", &r->t->byte_fallback, r->err));
@@ -273,7 +274,7 @@ simile_status gemma_bpe_from_json(const text_file *tokenizer_json, const json_t 
                                   simile_error *err)
 {
     *out = NULL;
-    const reader r = {.t = mem_new(gemma_bpe), .path = tokenizer_json->path, .err = err};
+    const reader r = {.t = mem_new(gemma_bpe), .file = tokenizer_json, .path = tokenizer_json->path, .err = err};
     if (!r.t) return err_nomem(err);
     r.t->base.words = put_words;
     r.t->unknown = -1;

@@ -41,6 +41,7 @@ typedef struct {
     const char *path;
     char *data;
     size_t len;
+    json_part vocab, merges; /* of a tokenizer.json: parts that its tree is without */
 } text_file;
 
 typedef struct {

@@ -3,6 +3,7 @@
  * writes are complete, so a gap means that the two files do not belong together. */
 #include "text/merges.h"
 
+#include "base/jscan.h"
 #include "base/mem.h"
 #include "text/kind.h"
 
@@ -137,4 +138,83 @@ simile_status merge_json(merge_reader *m, const json_t *merges, simile_error *er
         status = merge_item(m, json_array_get(merges, m->number), err);
     buf_release(&m->joined);
     return status;
+}
+
+/* ---- the quick way: see vocab.c ---- */
+
+/* Puts the decoded string into the room and takes it off. */
+static bool quick_string(jscan *s, buf *decoded, char **room, size_t *left, vocab_text *out)
+{
+    if (!jscan_string(s, decoded) || decoded->len > *left) return false;
+    memcpy(*room, decoded->data ? decoded->data : "", decoded->len);
+    *out = (vocab_text){*room, decoded->len};
+    *room += decoded->len;
+    *left -= decoded->len;
+    return true;
+}
+
+/* "left right" or ["left", "right"]. */
+static bool quick_merge(jscan *s, buf *decoded, char **room, size_t *left, vocab_text pair[2])
+{
+    vocab_text whole;
+    if (jscan_peek(s) != '[')
+        return quick_string(s, decoded, room, left, &whole) && split_line(whole.text, whole.len, pair);
+    return jscan_array(s) && jscan_item(s) && quick_string(s, decoded, room, left, &pair[0]) && jscan_item(s) &&
+           quick_string(s, decoded, room, left, &pair[1]) && !jscan_item(s) && !s->problem;
+}
+
+static bool quick_array(merge_reader *m, jscan *s, buf *decoded)
+{
+    enum { ROOM = 16384, LONGEST = 256 };
+    char memory[ROOM], *room = memory;
+    size_t left = ROOM;
+    batch b = {.n = 0};
+    if (!jscan_array(s)) return false;
+    while (jscan_item(s)) {
+        if (2 * (b.n + 1) > VOCAB_AT_ONCE || left < LONGEST) {
+            if (add_batch(m, &b, NULL)) return false;
+            room = memory;
+            left = ROOM;
+        }
+        if (!quick_merge(s, decoded, &room, &left, &b.pairs[2 * b.n])) return false;
+        b.n++;
+    }
+    return jscan_end(s) && !add_batch(m, &b, NULL);
+}
+
+/* An array in an object, because that is what is parsed. */
+static simile_status slow_part(merge_reader *m, json_part part, simile_error *err)
+{
+    buf text;
+    json_t *root = NULL;
+    buf_init(&text, TEXT_FILE_MAX);
+    buf_text(&text, "{\"merges\":");
+    buf_append(&text, part.text, part.len);
+    buf_byte(&text, '}');
+    simile_status status = buf_ok(&text) ? json_parse_object(text.data, text.len, m->path, &root, err) : err_nomem(err);
+    buf_release(&text);
+    if (!status) status = merge_json(m, json_object_get(root, "merges"), err);
+    json_decref(root);
+    return status;
+}
+
+simile_status merge_part(merge_reader *m, json_part part, const json_t *merges, simile_error *err)
+{
+    if (!part.text) return merge_json(m, merges, err);
+    jscan s;
+    buf decoded;
+    size_t commas = 0;
+    for (size_t i = 0; i < part.len; i++) commas += part.text[i] == ',';
+    RETURN_IF_ERROR(bpe_reserve(m->merges, commas / (memchr(part.text + 1, '[', part.len - 1) ? 2 : 1), err));
+    jscan_init(&s, part.text, part.len);
+    buf_init(&decoded, part.len);
+    buf_init(&m->joined, TEXT_FILE_MAX);
+    const bool whole = quick_array(m, &s, &decoded);
+    buf_release(&m->joined);
+    buf_release(&decoded);
+    if (whole) return SIMILE_OK;
+    bpe_clear(m->merges);
+    m->n = 0;
+    m->last = 0;
+    return slow_part(m, part, err);
 }

@@ -31,5 +31,7 @@ simile_status merge_file(merge_reader *m, const char *text, size_t len, simile_e
 /* "merges" of a tokenizer.json: an array of "left right", or of ["left", "right"] in files since 2024. Makes and
  * releases `joined` itself. */
 simile_status merge_json(merge_reader *m, const json_t *merges, simile_error *err);
+/* The same of the part, or of the array where there is none. */
+simile_status merge_part(merge_reader *m, json_part part, const json_t *merges, simile_error *err);
 
 #endif

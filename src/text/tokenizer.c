@@ -12,6 +12,7 @@
 #include "text/tokenizer.h"
 
 #include "base/file.h"
+#include "base/jscan.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/clip_bpe.h"
@@ -41,10 +42,92 @@ static void release(text_file *file)
     *file = (text_file){0};
 }
 
-static simile_status from_json(const text_file *file, tokenizer **out, simile_error *err)
+/* ---- tokenizer.json ----
+ * Nine tenths of it are the vocabulary and the merges, and a tree of them takes ten times as long to make as the tables
+ * that are wanted. So the tree is made of the rest, with {} and [] in their places. */
+
+/* The end of an array or object whose brackets balance; 0: they do not. Whether it is JSON shows when it is read. */
+static size_t balanced(const char *text, size_t len, size_t at)
+{
+    size_t depth = 0;
+    for (; at < len; at++) {
+        const char c = text[at];
+        if (c == '{' || c == '[') depth++;
+        if ((c == '}' || c == ']') && --depth == 0) return at + 1;
+        if (c != '"') continue;
+        for (at++; at < len && text[at] != '"'; at++) at += text[at] == '\\';
+    }
+    return 0;
+}
+
+/* Passes over a part and remembers it. */
+static bool leave_out(jscan *s, json_part *part)
+{
+    const size_t end = balanced(s->text, s->len, s->at);
+    if (!end || part->text) return false;
+    *part = (json_part){s->text + s->at, end - s->at};
+    s->at = end;
+    return true;
+}
+
+/* Both parts, if the file has a model with them; what is damaged is for the tree to complain about. */
+static bool find_parts(text_file *file)
+{
+    jscan s;
+    buf key;
+    bool good = true, found = false;
+    jscan_init(&s, file->data, file->len);
+    buf_init(&key, file->len);
+    good = jscan_object(&s);
+    while (good && !found && jscan_key(&s, &key)) {
+        found = !strcmp(key.data, "model") && jscan_peek(&s) == '{';
+        if (!found) good = jscan_skip(&s);
+    }
+    good = good && found && jscan_object(&s);
+    while (good && jscan_key(&s, &key)) {
+        if (!strcmp(key.data, "vocab") && jscan_peek(&s) == '{')
+            good = leave_out(&s, &file->vocab);
+        else if (!strcmp(key.data, "merges") && jscan_peek(&s) == '[')
+            good = leave_out(&s, &file->merges);
+        else
+            good = jscan_skip(&s);
+    }
+    buf_release(&key);
+    return good && !s.problem && file->vocab.text;
+}
+
+static bool put_rest(const text_file *file, buf *out)
+{
+    const json_part *first = &file->vocab, *second = &file->merges;
+    if (second->text && second->text < first->text) first = &file->merges, second = &file->vocab;
+    const char *at = file->data;
+    for (const json_part *p = first; p && p->text; p = p == first ? second : NULL) {
+        buf_append(out, at, (size_t)(p->text - at));
+        buf_text(out, p == &file->vocab ? "{}" : "[]");
+        at = p->text + p->len;
+    }
+    return buf_append(out, at, file->len - (size_t)(at - file->data));
+}
+
+static simile_status parse_tree(text_file *file, json_t **out, simile_error *err)
+{
+    if (!find_parts(file)) {
+        file->vocab = file->merges = (json_part){0};
+        return json_parse_object(file->data, file->len, file->path, out, err);
+    }
+    buf rest;
+    buf_init(&rest, file->len);
+    const simile_status status =
+        put_rest(file, &rest) ? json_parse_object(rest.data, rest.len, file->path, out, err) : err_nomem(err);
+    buf_release(&rest);
+    return status;
+}
+
+static simile_status from_json(const text_file *given, tokenizer **out, simile_error *err)
 {
     json_t *root;
-    RETURN_IF_ERROR(json_parse_object(file->data, file->len, file->path, &root, err));
+    text_file parts = *given, *file = &parts;
+    RETURN_IF_ERROR(parse_tree(file, &root, err));
     const json_t *model = json_object_get(root, "model");
     const char *type = json_string_value(json_object_get(model, "type"));
     simile_status status = SIMILE_OK;

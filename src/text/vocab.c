@@ -343,6 +343,11 @@ size_t vocab_size(const vocab *v)
     return v->size;
 }
 
+simile_status vocab_read_part(vocab *v, json_part part, const json_t *object, const char *subject, simile_error *err)
+{
+    return part.text ? vocab_read_json(v, part.text, part.len, subject, err) : vocab_add_json(v, object, subject, err);
+}
+
 bool vocab_is_joined(const vocab *v, int32_t id, const char *left, size_t left_len, const char *right, size_t right_len)
 {
     const char *const piece = vocab_piece(v, id);

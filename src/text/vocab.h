@@ -22,6 +22,13 @@ void vocab_free(vocab *v);
 simile_status vocab_add(vocab *v, int64_t id, const char *piece, const char *subject, simile_error *err);
 /* All of {"piece": id, ...}; an empty object is an error. */
 simile_status vocab_add_json(vocab *v, const json_t *object, const char *subject, simile_error *err);
+/* A piece of JSON that was left out of a tree: an empty object or array stands in its place. text NULL: it was not. */
+typedef struct {
+    const char *text;
+    size_t len;
+} json_part;
+/* vocab_read_json() of the part, or vocab_add_json() of the object where there is none. */
+simile_status vocab_read_part(vocab *v, json_part part, const json_t *object, const char *subject, simile_error *err);
 /* The same from a file's bytes, into an empty vocabulary. */
 simile_status vocab_read_json(vocab *v, const char *text, size_t len, const char *subject, simile_error *err);
 

@@ -178,8 +178,9 @@ static simile_status finish(simile_status status, wordpiece *t, tokenizer **out)
 
 /* ---- tokenizer.json ---- */
 
-static simile_status read_model(wordpiece *t, const json_t *model, const char *path, simile_error *err)
+static simile_status read_model(wordpiece *t, const json_t *model, const text_file *file, simile_error *err)
 {
+    const char *const path = file->path;
     const json_from f = {.object = model, .subject = path};
     const json_t *pieces = NULL;
     const char *prefix = t->prefix, *unknown = "[UNK]";
@@ -194,7 +195,7 @@ static simile_status read_model(wordpiece *t, const json_t *model, const char *p
     memmove(t->prefix, prefix, strlen(prefix) + 1);
     t->prefix_len = strlen(t->prefix);
     t->word_max = (size_t)word_max;
-    RETURN_IF_ERROR(vocab_add_json(t->base.base.vocab, pieces, path, err));
+    RETURN_IF_ERROR(vocab_read_part(t->base.base.vocab, file->vocab, pieces, path, err));
     return set_unknown(t, unknown, path, err);
 }
 
@@ -206,11 +207,12 @@ static simile_status check_pre_tokenizer(const json_t *part, const char *path, s
                    type ? type : "null");
 }
 
-static simile_status read_json(wordpiece *t, const json_t *root, const char *path, simile_error *err)
+static simile_status read_json(wordpiece *t, const json_t *root, const text_file *file, simile_error *err)
 {
+    const char *const path = file->path;
     RETURN_IF_ERROR(normalizer_from_json(&t->base.clean, json_object_get(root, "normalizer"), path, err));
     RETURN_IF_ERROR(check_pre_tokenizer(json_object_get(root, "pre_tokenizer"), path, err));
-    RETURN_IF_ERROR(read_model(t, json_object_get(root, "model"), path, err));
+    RETURN_IF_ERROR(read_model(t, json_object_get(root, "model"), file, err));
     RETURN_IF_ERROR(staged_read_added(&t->base, root, path, err));
     return staged_read_processor(&t->base, json_object_get(root, "post_processor"), path, err);
 }
@@ -221,7 +223,7 @@ simile_status wordpiece_from_json(const text_file *tokenizer_json, const json_t 
     *out = NULL;
     wordpiece *t = wordpiece_new();
     if (!t) return err_nomem(err);
-    return finish(read_json(t, root, tokenizer_json->path, err), t, out);
+    return finish(read_json(t, root, tokenizer_json, err), t, out);
 }
 
 /* ---- vocab.txt ---- */

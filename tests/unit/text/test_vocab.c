@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_vocab.c - a vocabulary that is read quickly is the one that its JSON's tree makes, and so is every complaint;
- * pieces that are looked up together are found as they are alone. */
+ * merges likewise; pieces that are looked up together are found as they are alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "text/vocab.h"
+#include "text/merges.h"
 
 #include <stdio.h>
 
@@ -132,6 +132,69 @@ static void joined_pieces_are_known(void **state)
     vocab_free(v);
 }
 
+static void check_merges(const char *array)
+{
+    static const char pieces[] = "{\"a\":0,\"b\":1,\"ab\":2,\"abab\":3,\"\\u0120\":4,\"\\u0120a\":5,\"bb\":9}";
+    simile_error errors[2] = {{0}, {0}};
+    simile_status status[2];
+    bpe_pair *pairs[2];
+    size_t n[2];
+    for (int by_part = 0; by_part < 2; by_part++) {
+        vocab *v = vocab_new();
+        bpe *b = bpe_new();
+        json_t *root = NULL;
+        char *text = mem_printf("{\"merges\":%s}", array);
+        assert_int_equal(vocab_read_json(v, pieces, strlen(pieces), "v.json", NULL), SIMILE_OK);
+        merge_reader m = {.vocab = v, .merges = b, .path = "t.json", .unit = "merge"};
+        const json_part part = {by_part ? array : NULL, strlen(array)};
+        status[by_part] =
+            by_part ? SIMILE_OK : json_parse_object(text, strlen(text), "t.json", &root, &errors[by_part]);
+        if (!status[by_part]) status[by_part] = merge_part(&m, part, json_object_get(root, "merges"), &errors[by_part]);
+        pairs[by_part] = bpe_list(b, &n[by_part]);
+        json_decref(root);
+        mem_free(text);
+        bpe_free(b);
+        vocab_free(v);
+    }
+    assert_int_equal(status[0], status[1]);
+    assert_string_equal(errors[0].message, errors[1].message);
+    if (!status[0]) assert_int_equal(n[0], n[1]);
+    if (!status[0]) assert_memory_equal(pairs[0], pairs[1], n[0] * sizeof *pairs[0]);
+    mem_free(pairs[0]);
+    mem_free(pairs[1]);
+}
+
+static void merges_of_a_part_and_of_a_tree_agree(void **state)
+{
+    static const char *const arrays[] = {
+        "[]",
+        "[\"a b\"]",
+        "[[\"a\",\"b\"]]",
+        " [ \"a b\" , [\"ab\" , \"ab\"],\"b b\", \"\\u0120 a\"] ",
+        "[\"a b\",\"a b\",\"ab ab\",\"a b\"]",
+        "[\"ab\"]",
+        "[\"a b b\"]",
+        "[\" a\"]",
+        "[\"a x\"]",
+        "[\"a b\",\"b a\"]",
+        "[1]",
+        "[[\"a\"]]",
+        "[[\"a\",\"b\",\"b\"]]",
+        "[[\"a\",1]]",
+        "[{}]",
+        "[\"a b\",]",
+        "[\"a b\" \"a b\"]",
+        "[\"a \\u0000\"]",
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) check_merges(arrays[i]);
+    buf many;
+    buf_init(&many, 1 << 20);
+    for (int i = 0; i < 3000; i++) buf_text(&many, i ? ",\"a b\"" : "[\"ab ab\"");
+    buf_text(&many, ",[\"b\",\"b\"]]");
+    check_merges(many.data);
+    buf_release(&many);
+}
+
 static void each_failing_allocation_is_reported(void **state)
 {
     static const char text[] = "{\"a\":0,\"\\u00e9\":1}";
@@ -153,6 +216,7 @@ int main(void)
         cmocka_unit_test(bytes_and_tree_agree),
         cmocka_unit_test(large_vocabularies_are_found_again),
         cmocka_unit_test(joined_pieces_are_known),
+        cmocka_unit_test(merges_of_a_part_and_of_a_tree_agree),
         cmocka_unit_test(each_failing_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
