@@ -69,10 +69,11 @@ static matrix read_matrix(const char *path)
 static void prepare(peer *p)
 {
     p->ids = mem_array(p->rows.n, sizeof *p->ids);
-    p->c = codes_new(p->rows.n, p->rows.dim);
-    if (!p->ids || !p->c) stop("out of memory");
+    if (!p->ids) stop("out of memory");
     for (size_t i = 0; i < p->rows.n; i++) p->ids[i] = (int64_t)i;
     const double start = bench_now();
+    p->c = codes_new(p->rows.rows, p->rows.dim, p->rows.n, p->rows.n, p->rows.dim);
+    if (!p->c) stop("out of memory");
     codes_put_rows(p->c, p->rows.rows, p->rows.dim, 0, p->rows.n, p->threads);
     printf("%.6f %zu\n", bench_now() - start, codes_bytes(p->c));
     fflush(stdout);
