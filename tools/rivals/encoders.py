@@ -12,7 +12,6 @@ have a cosine of at least 0.995 with PyTorch's float32; those take turns with si
 calibrated are kept in the --work folder.
 """
 import os
-import statistics
 import sys
 import traceback
 
@@ -290,16 +289,15 @@ def trial(work, who, how, dtype, made):
         call, to_numpy = made()
         cosine = work.cosine(to_numpy(call()))
         once = common.timed(call)
-        once()
         seconds = [once()]
-        while sum(seconds) < TRIAL_SECONDS and len(seconds) < 7:
+        while sum(seconds) < TRIAL_SECONDS and len(seconds) < 9:
             seconds.append(once())
     except Exception as e:
         work.report.skip(f"{who} {how} {dtype}, {work.title}", repr(e))
         if work.report.options.trace:
             traceback.print_exc()
         return None
-    found = {"dtype": dtype, "how": how, "cosine": cosine, "seconds": statistics.median(seconds),
+    found = {"dtype": dtype, "how": how, "cosine": cosine, "seconds": min(seconds),
              "call": lambda times: common.timed(call, times)()}
     common.say(f"    trial: {who} {how} {dtype}: {1e3 * found['seconds']:.2f} ms, cosine {cosine:.6f}")
     return found

@@ -296,9 +296,10 @@ def against(report, np, folder, name, rows, queries, makers, work, targets, per_
         ours = Ours(report, folder, name, threads)
         wanted, _ = brute_force(np, rows, queries) if threads == report.options.threads[0] else (wanted, None)
         got = ours.ask(np, "codes", 0, len(queries))
-        floats = ours.ask(np, "floats", 0, len(queries))
+        few = min(CHECKED // 2, len(queries))
+        floats = ours.ask(np, "floats", 0, few)
         ours.checks = {"queries with other ids than brute force": int((np.sort(got, 1) != np.sort(wanted, 1)).any(1).sum()),
-                       "than its own floats": int((got != floats).any(1).sum())}
+                       "than its own floats": int((got[:few] != floats).any(1).sum())}
         rounds(report, np, work, threads, ours, rivals, queries, len(rows), targets, per_round)
         ours.peer.close()
 
