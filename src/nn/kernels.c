@@ -36,6 +36,22 @@ const nn_attention_kernels *nn_attention_bf16(void)
 {
     return has_avx512() && __builtin_cpu_supports("avx512bf16") ? nn_attention_avx512bf16() : NULL;
 }
+#elif defined(SIMILE_NN_ARM)
+const nn_attention_kernels *nn_attention_bf16(void)
+{
+    return NULL;
+}
+
+const nn_kernels *nn_kernels_pick(void)
+{
+    return nn_kernels_neon();
+}
+
+const nn_kernels *nn_kernels_find(const char *name)
+{
+    if (!strcmp(name, "neon")) return nn_kernels_neon();
+    return strcmp(name, "plain") ? NULL : nn_kernels_plain();
+}
 #else
 const nn_attention_kernels *nn_attention_bf16(void)
 {

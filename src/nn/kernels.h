@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels.h - the table of own kernels, one per instruction set. Private to nn/.
  *
- * kernels_plain.c is the definition of correct. kernels_avx2.c and kernels_avx512.c are the same text
+ * kernels_plain.c is the definition of correct. kernels_avx2.c, kernels_avx512.c and kernels_neon.c are the same text
  * (kernels_simd.h) over different vectors, each compiled with its own flags and entered only on processors that have
  * the instructions. Kernels run on one thread and touch nothing but their arguments.
  * One query's result depends only on its own row and the keys it sees, never on which queries are computed beside
@@ -58,10 +58,11 @@ const nn_attention_kernels *nn_attention_bf16(void);
 const nn_kernels *nn_kernels_plain(void);
 const nn_kernels *nn_kernels_avx2(void);   /* call only where nn_kernels_find("avx2") finds it */
 const nn_kernels *nn_kernels_avx512(void); /* likewise */
+const nn_kernels *nn_kernels_neon(void);   /* on arm64 */
 
 /* The best that this processor can run. */
 const nn_kernels *nn_kernels_pick(void);
-/* "plain", "avx2" or "avx512"; NULL when this processor or this build does not have it. */
+/* "plain", "avx2", "avx512" or "neon"; NULL when this processor or this build does not have it. */
 const nn_kernels *nn_kernels_find(const char *name);
 
 #endif

@@ -7,7 +7,7 @@
  * one more, as weights are rounded to it (the numbers given are such); 2^x 1.5e-7 of itself. */
 #include "help.h"
 
-static const char *const SETS[] = {"plain", "avx2", "avx512"};
+static const char *const SETS[] = {"plain", "avx2", "avx512", "neon"};
 
 /* A context that uses one set, or NULL where the processor does not have it. */
 static nn_context *context_with(const char *set, int threads)
