@@ -72,6 +72,8 @@ const gemm_kernels *gemm_plain(nn_precision precision);
 const gemm_kernels *gemm_avx512_f32(void);
 const gemm_kernels *gemm_avx512_bf16(void);
 const gemm_kernels *gemm_avx512_int8(void);
+const gemm_kernels *gemm_neon_f32(void);     /* on arm64 */
+const gemm_kernels *gemm_dotprod_int8(void); /* where gemm_find("dotprod", ...) finds it */
 
 /* The best that this processor can run. */
 const gemm_kernels *gemm_pick(nn_precision precision);

@@ -4,23 +4,36 @@
  * As in kernels.c the answer is computed on every call from what the processor says; a context keeps it. */
 #include "nn/gemm.h"
 
-#ifdef SIMILE_NN_X86
+#include "base/cpu.h"
+
+/* What there is for this processor, best first; each for some precisions. */
+static const char *const NAMES[] = {"avx512", "dotprod", "neon"};
+
+#if defined(SIMILE_NN_X86)
 static bool has_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 
-static const gemm_kernels *find_avx512(nn_precision precision)
+static const gemm_kernels *find(const char *name, nn_precision precision)
 {
-    if (!has_avx512()) return NULL;
+    if (strcmp(name, "avx512") != 0 || !has_avx512()) return NULL;
     if (precision == NN_COMPUTE_F32) return gemm_avx512_f32();
     if (precision == NN_COMPUTE_BF16) return __builtin_cpu_supports("avx512bf16") ? gemm_avx512_bf16() : NULL;
     return __builtin_cpu_supports("avx512vnni") ? gemm_avx512_int8() : NULL;
 }
-#else
-static const gemm_kernels *find_avx512(nn_precision precision)
+#elif defined(SIMILE_NN_ARM)
+static const gemm_kernels *find(const char *name, nn_precision precision)
 {
+    if (!strcmp(name, "neon") && precision == NN_COMPUTE_F32) return gemm_neon_f32();
+    if (!strcmp(name, "dotprod") && precision == NN_COMPUTE_INT8 && cpu_has_dotprod()) return gemm_dotprod_int8();
+    return NULL;
+}
+#else
+static const gemm_kernels *find(const char *name, nn_precision precision)
+{
+    (void)name;
     (void)precision;
     return NULL;
 }
@@ -28,14 +41,16 @@ static const gemm_kernels *find_avx512(nn_precision precision)
 
 const gemm_kernels *gemm_find(const char *name, nn_precision precision)
 {
-    if (!strcmp(name, "avx512")) return find_avx512(precision);
-    return strcmp(name, "plain") ? NULL : gemm_plain(precision);
+    return strcmp(name, "plain") ? find(name, precision) : gemm_plain(precision);
 }
 
 const gemm_kernels *gemm_pick(nn_precision precision)
 {
-    const gemm_kernels *wide = find_avx512(precision);
-    return wide ? wide : gemm_plain(precision);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const gemm_kernels *kernels = find(NAMES[i], precision);
+        if (kernels) return kernels;
+    }
+    return gemm_plain(precision);
 }
 
 bool nn_precision_native(nn_precision precision)

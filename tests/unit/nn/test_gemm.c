@@ -162,7 +162,7 @@ static void plain_products_equal_sums(void **state)
 
 /* ---- sets of kernels against the plain one ---- */
 
-static const char *const tables[] = {"avx2", "avx512"};
+static const char *const tables[] = {"avx2", "avx512", "neon", "dotprod"};
 
 static void compare(const dense *d, const float *x, int64_t rows, nn_precision precision, const float *want,
                     const float *got, nn_act act)
