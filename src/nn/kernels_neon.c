@@ -123,6 +123,26 @@ static inline void v_transpose(vec r[LANES])
     r[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
 }
 
+enum { GROUP = 1 };
+static inline vec v_load_groups(const float *p, int64_t n)
+{
+    return n >= LANES ? v_load(p) : v_load_first(p, (int)n);
+}
+static inline vec v_dot(vec a, vec b, vec sum)
+{
+    return v_fma(a, b, sum);
+}
+static inline vec v_pair(vec a, vec b)
+{
+    (void)b;
+    return a;
+}
+static inline vec v_narrow(vec a, vec b)
+{
+    (void)b;
+    return a;
+}
+
 #include "nn/kernels_simd.h"
 
 const nn_kernels *nn_kernels_neon(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels_simd.h - layer norm, 2^x and (attention_simd.h) attention over vectors of any width. Private to
- * kernels_avx*.c and kernels_neon.c, which define the vector and the tiles first (vec, LANES, v_*, TILE_ROWS, TILE_VECS,
- * WHOLE_VECS, WHOLE_ROWS) and then include this text once. */
+ * kernels_avx*.c and kernels_neon.c, which define the vector and the tiles first (vec, LANES, v_*, TILE_ROWS,
+ * TILE_VECS, WHOLE_VECS, WHOLE_ROWS) and then include this text once. */
 #include "nn/kernels_narrow.h"
 #include "nn/vector_exp.h"
 
