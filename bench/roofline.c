@@ -2,7 +2,8 @@
  * roofline.c - see roofline.h.
  *
  * Arithmetic: independent chains of fused multiply-adds (vfmadd, vdpbf16ps, vpdpbusd) that never leave the registers,
- * enough of them to hide their latency. Memory: eight independent sums over a block far larger than the caches, each
+ * enough of them to hide their latency; written out, because a compiler that puts them in another order runs out of
+ * registers and measures memory. Memory: eight independent sums over a block far larger than the caches, each
  * thread its own part.
  *
  * Threads: one call at a time; the work runs on the pool's threads. */
@@ -32,7 +33,7 @@ __attribute__((target("avx512f"))) static uint64_t f32_512(void)
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
     for (int s = 0; s < STEPS; s++)
 #pragma GCC unroll 24
-        for (int i = 0; i < CHAINS; i++) a[i] = _mm512_fmadd_ps(a[i], x, y);
+        for (int i = 0; i < CHAINS; i++) __asm__ volatile("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(x), "v"(y));
     float sum = 0;
 #pragma GCC unroll 24
     for (int i = 0; i < CHAINS; i++) sum += _mm512_reduce_add_ps(a[i]);
@@ -62,7 +63,7 @@ __attribute__((target("avx512f,avx512bw,avx512bf16"))) static uint64_t bf16_512(
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_ps((float)i);
     for (int s = 0; s < STEPS; s++)
 #pragma GCC unroll 24
-        for (int i = 0; i < CHAINS; i++) a[i] = _mm512_dpbf16_ps(a[i], x, x);
+        for (int i = 0; i < CHAINS; i++) __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(a[i]) : "v"(x));
     float sum = 0;
 #pragma GCC unroll 24
     for (int i = 0; i < CHAINS; i++) sum += _mm512_reduce_add_ps(a[i]);
@@ -77,7 +78,7 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) static uint64_t int8_512(
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_epi32(i);
     for (int s = 0; s < STEPS; s++)
 #pragma GCC unroll 24
-        for (int i = 0; i < CHAINS; i++) a[i] = _mm512_dpbusd_epi32(a[i], x, x);
+        for (int i = 0; i < CHAINS; i++) __asm__ volatile("vpdpbusd %1, %1, %0" : "+v"(a[i]) : "v"(x));
     int sum = 0;
 #pragma GCC unroll 24
     for (int i = 0; i < CHAINS; i++) sum += _mm512_reduce_add_epi32(a[i]);
