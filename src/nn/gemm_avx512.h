@@ -4,7 +4,7 @@
  *     vec_sum                 a vector of sums
  *     begin(rows, t, sum)     what the sums of a tile begin with
  *     dot(sum, x, w)          sum + the products of one group, x the same group in every lane
- *     end(rows, t, sum)       the sums become y
+ *     end(rows, t, to, sum)   the sums as float32 go to y, or where they wait for an activation
  *
  * A tile of 14 x 2 vectors takes 28 of the 32 registers, two hold the panel's and one x: 28 instructions for 16 loads,
  * where two of either fit into a cycle. x is spread over its register by an instruction of its own: as an operand of
@@ -12,8 +12,8 @@
  * The rows of x are reached from every third one, the two after it by the stride and twice that: six registers instead
  * of 14.
  *
- * Activations: 2^x by a polynomial of degree 6 for the fraction (least maximal relative error on [-1/2, 1/2] with
- * constant term 1: 1.6e-8 with coefficients rounded to float32) and the exponent for the rest; reciprocals by the
+ * Activations: 2^x by a polynomial of degree 5 for the fraction (least maximal relative error on [-1/2, 1/2] with
+ * constant term 1: 1.1e-7 with coefficients rounded to float32) and the exponent for the rest; reciprocals by the
  * approximation to 14 bits and one step of Newton's; erf by 7.1.26 of Abramowitz and Stegun (error below 1.5e-7). */
 #include "nn/gemm.h"
 
@@ -37,12 +37,11 @@ INLINE vec set(float x)
 INLINE vec exp2_of(vec x)
 {
     const vec n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = _mm512_sub_ps(x, n);
-    vec p = set(0x1.41fbbcp-13f);
-    p = _mm512_fmadd_ps(p, f, set(0x1.5f3e52p-10f));
-    p = _mm512_fmadd_ps(p, f, set(0x1.3b2d4cp-7f));
-    p = _mm512_fmadd_ps(p, f, set(0x1.c6aee8p-5f));
-    p = _mm512_fmadd_ps(p, f, set(0x1.ebfbdcp-3f));
-    p = _mm512_fmadd_ps(p, f, set(0x1.62e430p-1f));
+    vec p = set(0x1.5bba14p-10f);
+    p = _mm512_fmadd_ps(p, f, set(0x1.3cea88p-7f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.c6b752p-5f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.ebf9bcp-3f));
+    p = _mm512_fmadd_ps(p, f, set(0x1.62e42ap-1f));
     p = _mm512_fmadd_ps(p, f, set(1.0f));
     return _mm512_scalef_ps(p, n);
 }
@@ -94,31 +93,6 @@ INLINE vec activate(vec x, nn_act act)
     case NN_ACT_RELU: return _mm512_max_ps(set(0), x);
     case NN_ACT_NONE:
     default: return x;
-    }
-}
-
-INLINE void activate_rows(const gemm_tile *t, nn_act act)
-{
-    for (int r = 0; r < t->rows; r++) {
-        float *y = t->y + r * t->y_stride + t->column;
-        for (int v = 0; v < VECS; v++) {
-            const __mmask16 there = lanes(t->columns - v * LANES);
-            _mm512_mask_storeu_ps(y + v * LANES, there, activate(_mm512_maskz_loadu_ps(there, y + v * LANES), act));
-        }
-    }
-}
-
-/* The tile's results, which lie in the first cache. */
-static void activate_tile(const gemm_tile *t)
-{
-    switch (t->act) {
-    case NN_ACT_GELU: activate_rows(t, NN_ACT_GELU); break;
-    case NN_ACT_GELU_TANH: activate_rows(t, NN_ACT_GELU_TANH); break;
-    case NN_ACT_QUICK_GELU: activate_rows(t, NN_ACT_QUICK_GELU); break;
-    case NN_ACT_SWISH: activate_rows(t, NN_ACT_SWISH); break;
-    case NN_ACT_RELU: activate_rows(t, NN_ACT_RELU); break;
-    case NN_ACT_NONE:
-    default: break;
     }
 }
 
@@ -204,20 +178,41 @@ INLINE void store_rows(const int rows, target to, const bool whole, vec sum[][VE
     }
 }
 
-INLINE void end_float(const int rows, const gemm_tile *t, vec sum[][VECS])
+INLINE void end_float(const int rows, target to, vec sum[][VECS])
 {
-    const target to = target_of(t);
     if (to.whole)
         store_rows(rows, to, true, sum);
     else
         store_rows(rows, to, false, sum);
 }
 
+/* Sums that an activation follows wait in memory of their own: rows of y may lie so that they drive each other out of
+ * the first cache. */
+INLINE void activate_rows(const gemm_tile *t, const float *sums, nn_act act)
+{
+    target to = target_of(t);
+    for (int r = 0; r < t->rows; r++, sums += GEMM_PANEL, next_row(&to))
+        for (int v = 0; v < VECS; v++) y_store(&to, to.whole, v, activate(_mm512_load_ps(sums + v * LANES), act));
+}
+
+static void activate_tile(const gemm_tile *t, const float *sums)
+{
+    switch (t->act) {
+    case NN_ACT_GELU: activate_rows(t, sums, NN_ACT_GELU); break;
+    case NN_ACT_GELU_TANH: activate_rows(t, sums, NN_ACT_GELU_TANH); break;
+    case NN_ACT_QUICK_GELU: activate_rows(t, sums, NN_ACT_QUICK_GELU); break;
+    case NN_ACT_SWISH: activate_rows(t, sums, NN_ACT_SWISH); break;
+    case NN_ACT_RELU: activate_rows(t, sums, NN_ACT_RELU); break;
+    case NN_ACT_NONE:
+    default: break;
+    }
+}
+
 /* ---- the tile ---- */
 
 INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS]);
 INLINE vec_sum dot(vec_sum sum, __m512i x, __m512i w);
-INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS]);
+INLINE void end(const int rows, const gemm_tile *t, target to, vec_sum sum[][VECS]);
 
 /* The group of a row in every lane. Volatile, as dot() is: in this order the registers suffice; a compiler that
  * reorders them to its liking runs out and keeps sums in memory. */
@@ -280,11 +275,13 @@ INLINE void fetch_y(const int rows, target to)
 INLINE void tile_of(const int rows, const gemm_tile *t)
 {
     vec_sum sum[GEMM_TILE][VECS];
+    float sums[GEMM_TILE * GEMM_PANEL] __attribute__((aligned(64)));
+    const bool waits = t->last && t->act != NN_ACT_NONE;
     if (t->far) fetch_y(rows, target_of(t));
     begin(rows, t, sum);
     add_products(rows, t, sum);
-    end(rows, t, sum);
-    if (t->last && t->act != NN_ACT_NONE) activate_tile(t);
+    end(rows, t, waits ? (target){.y = sums, .stride = GEMM_PANEL, .whole = true} : target_of(t), sum);
+    if (waits) activate_tile(t, sums);
 }
 
 #define TILE(n)                                                                                                        \

@@ -18,9 +18,10 @@ INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
     begin_float(rows, t, sum);
 }
 
-INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
+INLINE void end(const int rows, const gemm_tile *t, target to, vec_sum sum[][VECS])
 {
-    end_float(rows, t, sum);
+    (void)t;
+    end_float(rows, to, sum);
 }
 
 static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,

@@ -28,9 +28,8 @@ INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
     }
 }
 
-INLINE void scale_rows(const int rows, const gemm_tile *t, const bool whole, const bool add, vec_sum sum[][VECS])
+INLINE void scale_rows(const int rows, const gemm_tile *t, target to, const bool whole, vec_sum sum[][VECS])
 {
-    target to = target_of(t);
     const float *scale = t->w->scale + t->column, *x_scale = t->x_scale;
     const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
     vec b[VECS];
@@ -38,24 +37,39 @@ INLINE void scale_rows(const int rows, const gemm_tile *t, const bool whole, con
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++, next_row(&to)) {
         const vec xs = set(x_scale[r]);
-        const vec b0 = add ? _mm512_add_ps(b[0], y_load(&to, whole, 0)) : b[0];
-        const vec b1 = add ? _mm512_add_ps(b[1], y_load(&to, whole, 1)) : b[1];
         const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
         const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
-        y_store(&to, whole, 0, _mm512_add_ps(v0, b0));
-        y_store(&to, whole, 1, _mm512_add_ps(v1, b1));
+        y_store(&to, whole, 0, _mm512_add_ps(v0, b[0]));
+        y_store(&to, whole, 1, _mm512_add_ps(v1, b[1]));
     }
 }
 
-INLINE void end(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
+/* The same, on top of y. */
+INLINE void scale_and_add_rows(const int rows, const gemm_tile *t, target to, vec_sum sum[][VECS])
 {
-    const bool whole = t->columns == GEMM_PANEL;
-    if (whole && t->accumulate)
-        scale_rows(rows, t, true, true, sum);
-    else if (whole)
-        scale_rows(rows, t, true, false, sum);
+    const float *scale = t->w->scale + t->column, *x_scale = t->x_scale;
+    const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
+    target from = target_of(t);
+    vec b[VECS];
+    bias_of(t, b);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++, next_row(&to), next_row(&from)) {
+        const vec xs = set(x_scale[r]);
+        const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
+        const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
+        y_store(&to, to.whole, 0, _mm512_add_ps(v0, _mm512_add_ps(b[0], y_load(&from, from.whole, 0))));
+        y_store(&to, to.whole, 1, _mm512_add_ps(v1, _mm512_add_ps(b[1], y_load(&from, from.whole, 1))));
+    }
+}
+
+INLINE void end(const int rows, const gemm_tile *t, target to, vec_sum sum[][VECS])
+{
+    if (t->accumulate)
+        scale_and_add_rows(rows, t, to, sum);
+    else if (to.whole)
+        scale_rows(rows, t, to, true, sum);
     else
-        scale_rows(rows, t, false, t->accumulate, sum);
+        scale_rows(rows, t, to, false, sum);
 }
 
 /* ---- x ---- */
