@@ -64,7 +64,12 @@ typedef struct {
     nn_matrix *patch, *projection, **qkv, **out, **up, **down;
 } tower;
 
-static nn_matrix *random_matrix(int64_t n, int64_t k, nn_precision precision)
+typedef struct {
+    nn_precision precision;
+    nn_store *store;
+} packing;
+
+static nn_matrix *random_matrix(int64_t n, int64_t k, const packing *how)
 {
     float *w = numbers(n * k), *b = numbers(n);
     const float size = 1.7f / __builtin_sqrtf((float)k);
@@ -72,30 +77,36 @@ static nn_matrix *random_matrix(int64_t n, int64_t k, nn_precision precision)
     const nn_tensor weights = {w, NN_F32, 2, {n, k}}, biases = {b, NN_F32, 1, {n}};
     nn_matrix *m;
     simile_error err;
-    const nn_matrix_spec spec = {.weights = &weights, .biases = &biases, .n_parts = 1, .precision = precision};
+    const nn_matrix_spec spec = {
+        .weights = &weights, .biases = &biases, .n_parts = 1, .precision = how->precision, .store = how->store};
     if (nn_matrix_new(&spec, &m, &err)) stop(&err);
     mem_free(w);
     mem_free(b);
     return m;
 }
 
-static nn_matrix **random_matrices(int64_t count, int64_t n, int64_t k, nn_precision precision)
+static nn_matrix **random_matrices(int64_t count, int64_t n, int64_t k, const packing *how)
 {
     nn_matrix **m = mem_zero_array((size_t)count, sizeof(nn_matrix *));
     if (!m) stop(&(simile_error){.message = "out of memory"});
-    for (int64_t i = 0; i < count; i++) m[i] = random_matrix(n, k, precision);
+    for (int64_t i = 0; i < count; i++) m[i] = random_matrix(n, k, how);
     return m;
 }
 
-static tower tower_new(const tower_shape *s, nn_precision p)
+static tower tower_new(const tower_shape *s, nn_precision precision)
 {
     const int64_t w = s->width, l = s->layers;
-    return (tower){.patch = s->patch ? random_matrix(w, s->patch, p) : NULL,
-                   .projection = random_matrix(s->projection, w, p),
-                   .qkv = random_matrices(l, 3 * w, w, p),
-                   .out = random_matrices(l, w, w, p),
-                   .up = random_matrices(l, s->mlp, w, p),
-                   .down = random_matrices(l, w, s->mlp, p)};
+    packing how = {.precision = precision};
+    simile_error err;
+    if (nn_store_new(&how.store, &err)) stop(&err);
+    const tower t = {.patch = s->patch ? random_matrix(w, s->patch, &how) : NULL,
+                     .projection = random_matrix(s->projection, w, &how),
+                     .qkv = random_matrices(l, 3 * w, w, &how),
+                     .out = random_matrices(l, w, w, &how),
+                     .up = random_matrices(l, s->mlp, w, &how),
+                     .down = random_matrices(l, w, s->mlp, &how)};
+    nn_store_free(how.store);
+    return t;
 }
 
 static void tower_free(tower *t, int64_t layers)

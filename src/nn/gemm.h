@@ -121,6 +121,9 @@ static inline gemm_range gemm_range_of(float low, float high, float finite)
 typedef struct gemm_matrix gemm_matrix;
 simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
                               const float *column_scale, gemm_matrix **out, simile_error *err);
+/* The same in a store, unless that is NULL. */
+simile_status gemm_matrix_new_in(nn_store *store, const product_shape *shape, product_fill_fn fill, void *user,
+                                 const float *bias, const float *column_scale, gemm_matrix **out, simile_error *err);
 void gemm_matrix_free(gemm_matrix *m);
 size_t gemm_matrix_bytes(const gemm_matrix *m); /* of the image */
 const void *gemm_matrix_image(const gemm_matrix *m);

@@ -9,7 +9,70 @@
 
 #include "base/mem.h"
 
-enum { ALIGNMENT = 64 };
+#include <stdatomic.h>
+
+enum { ALIGNMENT = 64, CHUNK = 32 << 20 };
+
+/* ---- stores ---- */
+
+typedef struct chunk {
+    struct chunk *next;
+    uint8_t *base;
+    size_t size, used;
+} chunk;
+
+/* Chunks of which only what is used becomes memory. Its maker and each matrix in it hold it. */
+struct nn_store {
+    chunk *first;
+    atomic_long holders;
+};
+
+simile_status nn_store_new(nn_store **out, simile_error *err)
+{
+    *out = mem_new(nn_store);
+    if (!*out) return err_nomem(err);
+    atomic_init(&(*out)->holders, 1);
+    return SIMILE_OK;
+}
+
+void nn_store_free(nn_store *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->holders, 1, memory_order_acq_rel) > 1) return;
+    while (s->first) {
+        chunk *c = s->first;
+        s->first = c->next;
+        mem_free(c->base);
+        mem_free(c);
+    }
+    mem_free(s);
+}
+
+static chunk *add_chunk(nn_store *s, size_t bytes)
+{
+    chunk *c = mem_new(chunk);
+    if (!c) return NULL;
+    c->size = bytes > CHUNK ? bytes : CHUNK;
+    c->base = mem_aligned(c->size);
+    if (!c->base) {
+        mem_free(c);
+        return NULL;
+    }
+    c->next = s->first;
+    s->first = c;
+    return c;
+}
+
+/* bytes: a multiple of 64. */
+static uint8_t *store_take(nn_store *s, size_t bytes)
+{
+    chunk *c = s->first;
+    if (!c || c->size - c->used < bytes) c = add_chunk(s, bytes);
+    if (!c) return NULL;
+    uint8_t *at = c->base + c->used;
+    c->used += bytes;
+    atomic_fetch_add_explicit(&s->holders, 1, memory_order_relaxed);
+    return at;
+}
 
 /* What an image begins with; numbers as the processor has them, so another kind of processor sees another id. */
 typedef struct {
@@ -23,7 +86,8 @@ _Static_assert(sizeof(image_header) == ALIGNMENT, "sections begin at multiples o
 struct gemm_matrix {
     gemm_weights view;
     const uint8_t *image;
-    uint8_t *owned; /* NULL: the image is someone else's */
+    uint8_t *owned;  /* NULL: the image is someone else's */
+    nn_store *store; /* in which the image lies, or NULL */
     size_t bytes;
 };
 
@@ -138,8 +202,22 @@ static gemm_weights weights_of(int64_t n, int64_t k, nn_precision precision)
     return (gemm_weights){.n = n, .k = k, .groups = gemm_divide_up(k, gemm_group(precision)), .precision = precision};
 }
 
-simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
-                              const float *column_scale, gemm_matrix **out, simile_error *err)
+/* Memory for an image, in the store or of its own. */
+static uint8_t *place_image(gemm_matrix *m, nn_store *store, size_t bytes)
+{
+    uint8_t *image = store ? store_take(store, bytes) : mem_aligned(bytes);
+    if (!image) return NULL;
+    if (store)
+        m->store = store;
+    else
+        m->owned = image;
+    m->image = image;
+    m->bytes = bytes;
+    return memset(image, 0, bytes);
+}
+
+simile_status gemm_matrix_new_in(nn_store *store, const product_shape *shape, product_fill_fn fill, void *user,
+                                 const float *bias, const float *column_scale, gemm_matrix **out, simile_error *err)
 {
     *out = NULL;
     if (shape->precision != NN_COMPUTE_INT8) column_scale = NULL;
@@ -149,21 +227,19 @@ simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, 
     if (!m || !rows) goto failed;
     m->view = weights_of(shape->n, shape->k, shape->precision);
     if (!layout_of(&m->view, bias != NULL, column_scale != NULL, &at)) goto failed;
-    m->image = m->owned = mem_aligned(at.end);
-    if (!m->owned) goto failed;
-    m->bytes = at.end;
-    memset(m->owned, 0, at.end);
+    uint8_t *image = place_image(m, store, at.end);
+    if (!image) goto failed;
     const image_header header = {.packing = gemm_packing_id(shape->precision),
                                  .bytes = at.end,
                                  .n = shape->n,
                                  .k = shape->k,
                                  .bias = bias != NULL,
                                  .columns = column_scale != NULL};
-    memcpy(m->owned, &header, sizeof header);
-    view_image(&m->view, m->image, &at);
-    pack_image(&m->view, m->owned, &at, fill, user, column_scale, rows);
-    if (bias) memcpy(m->owned + at.bias, bias, (size_t)shape->n * sizeof *bias);
-    float *inverse = (float *)(void *)(m->owned + at.inverse);
+    memcpy(image, &header, sizeof header);
+    view_image(&m->view, image, &at);
+    pack_image(&m->view, image, &at, fill, user, column_scale, rows);
+    if (bias) memcpy(image + at.bias, bias, (size_t)shape->n * sizeof *bias);
+    float *inverse = (float *)(void *)(image + at.inverse);
     for (int64_t i = 0; column_scale && i < shape->k; i++) inverse[i] = 1.0f / column_scale[i];
     mem_free(rows);
     *out = m;
@@ -174,9 +250,16 @@ failed:
     return err_nomem(err);
 }
 
+simile_status gemm_matrix_new(const product_shape *shape, product_fill_fn fill, void *user, const float *bias,
+                              const float *column_scale, gemm_matrix **out, simile_error *err)
+{
+    return gemm_matrix_new_in(NULL, shape, fill, user, bias, column_scale, out, err);
+}
+
 void gemm_matrix_free(gemm_matrix *m)
 {
     if (!m) return;
+    nn_store_free(m->store);
     mem_free(m->owned);
     mem_free(m);
 }

@@ -146,8 +146,8 @@ static simile_status pack(const nn_matrix_spec *spec, const product_key *typical
     }
     m->shape = *shape;
     if (own)
-        status = gemm_matrix_new(shape, spec->scale ? fill_scaled : fill_rows, &source, bias, spec->column_scale,
-                                 &m->own, err);
+        status = gemm_matrix_new_in(spec->store, shape, spec->scale ? fill_scaled : fill_rows, &source, bias,
+                                    spec->column_scale, &m->own, err);
     else
         status = pack_library(m, typical, &source, bias, err);
     if (status) goto done;

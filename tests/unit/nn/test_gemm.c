@@ -483,16 +483,51 @@ static void layouts_have_names(void **state)
     dense_free(&d);
 }
 
+/* Matrices that share a store, of all sizes; they outlive its maker's hold. */
+static void stores_are_shared(void **state)
+{
+    enum { N = 4 };
+    dense d[N];
+    nn_matrix *m[N];
+    nn_store *store;
+    simile_error err;
+    assert_int_equal(nn_store_new(&store, &err), SIMILE_OK);
+    for (int i = 0; i < N; i++) {
+        d[i] = dense_new(i == 2 ? 4500 : 40 + i, i == 2 ? 2000 : 30 + i, true, false); /* one is larger than a chunk */
+        const nn_tensor w = {.data = d[i].w, .dtype = NN_F32, .rank = 2, .dim = {d[i].n, d[i].k}};
+        const nn_tensor b = {.data = d[i].b, .dtype = NN_F32, .rank = 1, .dim = {d[i].n}};
+        const nn_matrix_spec spec = {.weights = &w, .biases = &b, .n_parts = 1, .store = store};
+        assert_int_equal(nn_matrix_new_own(&spec, &m[i], &err), SIMILE_OK);
+    }
+    nn_store_free(store);
+    nn_context *ctx = context(2);
+    for (int i = 0; i < N; i++) {
+        float *x = numbers(2 * d[i].k, 8), *y = floats(2 * d[i].n);
+        run(ctx, m[i], 2, x, y, NN_ACT_NONE, false);
+        check(&d[i], NN_COMPUTE_F32, 2, x, NULL, y, NN_ACT_NONE);
+        nn_matrix_free(m[i]);
+        dense_free(&d[i]);
+        mem_free(x);
+        mem_free(y);
+    }
+    nn_context_free(ctx);
+    assert_int_equal(nn_store_new(&store, &err), SIMILE_OK);
+    nn_store_free(store);
+    nn_store_free(NULL);
+}
+
 static simile_status whole_life(const dense *d, nn_precision precision, const float *x, float *y)
 {
     simile_error err;
     const nn_tensor w = {.data = d->w, .dtype = NN_F32, .rank = 2, .dim = {d->n, d->k}};
     const nn_tensor b = {.data = d->b, .dtype = NN_F32, .rank = 1, .dim = {d->n}};
-    const nn_matrix_spec spec = {
-        .weights = &w, .biases = &b, .n_parts = 1, .precision = precision, .column_scale = d->columns};
+    nn_store *store = NULL;
     nn_matrix *m = NULL, *again = NULL;
     nn_context *ctx = NULL;
     simile_status status = nn_context_new(2, &ctx, &err);
+    if (!status) status = nn_store_new(&store, &err);
+    const nn_matrix_spec spec = {
+        .weights = &w, .biases = &b, .n_parts = 1, .precision = precision, .column_scale = d->columns, .store = store};
     if (!status) status = nn_matrix_new_own(&spec, &m, &err);
     const size_t bytes = status ? 0 : nn_matrix_image_bytes(m);
     uint8_t *image = status ? NULL : mem_aligned(bytes);
@@ -502,6 +537,7 @@ static simile_status whole_life(const dense *d, nn_precision precision, const fl
     if (!status) status = nn_linear(ctx, again, 3, x, y, NN_ACT_NONE, false, &err);
     nn_matrix_free(m);
     nn_matrix_free(again);
+    nn_store_free(store);
     nn_context_free(ctx);
     mem_free(image);
     return status;
@@ -544,6 +580,7 @@ int main(void)
         cmocka_unit_test(images_are_the_matrix),
         cmocka_unit_test(foreign_images_are_refused),
         cmocka_unit_test(layouts_have_names),
+        cmocka_unit_test(stores_are_shared),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
