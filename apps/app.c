@@ -84,6 +84,25 @@ int app_date(const app *a, const char *option_name, const char *value, int64_t *
     return EXIT_OK;
 }
 
+/* ---- the type to compute in ---- */
+
+bool app_compute(const char *name, int32_t *out)
+{
+    for (int32_t i = SIMILE_COMPUTE_AUTO; i <= SIMILE_COMPUTE_INT8; i++) {
+        if (strcasecmp(simile_compute_name(i), name) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+int app_compute_option(void *to, const char *value)
+{
+    app *a = to;
+    if (app_compute(value, &a->compute)) return EXIT_OK;
+    return app_usage(a, "'%s' is no value for --dtype: auto, f32, bf16 or int8 is needed", value);
+}
+
 /* ---- places ---- */
 
 char *app_beside(const char *relative)
@@ -143,7 +162,8 @@ simile_status app_model(app *a, simile_error *err)
                                           .search_path = a->model_path,
                                           .text_model = a->text_model_name,
                                           .force_pairing = a->force_pairing,
-                                          .image_size = a->image_size};
+                                          .image_size = a->image_size,
+                                          .compute = a->compute};
     return simile_model_open(a->model_name, &options, &a->model, err);
 }
 
@@ -151,7 +171,8 @@ simile_status app_open_model(app *a, const char *name, simile_model **out, simil
 {
     *out = NULL;
     RETURN_IF_ERROR(app_search_path(a, err));
-    const simile_model_options options = {.struct_size = sizeof options, .search_path = a->model_path};
+    const simile_model_options options = {
+        .struct_size = sizeof options, .search_path = a->model_path, .compute = a->compute};
     return simile_model_open(name, &options, out, err);
 }
 

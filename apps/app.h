@@ -26,8 +26,8 @@ struct app {
     bool json, quiet;
     const char *model_name, *text_model_name; /* the latter reads the texts; NULL: the model itself */
     bool force_pairing;
-    int32_t threads, image_size;
-    const char *catalog; /* as given; NULL: the default */
+    int32_t threads, image_size, compute; /* compute: SIMILE_COMPUTE_... */
+    const char *catalog;                  /* as given; NULL: the default */
 
     char *model_path;   /* where bundled models are: "<dir>/../models:<dir>/../share/simile/models" */
     char *catalog_path; /* the one in use */
@@ -58,6 +58,10 @@ void app_warn_truncated(const app *a, const char *text); /* the model reads only
 int app_usage(const app *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The value of an option that takes a date; *has becomes 1. EXIT_OK, or the status of a mistake, which was told. */
 int app_date(const app *a, const char *option_name, const char *value, int64_t *to, int32_t *has);
+
+/* "auto", "f32", "bf16" or "int8"; false: another word. */
+bool app_compute(const char *name, int32_t *out);
+int app_compute_option(void *to, const char *value); /* of --dtype; to: the app */
 
 /* ---- handles: NULL and a filled-in err when it cannot be had ---- */
 

@@ -118,7 +118,7 @@ static simile_status collect(app *a, overview *o, simile_model **reader, simile_
     return collect_catalog(a, o, err);
 }
 
-static void model_json(const model_facts *f, json_writer *w)
+static void model_json(const model_facts *f, int32_t asked, json_writer *w)
 {
     const simile_model_info *m = f->info;
     const char *beside;
@@ -140,6 +140,11 @@ static void model_json(const model_facts *f, json_writer *w)
     jw_key(w, "compatible_with"), jw_array(w);
     for (size_t i = 0; (beside = simile_model_compatible_at(f->model, i)); i++) jw_string(w, beside);
     jw_array_end(w);
+    jw_key(w, "dtype"), jw_string(w, simile_compute_name(m->compute));
+    jw_key(w, "dtype_asked"), jw_string(w, simile_compute_name(asked));
+    jw_key(w, "dtype_native"), jw_bool(w, m->compute_native);
+    jw_key(w, "kernels"), jw_string(w, m->kernels);
+    jw_key(w, "products"), jw_string(w, m->products);
     jw_object_end(w);
 }
 
@@ -169,10 +174,10 @@ static void print_json(const app *a, const overview *o, buf *out)
     jw_init(&w, out);
     jw_object(&w);
     jw_key(&w, "version"), jw_string(&w, SIMILE_VERSION_STRING);
-    jw_key(&w, "model"), model_json(&o->sees, &w);
+    jw_key(&w, "model"), model_json(&o->sees, a->compute, &w);
     jw_key(&w, "text_model");
     if (o->reads.model)
-        model_json(&o->reads, &w);
+        model_json(&o->reads, a->compute, &w);
     else
         jw_null(&w);
     jw_key(&w, "catalog"), catalog_json(a, o, &w);
@@ -188,7 +193,25 @@ static void print_declarations(const simile_model *model, buf *out)
         buf_printf(out, "            beside %s\n", beside);
 }
 
-static void print_model(const char *title, const model_facts *f, buf *out)
+static const char *reason(const simile_model_info *m, int32_t asked)
+{
+    const bool chosen = asked == SIMILE_COMPUTE_AUTO;
+    if (chosen && m->compute == SIMILE_COMPUTE_INT8)
+        return m->compute_native ? "the model was converted to it"
+                                 : "the model was converted to it; slow on this processor";
+    if (chosen)
+        return m->compute_native && m->compute != SIMILE_COMPUTE_F32 ? "this processor has instructions for it"
+                                                                     : "this processor has none for bf16";
+    return m->compute_native ? "as asked for" : "as asked for; this processor has no instructions for it, and is slow";
+}
+
+static void print_compute(const simile_model_info *m, int32_t asked, buf *out)
+{
+    buf_printf(out, "            computed in %s (%s), kernels %s, products %s\n", simile_compute_name(m->compute),
+               reason(m, asked), m->kernels, m->products);
+}
+
+static void print_model(const app *a, const char *title, const model_facts *f, buf *out)
 {
     const simile_model_info *m = f->info;
     char parameters[32], vocabulary[32];
@@ -206,6 +229,7 @@ static void print_model(const char *title, const model_facts *f, buf *out)
     if (m->score == SIMILE_SCORE_SIGMOID) buf_text(out, ", bias "), show_float(out, m->logit_bias);
     buf_printf(out, " (%s)\n            digest %s\n", show_score(m->score), f->digest);
     print_declarations(f->model, out);
+    print_compute(m, a->compute, out);
 }
 
 static void print_vectors(const overview *o, buf *out)
@@ -248,8 +272,8 @@ static void print_overview(const app *a, const overview *o)
         print_json(a, o, &out);
     } else {
         buf_printf(&out, "simile      %s\n", SIMILE_VERSION_STRING);
-        print_model("model", &o->sees, &out);
-        if (o->reads.model) print_model("text model", &o->reads, &out);
+        print_model(a, "model", &o->sees, &out);
+        if (o->reads.model) print_model(a, "text model", &o->reads, &out);
         print_catalog(a, o, &out);
     }
     app_write(&out);

@@ -98,6 +98,7 @@ static simile_status settle(serve *v, simile_error *err)
     o->roots = v->roots.items, o->n_roots = v->roots.count;
     t->search_path = a->model_path;
     t->model = a->model_name, t->text_model = a->text_model_name, t->force_pairing = a->force_pairing;
+    t->compute = a->compute;
     t->aliases = v->aliases.items, t->n_aliases = v->aliases.count;
     t->threads = a->threads, t->ttl_seconds = v->ttl, t->any_installed = !v->only_named;
     v->setup.catalog = a->catalog_path;

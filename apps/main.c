@@ -146,7 +146,11 @@ int main(int argc, char **argv)
              .catalog = from_environment("SIMILE_CATALOG", NULL)};
     signal(SIGPIPE, SIG_IGN);
     simile_set_log(on_log, &a);
-    const int status = run(&a, argc, argv);
+    const char *dtype = from_environment("SIMILE_DTYPE", "auto");
+    const bool known = app_compute(dtype, &a.compute);
+    const int status = known
+                           ? run(&a, argc, argv)
+                           : app_failf("'%s' is no value for $SIMILE_DTYPE: auto, f32, bf16 or int8 is needed", dtype);
     progress_wipe();
     app_close(&a);
     return app_finish(status);

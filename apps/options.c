@@ -235,6 +235,13 @@ static bool parse(parser *p)
              &(a)->text_model_name},                                                                                   \
             {0, "force-pairing", NULL, "even if it is not declared to fit", OPTION_FLAG, &(a)->force_pairing},         \
             {0, "catalog", "FILE", "the catalogue ($SIMILE_CATALOG)", OPTION_STRING, &(a)->catalog},                   \
+            {0,                                                                                                        \
+             "dtype",                                                                                                  \
+             "TYPE",                                                                                                   \
+             "what products are computed in: auto, f32, bf16 or int8 ($SIMILE_DTYPE)",                                 \
+             OPTION_CALL,                                                                                              \
+             (a),                                                                                                      \
+             .call = app_compute_option},                                                                              \
             {0,          "threads",     "N",      "threads to use (default: all processors, at most 16)",              \
              OPTION_INT, &(a)->threads, .min = 1, .max = 1024},                                                        \
             {'q', "quiet", NULL, "no progress and no warnings", OPTION_FLAG, &(a)->quiet},                             \
@@ -271,9 +278,11 @@ bool options_parse(app *a, const option *options, int argc, char **argv, words *
 
 /* ---- help ---- */
 
-static void help_table(const option *options)
+/* Without what `instead` has under the same name. */
+static void help_table(const option *options, const option *instead)
 {
     for (const option *o = options; o->name; o++) {
+        if (instead && find_in(instead, o->name, strlen(o->name), 0)) continue;
         char left[64];
         const int len =
             snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
@@ -300,8 +309,8 @@ void options_help(const command *c, const option *options)
     }
     if (options && options->name) {
         printf("\noptions:\n");
-        help_table(options);
+        help_table(options, NULL);
     }
     printf("\noptions of every command:\n");
-    help_table(global);
+    help_table(global, options);
 }

@@ -94,6 +94,16 @@ SIMILE_API void simile_free(void *bytes);
 
 typedef struct simile_model simile_model;
 
+/* What the products of matrices in the networks are computed in. Everything else is float32 in all of them, and so are
+ * the vectors. Models keep their identity, so vectors of all of them lie in one space and go into one catalogue. */
+enum {
+    SIMILE_COMPUTE_AUTO = 0, /* INT8 for a model that was converted to it, else BF16 where the processor has
+                                instructions for it, else F32 */
+    SIMILE_COMPUTE_F32 = 1,
+    SIMILE_COMPUTE_BF16 = 2, /* weights and activations rounded to bfloat16, sums in float32: twice as fast */
+    SIMILE_COMPUTE_INT8 = 3  /* weights and activations as 8-bit integers, exact sums: four times as fast */
+};
+
 typedef struct {
     size_t struct_size;
     const char *search_path; /* directories, ':' between them, in which a bare name is looked for first */
@@ -101,6 +111,7 @@ typedef struct {
     const char *text_model;  /* another model, by name or path, which reads the texts in place of this one; "" or NULL:
                                 none */
     int32_t force_pairing;   /* 1: even if nothing declares that the vectors of the two belong to one space */
+    int32_t compute;         /* SIMILE_COMPUTE_...; of both models of a pair. Each of them works on every processor */
 } simile_model_options;
 
 /* What a model's scores are worth, see simile_confidence(). */
@@ -119,13 +130,23 @@ typedef struct {
     int32_t vocab_size;
     int64_t parameters;
     float logit_scale;         /* already exponentiated; 100 where the model has none */
-    const char *weights_dtype; /* as stored: "F32", "F16", "BF16", or "mixed" */
+    const char *weights_dtype; /* as stored: "F32", "F16", "BF16", "I8", or "mixed" */
     const char *text_name;     /* of the model that reads the texts in its place, or NULL; context and vocab_size are
                                   that one's then */
     const char *text_directory;
-    float logit_bias; /* a score is logit_scale x cosine + logit_bias; 0 for SIMILE_SCORE_SOFTMAX */
-    int32_t score;    /* SIMILE_SCORE_... */
+    float logit_bias;       /* a score is logit_scale x cosine + logit_bias; 0 for SIMILE_SCORE_SOFTMAX */
+    int32_t score;          /* SIMILE_SCORE_... */
+    int32_t compute;        /* what is used: SIMILE_COMPUTE_F32, _BF16 or _INT8; of a pair, by the model that sees */
+    int32_t compute_native; /* 1: this processor has instructions for it; 0: it works, but slowly */
+    const char *kernels;    /* which of simile's own kernels this processor runs: "avx512", ..., "plain" */
+    const char *products;   /* the library of products and convolutions: "oneDNN 2.6.3 ..." */
 } simile_model_info;
+
+/* Bytes of the weights of the large products as they lie in memory, of the towers that were used so far. */
+SIMILE_API int64_t simile_model_packed_bytes(const simile_model *model);
+
+/* "f32", "bf16", "int8", "auto"; NULL: no such SIMILE_COMPUTE_... */
+SIMILE_API const char *simile_compute_name(int32_t compute);
 
 /* Opens a directory in the Hugging Face layout (config.json, safetensors, tokenizer, preprocessor_config.json). name is
  * a path or a bare name; a bare name is looked for in search_path, $SIMILE_MODELS, $XDG_DATA_HOME/simile/models and
@@ -640,7 +661,9 @@ enum {
     SIMILE_DTYPE_STORED = 0, /* what each tensor is stored as; F32 for blocks of ggml */
     SIMILE_DTYPE_F32 = 1,
     SIMILE_DTYPE_F16 = 2,
-    SIMILE_DTYPE_BF16 = 3
+    SIMILE_DTYPE_BF16 = 3,
+    SIMILE_DTYPE_INT8 = 4 /* the matrices of the large products as 8-bit integers (docs/weights.md), other large ones
+                             as BF16, the rest as F32 */
 };
 
 typedef struct {
@@ -661,11 +684,11 @@ typedef struct {
 /* Writes a model, whatever files it was opened from, as a folder in the layout of Hugging Face with its weights as
  * safetensors under the names of that layout. Configuration, preprocessing and tokenizer are copied, or written where
  * the weights described themselves. The folder must not exist, or be empty. It appears whole or not at all: it is made
- * beside itself under another name, opened again and compared with the source, and only then renamed. With F16 or BF16
- * numbers may be rounded; the model then has another identity, and simile.json in its folder declares that its vectors
- * belong to the source's space. A number too large for F16 is an error. report may be NULL.
- * Errors: ARG, EXISTS, BUSY (somebody converts to that folder already), CANCELLED, LIMIT (no room on the disk, a number
- * too large), UNSUPPORTED (a pair, a model at another image_size than its own), IO, NOMEM. */
+ * beside itself under another name, opened again and compared with the source, and only then renamed. With F16, BF16 or
+ * INT8 numbers may be rounded; the model then has another identity, and simile.json in its folder declares that its
+ * vectors belong to the source's space. A number too large for F16 is an error. report may be NULL. Errors: ARG,
+ * EXISTS, BUSY (somebody converts to that folder already), CANCELLED, LIMIT (no room on the disk, a number too large),
+ * UNSUPPORTED (a pair, a model at another image_size than its own), IO, NOMEM. */
 SIMILE_API simile_status simile_model_convert(const simile_model *model, const char *folder,
                                               const simile_convert_options *options, simile_convert_report *report,
                                               simile_error *err);

@@ -29,7 +29,7 @@ _simile() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --model | --text-model | --catalog | --threads) ((i++)) ;;
+        --model | --text-model | --catalog | --dtype | --threads) ((i++)) ;;
         -*) ;;
         *)
             command=${COMP_WORDS[i]}

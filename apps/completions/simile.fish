@@ -10,7 +10,7 @@ function __simile_command
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
-        else if contains -- $word --model --text-model --catalog --threads
+        else if contains -- $word --model --text-model --catalog --dtype --threads
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word

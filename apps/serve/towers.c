@@ -49,6 +49,7 @@ typedef struct {
 struct towers {
     char *search_path;
     bool force_pairing, any_installed;
+    int32_t compute;
     int threads, ttl_seconds;
     metrics *metrics;
     atomic_bool stopping;
@@ -214,7 +215,8 @@ static simile_status open_model(const tower *one, simile_model **out, simile_err
     const simile_model_options options = {.struct_size = sizeof options,
                                           .search_path = one->all->search_path,
                                           .text_model = one->text_model,
-                                          .force_pairing = one->all->force_pairing};
+                                          .force_pairing = one->all->force_pairing,
+                                          .compute = one->all->compute};
     return simile_model_open(one->model, &options, out, err);
 }
 
@@ -451,6 +453,7 @@ static simile_status start_keeper(towers *t, simile_error *err)
 static simile_status fill(towers *t, const towers_options *o, simile_error *err)
 {
     t->force_pairing = o->force_pairing;
+    t->compute = o->compute;
     t->any_installed = o->any_installed;
     t->threads = o->threads;
     t->ttl_seconds = o->ttl_seconds;

@@ -20,6 +20,7 @@ typedef struct {
     const char *model;       /* the main one: that of the catalogue */
     const char *text_model;  /* reads the texts in its place; NULL */
     bool force_pairing;
+    int32_t compute;            /* SIMILE_COMPUTE_... */
     const char *const *aliases; /* "NAME=MODEL": another name for an installed model; MODEL may be "MODEL+TEXT_MODEL",
                                    a pair */
     size_t n_aliases;

@@ -26,6 +26,7 @@ struct simile_model {
     pthread_mutex_t lock;
     char digest[DIGEST_HEX]; /* "" until it was asked for */
     space_claims claims;     /* what it declares; of a pair, what the model that sees does */
+    int32_t compute;         /* as it was asked for: SIMILE_COMPUTE_... */
     bool resized;            /* it sees pictures at a size that was asked for: no catalogue takes its claims */
 };
 

@@ -60,6 +60,15 @@ simile_status find_model(const char *name, const char *search_path, char **out, 
                    SIMILE_DATADIR "/models");
 }
 
+const char *simile_compute_name(int32_t compute)
+{
+    static const char *const names[] = {[SIMILE_COMPUTE_AUTO] = "auto",
+                                        [SIMILE_COMPUTE_F32] = "f32",
+                                        [SIMILE_COMPUTE_BF16] = "bf16",
+                                        [SIMILE_COMPUTE_INT8] = "int8"};
+    return compute >= SIMILE_COMPUTE_AUTO && compute <= SIMILE_COMPUTE_INT8 ? names[compute] : NULL;
+}
+
 static simile_status open_one(const char *name, const char *search_path, const model_options *how, simile_model **out,
                               simile_error *err)
 {
@@ -83,7 +92,8 @@ static simile_status open_one(const char *name, const char *search_path, const m
 static simile_status open_reader(simile_model *sees, const simile_model_options *opt, simile_error *err)
 {
     simile_model *reader;
-    RETURN_IF_ERROR(open_one(opt->text_model, opt->search_path, NULL, &reader, err));
+    const model_options how = {.compute = opt->compute};
+    RETURN_IF_ERROR(open_one(opt->text_model, opt->search_path, &how, &reader, err));
     if (strcmp(model_info(sees->m)->directory, model_info(reader->m)->directory) != 0)
         return pair_models(sees, reader, opt->force_pairing != 0, err);
     simile_model_close(reader);
@@ -99,10 +109,12 @@ simile_status simile_model_open(const char *name, const simile_model_options *op
     if (!name) return err_set(err, SIMILE_E_ARG, "no model was named");
     RETURN_IF_ERROR(options_copy(&opt, sizeof opt, options, err));
     if (opt.image_size < 0) return err_set(err, SIMILE_E_ARG, "the size of pictures is negative");
-    const model_options how = {.image_size = opt.image_size};
+    if (!simile_compute_name(opt.compute)) return err_set(err, SIMILE_E_ARG, "no such type to compute in");
+    const model_options how = {.image_size = opt.image_size, .compute = opt.compute};
     simile_model *handle;
     RETURN_IF_ERROR(open_one(name, opt.search_path, &how, &handle, err));
     handle->resized = opt.image_size != 0;
+    handle->compute = opt.compute;
     const simile_status status = opt.text_model && *opt.text_model ? open_reader(handle, &opt, err) : SIMILE_OK;
     if (status)
         simile_model_close(handle);
@@ -117,6 +129,11 @@ void simile_model_close(simile_model *handle)
     model_close(handle->m);
     pthread_mutex_destroy(&handle->lock);
     mem_free(handle);
+}
+
+int64_t simile_model_packed_bytes(const simile_model *handle)
+{
+    return handle ? model_packed_bytes(handle->m) : 0;
 }
 
 const simile_model_info *simile_model_get_info(const simile_model *handle)

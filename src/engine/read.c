@@ -139,7 +139,8 @@ static const simile_model_info *own_info(const simile_reader *r)
 static simile_status need_tower(simile_reader *r, simile_error *err)
 {
     if (r->tower_encoder || own_info(r)->text_name) return SIMILE_OK;
-    const simile_model_options options = {.struct_size = sizeof options, .search_path = r->search_path};
+    const simile_model_options options = {
+        .struct_size = sizeof options, .search_path = r->search_path, .compute = r->encoder->model->compute};
     const simile_encoder_options how = {.struct_size = sizeof how, .threads = r->threads};
     simile_model *tower;
     RETURN_IF_ERROR(simile_model_open(r->tower_name ? r->tower_name : default_tower, &options, &tower, err));

@@ -16,7 +16,7 @@ static simile_status pack(const attention_pool *p, int first, int parts, packer 
                           simile_error *err)
 {
     const nn_matrix_spec spec = {
-        .weights = &p->weight[first], .biases = &p->bias[first], .n_parts = parts, .precision = how->precision};
+        .weights = &p->weight[first], .biases = &p->bias[first], .n_parts = parts, .precision = how->careful};
     return packer_matrix(how, &spec, out, err);
 }
 

@@ -24,21 +24,36 @@ static void block_load(loader *l, const char *prefix, const block_names *names, 
     out->norm2 = norm_load(l, prefix, names->norm2, c->width);
 }
 
-static simile_status pack(const block *b, int first, int parts, packer *how, nn_matrix **out, simile_error *err)
+static simile_status pack(const block *b, int first, int parts, const balance_input *x, packer *how, nn_matrix **out,
+                          simile_error *err)
 {
     const nn_matrix_spec spec = {
         .weights = &b->weight[first], .biases = &b->bias[first], .n_parts = parts, .precision = how->precision};
-    return packer_matrix(how, &spec, out, err);
+    return packer_balanced(how, &spec, x, out, err);
 }
 
-static simile_status block_pack(block *b, packer *how, simile_error *err)
+/* What a norm gives, or a product with it. */
+static balance_input behind(const norm *n, const block *b, int linear, nn_act act)
+{
+    balance_input x = {.gain = n->weight, .bias = n->bias, .act = act};
+    if (linear != BLOCK_LINEARS) x.weight = &b->weight[linear], x.offset = &b->bias[linear];
+    return x;
+}
+
+/* before: the norm whose rows the block gets when its own stand behind its parts; NULL: they stand before them. */
+static simile_status block_pack(block *b, const tower_config *c, const norm *before, packer *how, simile_error *err)
 {
     b->precision = how->precision;
     if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
-    RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, how, &b->qkv, err));
-    RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, how, &b->out, err));
-    RETURN_IF_ERROR(pack(b, LINEAR_FC1, 1, how, &b->fc1, err));
-    return pack(b, LINEAR_FC2, 1, how, &b->fc2, err);
+    const norm *first = before ? before : &b->norm1, *second = before ? &b->norm1 : &b->norm2;
+    const balance_input rows = behind(first, b, BLOCK_LINEARS, NN_ACT_NONE);
+    const balance_input mixed = behind(first, b, LINEAR_V, NN_ACT_NONE);
+    const balance_input between = behind(second, b, BLOCK_LINEARS, NN_ACT_NONE);
+    const balance_input hidden = behind(second, b, LINEAR_FC1, c->act);
+    RETURN_IF_ERROR(pack(b, LINEAR_Q, 3, &rows, how, &b->qkv, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_OUT, 1, &mixed, how, &b->out, err));
+    RETURN_IF_ERROR(pack(b, LINEAR_FC1, 1, &between, how, &b->fc1, err));
+    return pack(b, LINEAR_FC2, 1, &hidden, how, &b->fc2, err);
 }
 
 static void block_release(block *b)
@@ -66,9 +81,12 @@ void blocks_load(loader *l, const char *prefix, const tower_config *c, block *ou
     blocks_load_named(l, prefix, &clip_names, c, out);
 }
 
-simile_status blocks_pack(block *blocks, int64_t layers, packer *how, simile_error *err)
+simile_status blocks_pack(block *blocks, const tower_config *c, const norm *before, packer *how, simile_error *err)
 {
-    for (int64_t i = 0; i < layers; i++) RETURN_IF_ERROR(block_pack(&blocks[i], how, err));
+    for (int64_t i = 0; i < c->layers; i++) {
+        const norm *last = before && i ? &blocks[i - 1].norm2 : before;
+        RETURN_IF_ERROR(block_pack(&blocks[i], c, last, how, err));
+    }
     return SIMILE_OK;
 }
 

@@ -34,7 +34,8 @@ typedef struct {
 /* The blocks PREFIX0. to PREFIX(layers - 1), with CLIP's names and with others. */
 void blocks_load(loader *l, const char *prefix, const tower_config *c, block *out);
 void blocks_load_named(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out);
-simile_status blocks_pack(block *blocks, int64_t layers, packer *how, simile_error *err);
+/* before: the norm in front of the first block, packed, when the blocks' own stand behind their parts; else NULL. */
+simile_status blocks_pack(block *blocks, const tower_config *c, const norm *before, packer *how, simile_error *err);
 void blocks_release(block *blocks, int64_t layers); /* blocks may be NULL */
 
 /* Heads, activation and epsilon: what the tensors do not say. */

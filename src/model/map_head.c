@@ -47,7 +47,7 @@ void map_head_load(loader *l, const tower_config *c, map_head *h)
 static simile_status linear_pack(const map_head *h, int i, packer *how, nn_matrix **out, simile_error *err)
 {
     const nn_matrix_spec spec = {
-        .weights = &h->weight[i], .biases = &h->bias[i], .n_parts = 1, .precision = how->precision};
+        .weights = &h->weight[i], .biases = &h->bias[i], .n_parts = 1, .precision = how->careful};
     return packer_matrix(how, &spec, out, err);
 }
 

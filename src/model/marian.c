@@ -152,7 +152,7 @@ simile_status marian_pack(marian *m, packer *how, simile_error *err)
     const nn_matrix_spec logits = {
         .weights = &m->embedding, .biases = &m->logits_bias, .n_parts = 1, .precision = NN_COMPUTE_F32};
     if (!pack_places(m)) return err_nomem(err);
-    RETURN_IF_ERROR(blocks_pack(m->encoder, m->config.encoder.layers, how, err));
+    RETURN_IF_ERROR(blocks_pack(m->encoder, &m->config.encoder, NULL, how, err));
     for (int64_t i = 0; i < m->config.decoder.layers; i++)
         RETURN_IF_ERROR(pack_decoder_block(&m->decoder[i], how, err));
     return packer_matrix(how, &logits, &m->logits, err);

@@ -20,8 +20,10 @@ struct model {
     model_source source; /* its documents are given back once the model is open */
     model_parts parts;
     param_list params;
+    nn_precision precision;
     pthread_mutex_t lock;
-    model *reader; /* reads texts in its place; NULL: itself */
+    atomic_size_t packed_bytes; /* of the towers that were packed */
+    model *reader;              /* reads texts in its place; NULL: itself */
 };
 
 struct model_encoder {
@@ -151,6 +153,38 @@ static simile_status check_size(const model *m, simile_error *err)
                    (long long)sees->image_size);
 }
 
+static bool is_quantised(const model *m)
+{
+    for (int i = 0; i < m->source.n_files; i++) {
+        if (!strcmp(weights_dtype(m->source.files[i]), nn_dtype_name(NN_I8))) return true;
+    }
+    return false;
+}
+
+static nn_precision precision_for(const model *m, int32_t wanted)
+{
+    switch (wanted) {
+    case SIMILE_COMPUTE_F32: return NN_COMPUTE_F32;
+    case SIMILE_COMPUTE_BF16: return NN_COMPUTE_BF16;
+    case SIMILE_COMPUTE_INT8: return NN_COMPUTE_INT8;
+    default: break;
+    }
+    if (is_quantised(m)) return NN_COMPUTE_INT8;
+    return nn_precision_native(NN_COMPUTE_BF16) ? NN_COMPUTE_BF16 : NN_COMPUTE_F32;
+}
+
+static void fill_compute(model *m, int32_t wanted)
+{
+    static const int32_t computes[] = {[NN_COMPUTE_F32] = SIMILE_COMPUTE_F32,
+                                       [NN_COMPUTE_BF16] = SIMILE_COMPUTE_BF16,
+                                       [NN_COMPUTE_INT8] = SIMILE_COMPUTE_INT8};
+    m->precision = precision_for(m, wanted);
+    m->info.compute = computes[m->precision];
+    m->info.compute_native = nn_precision_native(m->precision);
+    m->info.kernels = nn_kernels_name();
+    m->info.products = nn_products_name();
+}
+
 static void fill_info(model *m)
 {
     const tower *sees = m->parts.image, *reads = m->parts.text;
@@ -198,6 +232,7 @@ static simile_status open_model(model *m, const model_options *options, simile_e
     RETURN_IF_ERROR(check_parts(m, err));
     RETURN_IF_ERROR(check_size(m, err));
     fill_info(m);
+    fill_compute(m, options ? options->compute : SIMILE_COMPUTE_F32);
     release_documents(&m->source);
     return SIMILE_OK;
 }
@@ -250,6 +285,12 @@ simile_status model_pair(model *m, model *reader, simile_error *err)
     m->info.text_name = reader->info.name;
     m->info.text_directory = reader->info.directory;
     return SIMILE_OK;
+}
+
+int64_t model_packed_bytes(const model *m)
+{
+    const size_t own = atomic_load(&m->packed_bytes), other = m->reader ? atomic_load(&m->reader->packed_bytes) : 0;
+    return (int64_t)(own + other);
 }
 
 const simile_model_info *model_info(const model *m)
@@ -402,12 +443,13 @@ static simile_status ensure_packed(const model *shared, tower *t, simile_error *
     simile_status status = SIMILE_OK;
     pthread_mutex_lock(&m->lock);
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
-        packer how = {.precision = NN_COMPUTE_F32};
+        packer how = packer_for(m->precision);
         status = t->ops->pack(t, &how, err);
         if (status)
             t->ops->unpack(t);
         else
-            atomic_store_explicit(&t->packed, true, memory_order_release);
+            atomic_fetch_add(&m->packed_bytes, how.bytes);
+        if (!status) atomic_store_explicit(&t->packed, true, memory_order_release);
     }
     pthread_mutex_unlock(&m->lock);
     return status;

@@ -17,9 +17,10 @@ typedef struct model_encoder model_encoder;
 
 typedef struct {
     int64_t image_size; /* another resolution than the network was trained at; 0: its own */
+    int32_t compute;    /* SIMILE_COMPUTE_... */
 } model_options;
 
-/* options: NULL for the defaults. */
+/* options: NULL for the defaults, and for products in float32. */
 simile_status model_open(const char *path, const model_options *options, model **out, simile_error *err);
 void model_close(model *m);
 
@@ -30,6 +31,7 @@ simile_status model_can_pair(const model *m, const model *reader, simile_error *
 simile_status model_pair(model *m, model *reader, simile_error *err);
 
 const simile_model_info *model_info(const model *m);
+int64_t model_packed_bytes(const model *m);                 /* of the towers that were used */
 const tokenizer *model_tokenizer(const model *m);           /* NULL: no text tower */
 const image_prepare_spec *model_image_spec(const model *m); /* NULL: no image tower */
 /* The identity of the space of the vectors: of a pair, that of the model with the image tower. */

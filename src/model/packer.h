@@ -5,13 +5,26 @@
 #ifndef SIMILE_MODEL_PACKER_H
 #define SIMILE_MODEL_PACKER_H
 
-#include "nn/nn.h"
+#include "model/balance.h"
 
 typedef struct {
     nn_precision precision; /* of the products where most of the work is; a few others are always in float32 */
+    nn_precision careful;   /* of those that are a small part of the work, and whose input is uneven */
+    size_t bytes;           /* of all that was packed */
+    bool unbalanced;        /* columns are left as they are: to see what that costs */
+    /* When it is set, nothing is packed: each product of 8-bit integers goes to it instead. columns: [k], or NULL. */
+    simile_status (*listen)(void *user, const nn_tensor *weights, int n_parts, const float *columns, simile_error *err);
+    void *user;
 } packer;
 
-/* As nn_matrix_new(). */
+packer packer_for(nn_precision precision);
+
+/* As nn_matrix_new() and nn_conv_new(). */
 simile_status packer_matrix(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
+/* sizes: [in], how large the channels get, or NULL. */
+simile_status packer_conv(packer *how, const nn_conv_spec *spec, const float *sizes, nn_conv **out, simile_error *err);
+/* The same for a product of whose input more is known. Columns that the weights were stored with come first. */
+simile_status packer_balanced(packer *how, const nn_matrix_spec *spec, const balance_input *x, nn_matrix **out,
+                              simile_error *err);
 
 #endif

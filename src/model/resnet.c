@@ -143,25 +143,27 @@ static bool fold(const layer *y, float *scale, float *bias)
     return finite;
 }
 
-static simile_status layer_pack(layer *y, int64_t stride, int64_t side, packer *how, simile_error *err)
+/* What of it reaches a convolution is 0 or more; sizes: of its input's channels, or NULL. */
+static simile_status layer_pack(layer *y, int64_t stride, int64_t side, const float *sizes, packer *how,
+                                simile_error *err)
 {
-    const int64_t n = y->weights.dim[0];
+    const int64_t n = y->weights.dim[0], window = y->weights.dim[2];
     float *scale = mem_array((size_t)n, sizeof *scale), *bias = mem_array((size_t)n, sizeof *bias);
     const nn_conv_spec spec = {.weights = y->weights,
                                .scale = scale,
                                .bias = bias,
                                .stride = stride,
-                               .pad = y->weights.dim[2] / 2,
+                               .pad = window / 2,
                                .height = side,
                                .width = side,
-                               .precision = how->precision};
+                               .precision = window == 1 ? how->precision : how->careful};
     simile_status status = SIMILE_OK;
     if (!scale || !bias)
         status = err_nomem(err);
     else if (!fold(y, scale, bias))
         status = err_set(err, SIMILE_E_CORRUPT, "cannot use the image tower: a batch norm has impossible statistics");
     else
-        status = nn_conv_new(&spec, &y->conv, err);
+        status = packer_conv(how, &spec, sizes, &y->conv, err);
     mem_free(scale);
     mem_free(bias);
     return status;
@@ -173,12 +175,32 @@ static void layer_unpack(layer *y)
     y->conv = NULL;
 }
 
-static simile_status block_pack(block *b, packer *how, simile_error *err)
+/* How large the channels behind a batch norm get: it was trained to give each the mean `offset` and the deviation
+ * `gain`. On top of what `sizes` holds already, if `add`. */
+static void sizes_behind(const layer *y, bool add, float *sizes)
 {
-    RETURN_IF_ERROR(layer_pack(&b->in, 1, b->side, how, err));
-    RETURN_IF_ERROR(layer_pack(&b->middle, 1, b->side, how, err));
-    RETURN_IF_ERROR(layer_pack(&b->out, 1, b->side / b->pool, how, err));
-    return b->widens ? layer_pack(&b->shortcut, 1, b->side / b->pool, how, err) : SIMILE_OK;
+    const int64_t n = y->weights.dim[0];
+    for (int64_t i = 0; i < n; i++) {
+        float gain, offset;
+        nn_tensor_to_f32(&y->gain, i, 1, &gain);
+        nn_tensor_to_f32(&y->offset, i, 1, &offset);
+        const float size = fmaxf(offset + 4 * fabsf(gain), 0);
+        sizes[i] = add ? sizes[i] + size : size;
+    }
+}
+
+/* sizes: of the channels of x, and then of what the block makes of it; inner: scratch. */
+static simile_status block_pack(block *b, float *sizes, float *inner, packer *how, simile_error *err)
+{
+    RETURN_IF_ERROR(layer_pack(&b->in, 1, b->side, sizes, how, err));
+    sizes_behind(&b->in, false, inner);
+    RETURN_IF_ERROR(layer_pack(&b->middle, 1, b->side, inner, how, err));
+    sizes_behind(&b->middle, false, inner);
+    RETURN_IF_ERROR(layer_pack(&b->out, 1, b->side / b->pool, inner, how, err));
+    if (b->widens) RETURN_IF_ERROR(layer_pack(&b->shortcut, 1, b->side / b->pool, sizes, how, err));
+    if (b->widens) sizes_behind(&b->shortcut, false, sizes);
+    sizes_behind(&b->out, true, sizes);
+    return SIMILE_OK;
 }
 
 static simile_status resnet_pack(tower *t, packer *how, simile_error *err)
@@ -188,9 +210,15 @@ static simile_status resnet_pack(tower *t, packer *how, simile_error *err)
     r->position = tensor_floats(&r->position_view);
     if (!r->position) return err_nomem(err);
     for (int i = 0; i < STEM; i++)
-        RETURN_IF_ERROR(layer_pack(&r->stem[i], i == 0 ? 2 : 1, i == 0 ? side : side / 2, how, err));
-    for (int64_t i = 0; i < r->n_blocks; i++) RETURN_IF_ERROR(block_pack(&r->blocks[i], how, err));
-    return attention_pool_pack(&r->pool, how, err);
+        RETURN_IF_ERROR(layer_pack(&r->stem[i], i == 0 ? 2 : 1, i == 0 ? side : side / 2, NULL, how, err));
+    float *sizes = mem_array((size_t)(2 * r->features), sizeof *sizes); /* no channels are more */
+    if (!sizes) return err_nomem(err);
+    sizes_behind(&r->stem[STEM - 1], false, sizes);
+    simile_status status = SIMILE_OK;
+    for (int64_t i = 0; i < r->n_blocks && !status; i++)
+        status = block_pack(&r->blocks[i], sizes, sizes + r->features, how, err);
+    mem_free(sizes);
+    return status ? status : attention_pool_pack(&r->pool, how, err);
 }
 
 static void resnet_unpack(tower *t)

@@ -52,7 +52,7 @@ static simile_status textnet_pack(tower *base, packer *how, simile_error *err)
     t->position = tensor_floats(&t->position_view);
     if (!t->position || !norm_pack(&t->final_norm)) return err_nomem(err);
     RETURN_IF_ERROR(packer_matrix(how, &projection, &t->projection, err));
-    return blocks_pack(t->blocks, t->config.tower.layers, how, err);
+    return blocks_pack(t->blocks, &t->config.tower, NULL, how, err);
 }
 
 static void textnet_unpack(tower *base)

@@ -74,14 +74,14 @@ static simile_status vit_pack(tower *t, packer *how, simile_error *err)
     const nn_matrix_spec patch_spec = {.weights = &patch,
                                        .biases = c->patch_bias ? &v->patch_bias_view : NULL,
                                        .n_parts = 1,
-                                       .precision = how->precision};
+                                       .precision = how->careful};
     if (!c->no_class) v->class_embedding = tensor_floats(&v->class_view);
     v->position = positions_on_grid(&v->position_view, v->trained_grid, v->grid);
     if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm)) return err_nomem(err);
     if (!c->no_pre_norm && !norm_pack(&v->pre_norm)) return err_nomem(err);
     RETURN_IF_ERROR(packer_matrix(how, &patch_spec, &v->patch, err));
     RETURN_IF_ERROR(pack_pool(v, how, err));
-    return blocks_pack(v->blocks, c->tower.layers, how, err);
+    return blocks_pack(v->blocks, &c->tower, NULL, how, err);
 }
 
 static void vit_unpack(tower *t)

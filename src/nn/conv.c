@@ -49,7 +49,8 @@ static simile_status pack_matrix(const nn_conv_spec *spec, bool pixels, nn_matri
                                    .biases = spec->bias ? &bias : NULL,
                                    .n_parts = 1,
                                    .precision = spec->precision,
-                                   .scale = spec->scale};
+                                   .scale = spec->scale,
+                                   .column_scale = pixels ? spec->column_scale : NULL};
     return nn_matrix_pack(&matrix, pixels ? NULL : &window, out, err);
 }
 

@@ -21,8 +21,9 @@
 
 /* ---- tensors as they lie in a weight file ---- */
 
-/* The last five hold 32 values a block with a scale of their own (ggml's formats, see tensor.c). */
-typedef enum { NN_F32, NN_F16, NN_BF16, NN_I64, NN_Q4_0, NN_Q4_1, NN_Q5_0, NN_Q5_1, NN_Q8_0 } nn_dtype;
+/* NN_I8: integers with a factor for each row. The last five hold 32 values a block with a scale of their own (ggml's
+ * formats, see tensor.c). */
+typedef enum { NN_F32, NN_F16, NN_BF16, NN_I64, NN_I8, NN_Q4_0, NN_Q4_1, NN_Q5_0, NN_Q5_1, NN_Q8_0 } nn_dtype;
 enum { NN_BLOCK = 32 };
 size_t nn_dtype_size(nn_dtype dtype);      /* of one element, or of one block */
 int64_t nn_dtype_block(nn_dtype dtype);    /* elements that are stored together: 1 or NN_BLOCK */
@@ -34,6 +35,9 @@ typedef struct { /* a borrowed view; data need not be aligned */
     nn_dtype dtype;
     int rank;
     int64_t dim[NN_MAX_RANK];
+    /* Of NN_I8 alone: value j of row i is integer x scale[i] / columns[j], all in float32; columns NULL: all 1. */
+    const float *scale;   /* [dim[0]] */
+    const float *columns; /* [the numbers of a row] */
 } nn_tensor;
 
 int64_t nn_tensor_count(const nn_tensor *t);
@@ -135,6 +139,7 @@ typedef struct {
     int64_t stride, pad;   /* in both directions; pad: zeros on each side */
     int64_t height, width; /* of the pictures to come: what the layout is chosen for; others are only slower */
     nn_precision precision;
+    const float *column_scale; /* [in], of windows of one pixel: as of a matrix; others ignore it */
 } nn_conv_spec;
 simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
 void nn_conv_free(nn_conv *c);

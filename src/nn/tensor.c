@@ -23,6 +23,7 @@ size_t nn_dtype_size(nn_dtype dtype)
     case NN_F16:
     case NN_BF16: return 2;
     case NN_I64: return 8;
+    case NN_I8: return 1;
     case NN_Q4_0: return 2 + 16;
     case NN_Q4_1: return 4 + 16;
     case NN_Q5_0: return 2 + 4 + 16;
@@ -44,6 +45,7 @@ const char *nn_dtype_name(nn_dtype dtype)
     case NN_F16: return "F16";
     case NN_BF16: return "BF16";
     case NN_I64: return "I64";
+    case NN_I8: return "I8";
     case NN_Q4_0: return "Q4_0";
     case NN_Q4_1: return "Q4_1";
     case NN_Q5_0: return "Q5_0";
@@ -106,6 +108,21 @@ static void round_i64(const uint8_t *in, int64_t count, float *out)
     }
 }
 
+/* Row by row: one factor each, and the columns' own where there are such. */
+static void widen_rows(const nn_tensor *t, int64_t first, int64_t count, float *out)
+{
+    const int8_t *in = t->data;
+    const int64_t k = t->rank && t->dim[0] ? nn_tensor_count(t) / t->dim[0] : 1;
+    int64_t row = first / k, j = first % k;
+    for (int64_t i = 0; i < count; row++, j = 0) {
+        const float scale = t->scale[row];
+        for (; j < k && i < count; i++, j++) {
+            const float value = (float)in[first + i] * scale;
+            out[i] = t->columns ? value / t->columns[j] : value;
+        }
+    }
+}
+
 static float read_half(const uint8_t *at)
 {
     uint16_t half;
@@ -163,6 +180,7 @@ void nn_tensor_to_f32(const nn_tensor *t, int64_t first, int64_t count, float *o
     case NN_F16: widen_f16(in, count, out); break;
     case NN_BF16: widen_bf16(in, count, out); break;
     case NN_I64: round_i64(in, count, out); break;
+    case NN_I8: widen_rows(t, first, count, out); break;
     default: break;
     }
 }

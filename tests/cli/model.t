@@ -237,5 +237,37 @@ model       tiny-quick (clip), */tests/fixtures/models/tiny-quick (glob)
             vectors of 16 numbers, pictures of 16 x 16, texts of 24 tokens out of 574
             * parameters, stored as F32, logit scale * (softmax) (glob)
             digest ???????????????????????????????????????????????????????????????? (glob)
+            computed in f32 (as asked for), kernels *, products oneDNN * (glob)
 catalogue   */home/.local/share/simile/catalog.simile (glob)
             none yet: 'simile add FOLDER' makes it
+
+== the type to compute in: an option goes before the environment, the identity is the same, and so is the catalogue
+$ export SIMILE_MODEL=$MODELS/tiny-quick
+> for d in f32 bf16 INT8; do simile info --dtype $d --json | grep -o '"digest":"[0-9a-f]*"\|"dtype":"[a-z0-9]*"\|"dtype_asked":"[a-z0-9]*"'; done | sort | uniq -c | sed 's/^ *//; s/:"[0-9a-f]\{64\}"//'
+3 "digest"
+1 "dtype":"bf16"
+1 "dtype":"f32"
+1 "dtype":"int8"
+1 "dtype_asked":"bf16"
+1 "dtype_asked":"f32"
+1 "dtype_asked":"int8"
+$ SIMILE_DTYPE=int8 simile info --json | grep -o '"dtype":"[a-z0-9]*"'; SIMILE_DTYPE=int8 simile info --json --dtype f32 | grep -o '"dtype":"[a-z0-9]*"'
+"dtype":"int8"
+"dtype":"f32"
+$ env -u SIMILE_DTYPE simile info --json | grep -c '"dtype":"\(f32\|bf16\)","dtype_asked":"auto"'
+1
+$ simile add "$MODELS/pictures/wide.png" --dtype f32 | sed 's/ in .*//'
+pictures: 1 added
+$ for d in f32 bf16 int8 auto; do simile search x --dtype $d -p; done | sed 's/.*\///' | uniq -c | sed 's/^ *//'
+4 wide.png
+$ simile embed --text "two dogs" --dtype int8 >a; simile embed --text "two dogs" --dtype int8 --threads 3 >b; cmp a b
+> simile embed --text "two dogs" --dtype bf16 >a; simile embed --text "two dogs" --dtype bf16 --threads 3 >b; cmp a b
+
+== a type to compute in that there is not
+$ simile --model "$MODELS/tiny-quick" info --dtype f64
+err: simile: 'f64' is no value for --dtype: auto, f32, bf16 or int8 is needed
+err: try 'simile info --help'
+[2]
+$ SIMILE_DTYPE=f64 simile --model "$MODELS/tiny-quick" info
+err: simile: 'f64' is no value for $SIMILE_DTYPE: auto, f32, bf16 or int8 is needed
+[1]

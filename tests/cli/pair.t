@@ -87,9 +87,11 @@ $ simile --model "$MODELS/tiny-quick" --text-model ./reader info | sed -n '2,$s/
 model       tiny-quick (clip)
             vectors of 16 numbers
             37,121 parameters
+            computed in f32 (as asked for)
 text model  reader (clip)
             vectors of 16 numbers
             32,411 parameters
+            computed in f32 (as asked for)
             3 pictures
 $ simile --model ./reader info | tail -n 1
             vectors of tiny-quick (the model above is declared to fit)
@@ -194,7 +196,7 @@ texts: 1 added
 == info takes a model and a catalogue
 $ simile info tiny-quick "$SOURCE/tests/fixtures/catalogs/schema-1.simile" 2>&1 | head -n 1
 simile: cannot find the model 'tiny-quick' * (glob)
-$ SIMILE_MODELS=$MODELS simile info tiny-quick "$SOURCE/tests/fixtures/catalogs/schema-1.simile" | sed -n '2p;6p' | sed 's/,.*//'
+$ SIMILE_MODELS=$MODELS simile info tiny-quick "$SOURCE/tests/fixtures/catalogs/schema-1.simile" | sed -n '2p;7p' | sed 's/,.*//'
 model       tiny-quick (clip)
 catalogue   */schema-1.simile (glob)
 $ simile info "$MODELS/tiny-quick" --items

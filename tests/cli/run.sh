@@ -33,6 +33,8 @@ SIMILE_MODELS=$SOURCE/models
 TMPDIR=$scratch/tmp
 LC_ALL=C.UTF-8
 export PATH SOURCE MODELS GALLERY SIMILE_MODELS TMPDIR LC_ALL
+SIMILE_DTYPE=f32 # what is compared with references is computed as they are; other types have cases of their own
+export SIMILE_DTYPE
 export OMP_WAIT_POLICY=passive # several of these run at once: threads that wait must not spin
 unset SIMILE_MODEL SIMILE_TEXT_MODEL SIMILE_CATALOG XDG_DATA_HOME XDG_CACHE_HOME XDG_CONFIG_HOME NO_COLOR TERM_PROGRAM LC_TERMINAL
 

@@ -14,7 +14,7 @@ model *open_at(const char *directory, int64_t image_size)
 {
     model *m;
     simile_error err;
-    const model_options options = {.image_size = image_size};
+    const model_options options = {.image_size = image_size, .compute = SIMILE_COMPUTE_F32};
     if (model_open(directory, &options, &m, &err)) fail_msg("%s", err.message);
     return m;
 }
