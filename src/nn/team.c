@@ -10,6 +10,11 @@
  * sleep at once. Before sleeping a member raises `asleep` and looks again; the caller writes the ticket and then reads
  * `asleep`: in the one order that all of these have, one of the two sees the other.
  *
+ * A member may lose its processor in the middle of a part, and then all wait for it, milliseconds where the part takes
+ * microseconds. Where other programs want the processors too that happens again and again, and a team is slower than
+ * the caller alone. So once that was seen the caller works alone for a number of runs, twice as many each time until
+ * one goes well. It does the same parts: nobody can tell from the results.
+ *
  * Threads: the ticket and the counts are atomic, everything else is guarded by the lock or set before threads start.
  * Members take no signals: those are the program's. */
 #include "nn/team.h"
@@ -22,7 +27,13 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { WAIT_NS = 50000, LINE = 64 };
+enum {
+    WAIT_NS = 50000,
+    LATE_NS = 200000, /* waited for members, and longer than the caller's own parts took: */
+    LEAST_ALONE = 32,
+    MOST_ALONE = 1024, /* so many runs alone */
+    LINE = 64
+};
 
 struct nn_team {
     _Alignas(LINE) _Atomic uint64_t ticket; /* number << 32 | parts << 16 | next */
@@ -35,7 +46,8 @@ struct nn_team {
     pthread_cond_t start, finished;
     pthread_t *members;
     int threads, started;
-    bool patient; /* there is a processor for each: waiting in a loop is worth while */
+    int alone, next_alone; /* runs that the caller does by itself; how many it will be the next time */
+    bool patient;          /* there is a processor for each: waiting in a loop is worth while */
 };
 
 static void pause_processor(void)
@@ -130,7 +142,7 @@ static bool wait_for_work(nn_team *t)
 }
 
 /* Until members have done `parts`. */
-static void wait_for_members(nn_team *t, int parts)
+static void wait_until_done(nn_team *t, int parts)
 {
     patience p = {0};
     do {
@@ -171,6 +183,7 @@ simile_status team_new(int threads, nn_team **out, simile_error *err)
     if (!t) return err_nomem(err);
     memset(t, 0, sizeof *t);
     t->threads = threads;
+    t->next_alone = LEAST_ALONE;
     t->patient = cpu_count() >= threads;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->start, NULL);
@@ -203,16 +216,41 @@ void team_free(nn_team *t)
 
 /* ---- runs ---- */
 
-void team_run(nn_team *t, team_fn fn, void *user)
+static void wait_for_members(nn_team *t, int parts, int64_t begun)
 {
-    const int parts = t->threads;
+    if (atomic_load(&t->done) >= parts) return;
+    const int64_t before = now_ns();
+    wait_until_done(t, parts);
+    const int64_t waited = now_ns() - before;
+    if (waited < LATE_NS || waited < before - begun) {
+        t->next_alone = LEAST_ALONE;
+        return;
+    }
+    t->alone = t->next_alone;
+    t->next_alone = t->next_alone < MOST_ALONE ? 2 * t->next_alone : MOST_ALONE;
+}
+
+static void announce(nn_team *t, team_fn fn, void *user)
+{
     const uint64_t number = (atomic_load_explicit(&t->ticket, memory_order_relaxed) >> 32) + 1;
     atomic_store_explicit(&t->fn, fn, memory_order_relaxed);
     atomic_store_explicit(&t->user, user, memory_order_relaxed);
     atomic_store_explicit(&t->done, 0, memory_order_relaxed);
-    atomic_store(&t->ticket, number << 32 | (uint64_t)parts << 16 | 1);
-    if (parts > 1 && atomic_load(&t->asleep)) wake(t, &t->start);
+    atomic_store(&t->ticket, number << 32 | (uint64_t)t->threads << 16 | 1);
+    if (atomic_load(&t->asleep)) wake(t, &t->start);
+}
+
+void team_run(nn_team *t, team_fn fn, void *user)
+{
+    const int parts = t->threads;
+    if (parts == 1 || t->alone > 0) {
+        for (int i = 0; i < parts; i++) fn(user, i, parts);
+        t->alone -= t->alone > 0;
+        return;
+    }
+    const int64_t begun = now_ns();
+    announce(t, fn, user);
     fn(user, 0, parts);
     const int mine = 1 + take_parts(t, false);
-    if (mine < parts) wait_for_members(t, parts - mine);
+    if (mine < parts) wait_for_members(t, parts - mine, begun);
 }

@@ -35,7 +35,7 @@ typedef struct {
 static void count(void *user, int part, int parts)
 {
     tally *c = user;
-    if (atomic_load(&c->slow) == part) pause_for(200);
+    if (atomic_load(&c->slow) == part) pause_for(400);
     c->sum[part] += c->add;
     if (part == 0) c->parts = parts;
 }
@@ -71,6 +71,19 @@ static void a_slow_part_is_waited_for(void **state)
 {
     for (int threads = 2; threads <= 4; threads++)
         for (int slow = 0; slow < threads; slow++) run_many(threads, 50, 7, slow);
+}
+
+/* So slow that the caller works alone for a while, and then with the others again. */
+static void late_members_are_left_alone(void **state)
+{
+    nn_team *t = team_of(3);
+    tally c = {.add = 1, .slow = -1};
+    for (int i = 1; i <= 400; i++) {
+        atomic_store(&c.slow, i % 40 == 0 ? 2 : -1);
+        team_run(t, count, &c);
+        for (int p = 0; p < 3; p++) assert_int_equal(c.sum[p], i);
+    }
+    team_free(t);
 }
 
 static void *one_of_several(void *unused)
@@ -138,13 +151,10 @@ static void memory_and_threads_may_be_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_part_is_done_once),
-        cmocka_unit_test(members_that_slept_come_back),
-        cmocka_unit_test(a_slow_part_is_waited_for),
-        cmocka_unit_test(teams_do_not_meet),
-        cmocka_unit_test(runs_may_differ),
-        cmocka_unit_test(signals_are_the_programs),
-        cmocka_unit_test(memory_and_threads_may_be_refused),
+        cmocka_unit_test(each_part_is_done_once),      cmocka_unit_test(members_that_slept_come_back),
+        cmocka_unit_test(a_slow_part_is_waited_for),   cmocka_unit_test(teams_do_not_meet),
+        cmocka_unit_test(late_members_are_left_alone), cmocka_unit_test(runs_may_differ),
+        cmocka_unit_test(signals_are_the_programs),    cmocka_unit_test(memory_and_threads_may_be_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
