@@ -136,6 +136,7 @@ static void model_json(const model_facts *f, int32_t asked, json_writer *w)
     jw_key(w, "score"), jw_string(w, show_score(m->score));
     jw_key(w, "weights"), jw_string(w, m->weights_dtype);
     jw_key(w, "digest"), jw_string(w, f->digest);
+    jw_key(w, "cache_bytes"), jw_int(w, simile_model_cache_bytes(f->model));
     jw_key(w, "space"), jw_string(w, simile_model_space_name(f->model));
     jw_key(w, "compatible_with"), jw_array(w);
     for (size_t i = 0; (beside = simile_model_compatible_at(f->model, i)); i++) jw_string(w, beside);
@@ -230,6 +231,11 @@ static void print_model(const app *a, const char *title, const model_facts *f, b
     buf_printf(out, " (%s)\n            digest %s\n", show_score(m->score), f->digest);
     print_declarations(f->model, out);
     print_compute(m, a->compute, out);
+    if (simile_model_cache_bytes(f->model)) {
+        buf_text(out, "            packed weights in the cache: ");
+        show_bytes(out, simile_model_cache_bytes(f->model));
+        buf_byte(out, '\n');
+    }
 }
 
 static void print_vectors(const overview *o, buf *out)

@@ -163,8 +163,9 @@ SIMILE_API void simile_model_close(simile_model *model);
 SIMILE_API const simile_model_info *simile_model_get_info(const simile_model *model);
 
 /* The model's identity, 64 hex digits and NUL: SHA-256 over weights, configuration, tokenizer and preprocessing. It is
- * computed at the first call, which reads every weight. For models of more than 64 MiB it is remembered in
- * $XDG_CACHE_HOME/simile/digests, as long as no file of the model changes. */
+ * computed at the first call, which reads every weight. For models of more than 16 MiB it is remembered in
+ * $XDG_CACHE_HOME/simile/digests, as long as no file of the model changes. Where it is remembered, so are its weights
+ * as they are packed for this processor, in simile/packed beside: then nothing is packed when a process starts. */
 SIMILE_API simile_status simile_model_digest(const simile_model *model, char out[65], simile_error *err);
 
 /* ---- embedding spaces ----
@@ -651,8 +652,8 @@ SIMILE_API simile_status simile_installed_models(const char *search_path, simile
                                                  simile_error *err);
 
 /* Deletes a model that simile_pull made, finished or not; nothing that it did not put there is ever deleted, but for
- * what the model declares (simile.json). *bytes may be NULL. Errors: NOT_FOUND, ARG (not made by simile_pull, or other
- * files lie in it), BUSY, IO, NOMEM. */
+ * what the model declares (simile.json) and what is remembered of it. *bytes may be NULL. Errors: NOT_FOUND, ARG (not
+ * made by simile_pull, or other files lie in it), BUSY, IO, NOMEM. */
 SIMILE_API simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error *err);
 
 /* ---- converting models ---- */
@@ -983,6 +984,11 @@ typedef struct {
  * simile_image_decode. */
 SIMILE_API simile_status simile_image_fetch(const char *url, const simile_fetch_options *options, simile_image **out,
                                             simile_error *err);
+
+/* ---- what is remembered of models ---- */
+
+/* Bytes of the packed weights that are remembered of a model (not of one that it is paired with). 0: none. */
+SIMILE_API int64_t simile_model_cache_bytes(const simile_model *model);
 
 #ifdef __cplusplus
 }

@@ -7,15 +7,19 @@
  * and the resolution at which it was opened.
  * Whatever changes a file changes its ctime, so a stale answer is never found. What the folder declares of its space is
  * no part of the digest and not of the stamp either, so that a declaration costs no second reading. Everything here is
- * a convenience: where it fails the digest is computed. Small models do not come here. */
+ * a convenience: where it fails the digest is computed. Small models do not come here.
+ *
+ * The digest is what files of packed weights are kept by (model/packed.h, $XDG_CACHE_HOME/simile/packed), so those are
+ * used from when it is known. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MAX_FILES = 1000 };
-#define SMALL_MODEL ((int64_t)64 << 20) /* bytes of files: below, hashing takes no time worth saving */
+#define SMALL_MODEL ((int64_t)16 << 20) /* bytes of files: below, hashing and packing take no time worth saving */
 
 typedef struct {
     digest d;
@@ -75,15 +79,66 @@ static void write_cache(const char *path, const char *digest_text)
     mem_free(folder);
 }
 
-simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
+/* The folder for packed weights, for mem_free, or NULL. */
+static char *packed_folder(void)
+{
+    char *home = path_cache_home(), *folder = home ? path_join(home, "packed") : NULL;
+    mem_free(home);
+    return folder;
+}
+
+static void keep_packed(const model *m, const char *digest_text)
+{
+    char *folder = packed_folder();
+    if (folder) model_keep_packed(m, folder, digest_text);
+    mem_free(folder);
+}
+
+char *remembered_digest(const model *m, char out[DIGEST_HEX])
 {
     char *path = cache_path(model_info(m));
-    if (path && read_cache(path, out)) {
-        mem_free(path);
-        return SIMILE_OK;
-    }
+    if (path && read_cache(path, out)) return path;
+    mem_free(path);
+    return NULL;
+}
+
+bool recall_model_digest(const model *m, char out[DIGEST_HEX])
+{
+    char *path = remembered_digest(m, out);
+    const bool known = path != NULL;
+    mem_free(path);
+    if (known) keep_packed(m, out);
+    return known;
+}
+
+simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
+{
+    if (recall_model_digest(m, out)) return SIMILE_OK;
+    char *path = cache_path(model_info(m));
     const simile_status status = model_digest(m, out, err);
-    if (!status && path) write_cache(path, out);
+    if (!status && path) {
+        write_cache(path, out);
+        keep_packed(m, out);
+    }
     mem_free(path);
     return status;
+}
+
+int64_t simile_model_cache_bytes(const simile_model *handle)
+{
+    char hex[DIGEST_HEX] = "";
+    if (!handle || simile_model_digest(handle, hex, NULL)) return 0;
+    char *folder = packed_folder();
+    const uint64_t bytes = folder ? model_kept_size(folder, hex) : 0;
+    mem_free(folder);
+    return (int64_t)bytes;
+}
+
+int64_t forget_model(const char *remembered, const char *digest_text)
+{
+    char *folder = packed_folder();
+    const uint64_t bytes = folder ? model_kept_remove(folder, digest_text) : 0;
+    unlink(remembered);
+    mem_free(folder);
+    return (int64_t)bytes;
 }

@@ -113,6 +113,17 @@ simile_status simile_installed_models(const char *search_path, simile_installed_
     return status;
 }
 
+/* Of a model that cannot be opened nothing is remembered. */
+static char *remembered_of(const char *models, const char *name, char digest_text[DIGEST_HEX])
+{
+    char *path = path_is_plain_name(name) ? path_join(models, name) : NULL;
+    model *m = NULL;
+    char *remembered = path && !model_open(path, NULL, &m, NULL) ? remembered_digest(m, digest_text) : NULL;
+    model_close(m);
+    mem_free(path);
+    return remembered;
+}
+
 simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error *err)
 {
     int64_t freed = 0;
@@ -120,7 +131,11 @@ simile_status simile_model_remove(const char *name, int64_t *bytes, simile_error
     if (bytes) *bytes = 0;
     if (!name) return err_set(err, SIMILE_E_ARG, "no model was named");
     RETURN_IF_ERROR(need_own_folder(&models, err));
+    char digest_text[DIGEST_HEX];
+    char *remembered = remembered_of(models, name, digest_text);
     const simile_status status = hub_remove(name, models, &freed, err);
+    if (!status && remembered) freed += forget_model(remembered, digest_text);
+    mem_free(remembered);
     mem_free(models);
     if (bytes) *bytes = freed;
     return status;

@@ -32,6 +32,12 @@ struct simile_model {
 
 /* model_digest(), remembered between runs for large models: digest_cache.c. */
 simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
+/* The same if it is remembered; false: it has to be computed. */
+bool recall_model_digest(const model *m, char out[DIGEST_HEX]);
+/* Where the digest is remembered, for mem_free; NULL: nowhere. */
+char *remembered_digest(const model *m, char out[DIGEST_HEX]);
+/* Removes that file and the packed weights of the model; returns the bytes of these. */
+int64_t forget_model(const char *remembered, const char *digest_text);
 
 struct simile_image {
     image pixels;

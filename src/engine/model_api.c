@@ -80,6 +80,7 @@ static simile_status open_one(const char *name, const char *search_path, const m
     if (handle) pthread_mutex_init(&handle->lock, NULL);
     if (!status) status = model_open(directory, how, &handle->m, err);
     if (!status) status = claims_read(handle, err);
+    if (!status && !recall_model_digest(handle->m, handle->digest)) handle->digest[0] = 0;
     mem_free(directory);
     if (status)
         simile_model_close(handle);

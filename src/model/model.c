@@ -23,7 +23,9 @@ struct model {
     nn_precision precision;
     pthread_mutex_t lock;
     atomic_size_t packed_bytes; /* of the towers that were packed */
-    model *reader;              /* reads texts in its place; NULL: itself */
+    char *packed_folder;        /* NULL: what is packed is not kept */
+    char packed_digest[DIGEST_HEX];
+    model *reader; /* reads texts in its place; NULL: itself */
 };
 
 struct model_encoder {
@@ -56,6 +58,7 @@ void model_close(model *m)
     release_documents(&m->source);
     for (int i = 0; i < m->source.n_files; i++) weights_close(m->source.files[i]);
     pthread_mutex_destroy(&m->lock);
+    mem_free(m->packed_folder);
     mem_free(m->name);
     mem_free(m->path);
     mem_free(m->folder);
@@ -435,20 +438,79 @@ int model_encoder_threads(const model_encoder *e)
     return e->threads;
 }
 
-/* Packs a tower unless that was done. The model is const to everyone else: packing changes no answer of it. */
+/* The model is const to everyone else: how it is packed changes no answer of it. */
+static model *own(const model *shared)
+{
+    return (model *)(uintptr_t)shared;
+}
+
+void model_keep_packed(const model *shared, const char *folder, const char *digest_text)
+{
+    model *m = own(shared);
+    pthread_mutex_lock(&m->lock);
+    if (!m->packed_folder && (m->packed_folder = mem_strdup(folder)))
+        memcpy(m->packed_digest, digest_text, sizeof m->packed_digest);
+    pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t model_kept_size(const char *folder, const char *digest_text)
+{
+    return packed_size(folder, digest_text);
+}
+
+uint64_t model_kept_remove(const char *folder, const char *digest_text)
+{
+    return packed_remove(folder, digest_text);
+}
+
+/* NULL: what is packed is not kept. */
+static packing *packing_of(const model *m, const tower *t, const packer *how)
+{
+    if (!m->packed_folder) return NULL;
+    /* Weights that are stored as 8-bit integers are packed as they are stored; the same numbers in float32 are not. */
+    const uint64_t more = 2 * (uint64_t)how->careful + is_quantised(m);
+    const packed_key key = packing_key(m->packed_digest, t == m->parts.text ? "text" : "image", how->precision, more);
+    return packing_new(m->packed_folder, &key);
+}
+
+/* Takes a tower's matrices from a file, if there is a good one. */
+static bool unfold(tower *t, packer *how)
+{
+    if (!how->cache || !packing_open(how->cache)) return false;
+    if (!t->ops->pack(t, how, NULL) && packing_complete(how->cache)) return true;
+    t->ops->unpack(t);
+    packing_doubt(how->cache);
+    how->bytes = 0;
+    return false;
+}
+
+static simile_status pack(const model *m, tower *t, packer *how, simile_error *err)
+{
+    how->cache = packing_of(m, t, how);
+    if (unfold(t, how)) {
+        t->cache = how->cache;
+        return SIMILE_OK;
+    }
+    const simile_status status = t->ops->pack(t, how, err);
+    if (status)
+        t->ops->unpack(t);
+    else if (how->cache)
+        packing_write(how->cache);
+    packing_free(how->cache);
+    return status;
+}
+
+/* Packs a tower unless that was done. */
 static simile_status ensure_packed(const model *shared, tower *t, simile_error *err)
 {
-    model *m = (model *)(uintptr_t)shared;
+    model *m = own(shared);
     if (atomic_load_explicit(&t->packed, memory_order_acquire)) return SIMILE_OK;
     simile_status status = SIMILE_OK;
     pthread_mutex_lock(&m->lock);
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
         packer how = packer_for(m->precision);
-        status = t->ops->pack(t, &how, err);
-        if (status)
-            t->ops->unpack(t);
-        else
-            atomic_fetch_add(&m->packed_bytes, how.bytes);
+        status = pack(m, t, &how, err);
+        if (!status) atomic_fetch_add(&m->packed_bytes, how.bytes);
         if (!status) atomic_store_explicit(&t->packed, true, memory_order_release);
     }
     pthread_mutex_unlock(&m->lock);

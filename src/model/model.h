@@ -37,6 +37,13 @@ const image_prepare_spec *model_image_spec(const model *m); /* NULL: no image to
 /* The identity of the space of the vectors: of a pair, that of the model with the image tower. */
 simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
 
+/* From now on what its towers pack is written to a folder for files of packed weights, and taken from there: packed.h.
+ * digest_text: that of this very model, not of one that it is paired with. Memory that is short makes it a no-op. */
+void model_keep_packed(const model *m, const char *folder, const char *digest_text);
+/* Bytes of the files in such a folder that belong to a model; of those that became free. */
+uint64_t model_kept_size(const char *folder, const char *digest_text);
+uint64_t model_kept_remove(const char *folder, const char *digest_text);
+
 /* Writes it as a new folder with safetensors, as simile.h says of simile_model_convert(). */
 simile_status model_convert(const model *m, const char *folder, const simile_convert_options *options,
                             simile_convert_report *report, simile_error *err);

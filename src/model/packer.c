@@ -20,6 +20,7 @@ static simile_status pack(packer *how, const nn_matrix_spec *spec, nn_matrix **o
         return how->listen(how->user, spec->weights, spec->n_parts, spec->column_scale, err);
     }
     RETURN_IF_ERROR(nn_matrix_new(spec, out, err));
+    packing_keep(how->cache, *out);
     how->bytes += nn_matrix_bytes(*out);
     return SIMILE_OK;
 }
@@ -27,6 +28,14 @@ static simile_status pack(packer *how, const nn_matrix_spec *spec, nn_matrix **o
 simile_status packer_matrix(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
 {
     return packer_balanced(how, spec, NULL, out, err);
+}
+
+/* Out of a file, which knows its columns. */
+static simile_status take(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
+{
+    RETURN_IF_ERROR(packing_take(how->cache, spec, out, err));
+    how->bytes += nn_matrix_bytes(*out);
+    return SIMILE_OK;
 }
 
 /* The columns of a product of 8-bit integers: those that its weights were stored with, or new ones, which are also
@@ -50,6 +59,7 @@ simile_status packer_balanced(packer *how, const nn_matrix_spec *spec, const bal
     float *own;
     bool failed = false;
     *out = NULL;
+    if (packing_reads(how->cache)) return take(how, spec, out, err);
     scaled.column_scale = columns_for(how, spec, x, &own, &failed);
     const simile_status status = failed ? err_nomem(err) : pack(how, &scaled, out, err);
     mem_free(own);

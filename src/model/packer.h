@@ -6,11 +6,13 @@
 #define SIMILE_MODEL_PACKER_H
 
 #include "model/balance.h"
+#include "model/packing.h"
 
 typedef struct {
     nn_precision precision; /* of the products where most of the work is; a few others are always in float32 */
     nn_precision careful;   /* of those that are a small part of the work, and whose input is uneven */
     size_t bytes;           /* of all that was packed */
+    packing *cache;         /* a file of packed matrices, or NULL */
     bool unbalanced;        /* columns are left as they are: to see what that costs */
     /* When it is set, nothing is packed: each product of 8-bit integers goes to it instead. columns: [k], or NULL. */
     simile_status (*listen)(void *user, const nn_tensor *weights, int n_parts, const float *columns, simile_error *err);
@@ -19,7 +21,7 @@ typedef struct {
 
 packer packer_for(nn_precision precision);
 
-/* As nn_matrix_new() and nn_conv_new(). */
+/* As nn_matrix_new() and nn_conv_new(); matrices out of the cache if they can be. */
 simile_status packer_matrix(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 /* sizes: [in], how large the channels get, or NULL. */
 simile_status packer_conv(packer *how, const nn_conv_spec *spec, const float *sizes, nn_conv **out, simile_error *err);

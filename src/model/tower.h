@@ -37,12 +37,16 @@ struct tower {
     int64_t image_size, chunk; /* of an image tower: R, and how many pictures are best encoded together */
     int64_t vocab, context;    /* of a text tower: ids are below vocab, a text has at most `context` of them */
     atomic_bool packed;
+    packing *cache; /* where its matrices lie if they were taken from a file, or NULL */
 };
 
 /* NULL is accepted. */
 static inline void tower_free(tower *t)
 {
-    if (t) t->ops->free(t);
+    if (!t) return;
+    packing *cache = t->cache;
+    t->ops->free(t);
+    packing_free(cache);
 }
 
 /* Every id below vocab and no text longer than the context. */
