@@ -37,6 +37,15 @@ static void check(simile_status status, const simile_error *err)
     exit(1);
 }
 
+/* As the command reads it. */
+static int32_t wanted_compute(void)
+{
+    const char *name = getenv("SIMILE_DTYPE"), *known;
+    for (int32_t i = 0; name && (known = simile_compute_name(i)); i++)
+        if (!strcmp(name, known)) return i;
+    return SIMILE_COMPUTE_AUTO;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 6) return 2;
@@ -50,7 +59,8 @@ int main(int argc, char **argv)
     const int threads = atoi(argv[4]);
     last = strtod(argv[5], NULL);
     step();
-    check(simile_model_open(argv[2], NULL, &model, &err), &err);
+    const simile_model_options how = {.struct_size = sizeof how, .compute = wanted_compute()};
+    check(simile_model_open(argv[2], &how, &model, &err), &err);
     step();
     const simile_library_options opening = {.struct_size = sizeof opening, .read_only = 1, .threads = threads};
     check(simile_library_open(argv[1], model, &opening, &library, &err), &err);
