@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "engine/search_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -507,6 +508,7 @@ simile_status simile_library_add(simile_library *library, simile_encoder *encode
     simile_status status = ingest_init(&in, encoder, err);
     if (!status) status = claim_model(in.c, encoder->model, err);
     if (!status) status = ingest_all(&in, paths, n_paths, err);
+    if (!status) search_file_update(library, SIMILE_KIND_IMAGE, in.c, in.threads);
     ingest_release(&in);
     pthread_mutex_destroy(&in.large_lock);
     pthread_mutex_destroy(&in.catalog_lock);

@@ -11,20 +11,20 @@
  * not get back. Rows that are added later are coded as they are loaded. Codes are made at the second search; without
  * memory for them there are none.
  *
+ * Where a file beside the catalogue holds rows and codes (search_file.c), both are mapped, and only rows that came
+ * later are read from the catalogue: into the mapping, as this process' own, while there is room.
+ *
  * Rows are padded to 64 bytes. A row that is not a unit vector is damage: it is left out and logged, and
  * simile_library_verify() names it.
  *
  * Threads: one loads at a time (`loading`); the others that need the same vectors wait for it. */
 #include "base/mem.h"
-#include "engine/internal.h"
-#include "index/codes.h"
-#include "index/scan.h"
-
-#include <math.h>
+#include "engine/search_file.h"
 
 struct snapshot_rows {
     float *rows;
     int64_t *ids;
+    mapped *file;          /* that rows, ids and codes lie in, or NULL: in memory */
     codes *codes;          /* of the rows that are used, or NULL; set with `loading` and the library's lock held */
     bool no_codes;         /* they could not be had; guarded by `loading` */
     size_t used, capacity; /* used: rows that a snapshot owns; guarded by `loading` */
@@ -32,16 +32,19 @@ struct snapshot_rows {
     long scans;            /* that began */
 };
 
-/* With fewer numbers in the rows (4 MiB) a scan of floats is a matter of 50 us. */
-enum { CODES_LEAST_NUMBERS = 1 << 20, CODES_LEAST_SCANS = 2 };
+enum { CODES_LEAST_NUMBERS = SEARCH_FILE_LEAST_NUMBERS, CODES_LEAST_SCANS = 2 };
 typedef struct snapshot_rows storage;
 
 static void storage_give(storage *s)
 {
     if (!s || --s->references) return;
-    mem_free(s->rows);
-    mem_free(s->ids);
-    codes_free(s->codes);
+    if (s->file) {
+        mapped_close(s->file);
+    } else {
+        mem_free(s->rows);
+        mem_free(s->ids);
+        codes_free(s->codes);
+    }
     mem_free(s);
 }
 
@@ -59,6 +62,23 @@ static storage *storage_new(size_t capacity, size_t stride)
         storage_give(s);
         return NULL;
     }
+    return s;
+}
+
+/* What a file holds; NULL: out of memory, and the file is closed. */
+static storage *storage_over(mapped *file)
+{
+    storage *s = mem_new(storage);
+    if (!s) {
+        mapped_close(file);
+        return NULL;
+    }
+    *s = (storage){.rows = mapped_rows(file),
+                   .ids = mapped_ids(file),
+                   .file = file,
+                   .codes = mapped_codes(file),
+                   .capacity = mapped_capacity(file),
+                   .references = 1};
     return s;
 }
 
@@ -130,13 +150,7 @@ static int load_row(void *user, int64_t id, const void *vector, size_t bytes)
         return 1;
     }
     float *row = l->to->rows + l->n * l->stride;
-    const size_t dim = (size_t)l->dim;
-    bool whole = bytes == dim * sizeof(float) && id > l->last_id;
-    if (whole) {
-        catalog_vector_decode(vector, l->dim, row);
-        memset(row + dim, 0, (l->stride - dim) * sizeof *row);
-        whole = fabsf(l->kernels->dot(row, row, dim) - 1) < 1e-3f;
-    }
+    const bool whole = id > l->last_id && vector_take(l->kernels, vector, bytes, l->dim, l->stride, row);
     if (!whole) {
         log_message(LOG_WARNING, "item %lld is left out: its vector is damaged", (long long)id);
         return 0;
@@ -147,7 +161,34 @@ static int load_row(void *user, int64_t id, const void *vector, size_t bytes)
     return 0;
 }
 
-/* Where to start: behind the rows of the newest snapshot if rows were only added, else with nothing. */
+/* Behind the rows of the newest snapshot. */
+static void continue_newest(simile_library *library, loader *l, const snapshot *newest)
+{
+    l->to = newest->storage;
+    l->n = newest->n;
+    l->stride = newest->stride;
+    l->dim = newest->dim;
+    l->last_id = newest->last_id;
+    pthread_mutex_lock(&library->lock);
+    l->to->references++;
+    pthread_mutex_unlock(&library->lock);
+}
+
+/* Behind the rows of a file. */
+static simile_status continue_file(loader *l, mapped *file, simile_error *err)
+{
+    const mapped_facts facts = *mapped_facts_of(file);
+    l->stride = mapped_stride(file);
+    l->to = storage_over(file);
+    if (!l->to) return err_nomem(err);
+    l->n = facts.n;
+    l->dim = facts.dim;
+    l->last_id = facts.last_id;
+    return SIMILE_OK;
+}
+
+/* Where to start: behind the rows of the newest snapshot if rows were only added, else behind those of the file beside
+ * the catalogue, else with nothing. */
 static simile_status loader_init(simile_library *library, loader *l, int32_t kind, catalog *reader,
                                  const snapshot *newest, bool append, simile_error *err)
 {
@@ -155,16 +196,11 @@ static simile_status loader_init(simile_library *library, loader *l, int32_t kin
     catalog_counts counts;
     *l = (loader){.kernels = scan_kernels_best()};
     if (append) {
-        l->to = newest->storage;
-        l->n = newest->n;
-        l->stride = newest->stride;
-        l->dim = newest->dim;
-        l->last_id = newest->last_id;
-        pthread_mutex_lock(&library->lock);
-        l->to->references++;
-        pthread_mutex_unlock(&library->lock);
+        continue_newest(library, l, newest);
         return SIMILE_OK;
     }
+    mapped *file = search_file_open(library, kind, reader);
+    if (file) return continue_file(l, file, err);
     RETURN_IF_ERROR(catalog_get_model(reader, &there, err));
     RETURN_IF_ERROR(catalog_count(reader, &counts, err));
     l->dim = there.dim;

@@ -3,6 +3,7 @@
  * its identity is their SHA-256, and it never changes. Each batch is one transaction. */
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "engine/search_file.h"
 
 enum { DEFAULT_BATCH = 16, MAX_BATCH = 256, MAX_TEXT_BYTES = 1 << 20 };
 
@@ -107,6 +108,7 @@ simile_status simile_library_add_texts(simile_library *library, simile_encoder *
     RETURN_IF_ERROR(options_copy(&in.options, sizeof in.options, options, err));
     RETURN_IF_ERROR(writer_take(library, &in.c, err));
     const simile_status status = ingest_texts(&in, texts, n, err);
+    if (!status) search_file_update(library, SIMILE_KIND_TEXT, in.c, NULL);
     writer_give(library);
     return status;
 }

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search_file.c - vectors and codes kept beside a catalogue, so that a fresh process maps instead of reading them.
+ *
+ * "<catalogue>-search" holds the pictures' vectors, "<catalogue>-search-texts" the texts' (index/mapped.h). They are
+ * derived, for catalogues that are large enough for codes: what adds items brings them up to date at its end, nothing
+ * else writes them, and searches of whoever may not write use them all the same. Without one, or with one in doubt, a
+ * search reads the catalogue.
+ *
+ * A file is doubted unless it names the catalogue's model, kind and length of vectors, no vector was changed or deleted
+ * since (`rewrites`), it is not of a later moment, and some of its rows, the last one among them, are those in the
+ * catalogue: one that was restored from a copy and went another way since has other vectors under the same ids. Items
+ * that came after it are appended.
+ *
+ * Threads: what is written is guarded by the file's own lock; who does not get it leaves it to the other. */
+#include "engine/search_file.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+
+enum { SAMPLES = 8 };
+
+static char *file_of(const simile_library *library, int32_t kind)
+{
+    char *real = realpath(library->path, NULL);
+    const char *suffix = kind == SIMILE_KIND_IMAGE ? "search" : "search-texts";
+    char *path = mem_printf("%s-%s", real ? real : library->path, suffix);
+    free(real);
+    return path;
+}
+
+bool vector_take(const scan_kernels *kernels, const void *vector, size_t bytes, int32_t dim, size_t stride, float *row)
+{
+    const size_t n = (size_t)dim;
+    if (bytes != n * sizeof *row) return false;
+    catalog_vector_decode(vector, dim, row);
+    memset(row + n, 0, (stride - n) * sizeof *row);
+    return fabsf(kernels->dot(row, row, n) - 1) < 1e-3f;
+}
+
+/* ---- what the catalogue says ---- */
+
+static simile_status facts_of(catalog *c, int32_t kind, mapped_facts *out, simile_error *err)
+{
+    catalog_model there;
+    catalog_counts counts;
+    *out = (mapped_facts){.kind = kind};
+    RETURN_IF_ERROR(catalog_get_model(c, &there, err));
+    RETURN_IF_ERROR(catalog_count(c, &counts, err));
+    RETURN_IF_ERROR(catalog_generation(c, &out->generation, &out->rewrites, err));
+    out->dim = there.dim;
+    memcpy(out->owner, there.digest, sizeof out->owner - 1);
+    out->counted = kind == SIMILE_KIND_IMAGE ? counts.images : counts.texts;
+    return SIMILE_OK;
+}
+
+static bool is_large(const mapped_facts *facts)
+{
+    return facts->dim > 0 && facts->counted >= SEARCH_FILE_LEAST_NUMBERS / facts->dim;
+}
+
+/* Is a row of the file what the catalogue has under its id? */
+static bool row_is_true(mapped *m, catalog *c, size_t row, float *vector)
+{
+    const int32_t dim = mapped_facts_of(m)->dim;
+    if (catalog_get_vector(c, mapped_ids(m)[row], vector, dim, NULL)) return false;
+    return !memcmp(mapped_rows(m) + row * mapped_stride(m), vector, (size_t)dim * sizeof *vector);
+}
+
+static bool belongs(mapped *m, catalog *c, const mapped_facts *now)
+{
+    const mapped_facts *then = mapped_facts_of(m);
+    if (then->kind != now->kind || then->dim != now->dim || memcmp(then->owner, now->owner, sizeof now->owner) != 0 ||
+        then->rewrites != now->rewrites || then->generation > now->generation || !then->n ||
+        (then->generation == now->generation ? then->counted != now->counted : then->counted > now->counted))
+        return false;
+    float *vector = mem_array((size_t)now->dim, sizeof *vector);
+    bool is = vector != NULL;
+    for (size_t i = 1; i <= SAMPLES && is; i++) is = row_is_true(m, c, then->n * i / SAMPLES - (i == SAMPLES), vector);
+    mem_free(vector);
+    return is;
+}
+
+/* ---- reading ---- */
+
+mapped *search_file_open(const simile_library *library, int32_t kind, catalog *c)
+{
+    mapped *m = NULL;
+    mapped_facts now;
+    simile_error why;
+    if (facts_of(c, kind, &now, NULL) || !is_large(&now)) return NULL;
+    char *path = file_of(library, kind);
+    const simile_status status = path ? mapped_open(path, &m, &why) : err_nomem(&why);
+    mem_free(path);
+    if (status)
+        log_message(LOG_DETAIL, "%s", why.message);
+    else if (!belongs(m, c, &now)) {
+        mapped_close(m);
+        m = NULL;
+    }
+    return m;
+}
+
+/* ---- writing ---- */
+
+typedef struct {
+    mapped *m;
+    size_t n, stride;
+    mapped_facts facts;
+    const scan_kernels *kernels;
+    bool full;
+} filler;
+
+static int fill_row(void *user, int64_t id, const void *vector, size_t bytes)
+{
+    filler *f = user;
+    if (f->n == mapped_capacity(f->m)) return f->full = true;
+    float *row = mapped_rows(f->m) + f->n * f->stride;
+    if (id <= f->facts.last_id || !vector_take(f->kernels, vector, bytes, f->facts.dim, f->stride, row)) return 0;
+    mapped_ids(f->m)[f->n++] = f->facts.last_id = id;
+    return 0;
+}
+
+/* Appends what the catalogue has behind the file's last row. *full: there is no room for all of that. */
+static simile_status append(mapped *m, catalog *c, const mapped_facts *now, bool *full, simile_error *err)
+{
+    const mapped_facts *then = mapped_facts_of(m);
+    filler f = {.m = m, .n = then->n, .stride = mapped_stride(m), .facts = *now, .kernels = scan_kernels_best()};
+    f.facts.last_id = then->last_id;
+    RETURN_IF_ERROR(catalog_each_vector(c, now->kind, then->last_id, fill_row, &f, err));
+    *full = f.full;
+    if (f.full) return SIMILE_OK;
+    for (size_t row = then->n; row < f.n; row++) codes_put(mapped_codes(m), row, mapped_rows(m) + row * f.stride);
+    f.facts.n = f.n;
+    return mapped_commit(m, &f.facts, err);
+}
+
+static simile_status make(const char *path, catalog *c, const mapped_facts *now, pool *threads, simile_error *err)
+{
+    mapped *m;
+    const size_t counted = (size_t)now->counted;
+    RETURN_IF_ERROR(mapped_create(path, now, counted + counted / 4 + 1024, &m, err));
+    filler f = {.m = m, .stride = mapped_stride(m), .facts = *now, .kernels = scan_kernels_best()};
+    f.facts.last_id = 0;
+    simile_status status = catalog_each_vector(c, now->kind, 0, fill_row, &f, err);
+    f.facts.n = f.n;
+    if (!status && f.n) status = mapped_code(m, f.n, threads, err);
+    if (!status && f.n) status = mapped_commit(m, &f.facts, err);
+    mapped_close(m);
+    return status;
+}
+
+/* With a read transaction open. */
+static simile_status update(const char *path, catalog *c, int32_t kind, pool *threads, simile_error *err)
+{
+    mapped *m;
+    mapped_facts now;
+    bool full = true;
+    RETURN_IF_ERROR(facts_of(c, kind, &now, err));
+    if (!is_large(&now)) return SIMILE_OK;
+    simile_status status = mapped_extend(path, &m, err);
+    if (status == SIMILE_E_BUSY) return status;
+    if (!status && belongs(m, c, &now)) {
+        full = false;
+        if (mapped_facts_of(m)->generation != now.generation) status = append(m, c, &now, &full, err);
+    }
+    mapped_close(m);
+    return full ? make(path, c, &now, threads, err) : status;
+}
+
+void search_file_update(const simile_library *library, int32_t kind, catalog *c, pool *threads)
+{
+    simile_error why;
+    char *path = file_of(library, kind);
+    if (!path) return;
+    simile_status status = catalog_read_begin(c, &why);
+    if (!status) {
+        status = update(path, c, kind, threads, &why);
+        catalog_read_end(c);
+    }
+    if (status && status != SIMILE_E_BUSY) log_message(LOG_WARNING, "searches begin slower: %s", why.message);
+    mem_free(path);
+}
