@@ -43,20 +43,12 @@ bool vector_take(const scan_kernels *kernels, const void *vector, size_t bytes, 
 static simile_status facts_of(catalog *c, int32_t kind, mapped_facts *out, simile_error *err)
 {
     catalog_model there;
-    catalog_counts counts;
     *out = (mapped_facts){.kind = kind};
     RETURN_IF_ERROR(catalog_get_model(c, &there, err));
-    RETURN_IF_ERROR(catalog_count(c, &counts, err));
     RETURN_IF_ERROR(catalog_generation(c, &out->generation, &out->rewrites, err));
     out->dim = there.dim;
     memcpy(out->owner, there.digest, sizeof out->owner - 1);
-    out->counted = kind == SIMILE_KIND_IMAGE ? counts.images : counts.texts;
     return SIMILE_OK;
-}
-
-static bool is_large(const mapped_facts *facts)
-{
-    return facts->dim > 0 && facts->counted >= SEARCH_FILE_LEAST_NUMBERS / facts->dim;
 }
 
 /* Is a row of the file what the catalogue has under its id? */
@@ -71,8 +63,7 @@ static bool belongs(mapped *m, catalog *c, const mapped_facts *now)
 {
     const mapped_facts *then = mapped_facts_of(m);
     if (then->kind != now->kind || then->dim != now->dim || memcmp(then->owner, now->owner, sizeof now->owner) != 0 ||
-        then->rewrites != now->rewrites || then->generation > now->generation || !then->n ||
-        (then->generation == now->generation ? then->counted != now->counted : then->counted > now->counted))
+        then->rewrites != now->rewrites || then->generation > now->generation || !then->n)
         return false;
     float *vector = mem_array((size_t)now->dim, sizeof *vector);
     bool is = vector != NULL;
@@ -88,7 +79,7 @@ mapped *search_file_open(const simile_library *library, int32_t kind, catalog *c
     mapped *m = NULL;
     mapped_facts now;
     simile_error why;
-    if (facts_of(c, kind, &now, NULL) || !is_large(&now)) return NULL;
+    if (facts_of(c, kind, &now, NULL) || now.dim < 1) return NULL;
     char *path = file_of(library, kind);
     const simile_status status = path ? mapped_open(path, &m, &why) : err_nomem(&why);
     mem_free(path);
@@ -138,7 +129,10 @@ static simile_status append(mapped *m, catalog *c, const mapped_facts *now, bool
 static simile_status make(const char *path, catalog *c, const mapped_facts *now, pool *threads, simile_error *err)
 {
     mapped *m;
-    const size_t counted = (size_t)now->counted;
+    catalog_counts counts;
+    RETURN_IF_ERROR(catalog_count(c, &counts, err));
+    const size_t counted = (size_t)(now->kind == SIMILE_KIND_IMAGE ? counts.images : counts.texts);
+    if (now->dim < 1 || counted < SEARCH_FILE_LEAST_NUMBERS / (size_t)now->dim) return SIMILE_OK;
     RETURN_IF_ERROR(mapped_create(path, now, counted + counted / 4 + 1024, &m, err));
     filler f = {.m = m, .stride = mapped_stride(m), .facts = *now, .kernels = scan_kernels_best()};
     f.facts.last_id = 0;
@@ -157,7 +151,6 @@ static simile_status update(const char *path, catalog *c, int32_t kind, pool *th
     mapped_facts now;
     bool full = true;
     RETURN_IF_ERROR(facts_of(c, kind, &now, err));
-    if (!is_large(&now)) return SIMILE_OK;
     simile_status status = mapped_extend(path, &m, err);
     if (status == SIMILE_E_BUSY) return status;
     if (!status && belongs(m, c, &now)) {

@@ -115,6 +115,7 @@ typedef struct {
     int64_t last_id;
     const scan_kernels *kernels;
     bool no_memory;
+    bool complete; /* the catalogue has nothing behind last_id */
 } loader;
 
 /* Moves what is there to a larger block. The old one stays with the snapshots that use it. */
@@ -174,16 +175,23 @@ static void continue_newest(simile_library *library, loader *l, const snapshot *
     pthread_mutex_unlock(&library->lock);
 }
 
-/* Behind the rows of a file. */
-static simile_status continue_file(loader *l, mapped *file, simile_error *err)
+/* Behind the rows of a file, which is closed on failure. */
+static simile_status continue_file(loader *l, mapped *file, catalog *reader, simile_error *err)
 {
+    int64_t generation;
     const mapped_facts facts = *mapped_facts_of(file);
+    const simile_status status = catalog_generation(reader, &generation, NULL, err);
+    if (status) {
+        mapped_close(file);
+        return status;
+    }
     l->stride = mapped_stride(file);
     l->to = storage_over(file);
     if (!l->to) return err_nomem(err);
     l->n = facts.n;
     l->dim = facts.dim;
     l->last_id = facts.last_id;
+    l->complete = generation == facts.generation;
     return SIMILE_OK;
 }
 
@@ -200,7 +208,7 @@ static simile_status loader_init(simile_library *library, loader *l, int32_t kin
         return SIMILE_OK;
     }
     mapped *file = search_file_open(library, kind, reader);
-    if (file) return continue_file(l, file, err);
+    if (file) return continue_file(l, file, reader, err);
     RETURN_IF_ERROR(catalog_get_model(reader, &there, err));
     RETURN_IF_ERROR(catalog_count(reader, &counts, err));
     l->dim = there.dim;
@@ -215,7 +223,8 @@ static simile_status load(simile_library *library, int32_t kind, catalog *reader
     loader l;
     load_call call = {.library = library, .l = &l};
     RETURN_IF_ERROR(loader_init(library, &l, kind, reader, library->snapshots[kind], append, err));
-    simile_status status = catalog_each_vector(reader, kind, l.last_id, load_row, &call, err);
+    simile_status status = SIMILE_OK;
+    if (!l.complete) status = catalog_each_vector(reader, kind, l.last_id, load_row, &call, err);
     if (!status && l.no_memory) status = err_nomem(err);
     if (status) {
         pthread_mutex_lock(&library->lock);

@@ -42,7 +42,7 @@ static const uint32_t MARK = 0x01020304;
 
 typedef struct {
     uint64_t sequence;
-    int64_t generation, rewrites, last_id, counted;
+    int64_t generation, rewrites, last_id;
     uint64_t n, last_sum, sum; /* last_sum: of the block that is not full; sum: of the slot */
 } slot;
 
@@ -164,13 +164,17 @@ static uint64_t sum_slot(const slot *s)
     return sum_bytes(s, offsetof(slot, sum), 2);
 }
 
+static size_t near_row_bytes(const mapped *m, size_t part)
+{
+    if (part == PART_IDS) return sizeof(int64_t);
+    return codes_layer_bytes(part - PART_LAYERS, (size_t)m->facts.dim, m->head);
+}
+
 static uint64_t sum_block(const mapped *m, size_t first, size_t end)
 {
     uint64_t sum = first;
     for (size_t place = 1; place <= NEAR_PARTS; place++) {
-        const size_t part = part_at(place);
-        const size_t each =
-            part == PART_IDS ? sizeof(int64_t) : codes_layer_bytes(part - PART_LAYERS, (size_t)m->facts.dim, m->head);
+        const size_t part = part_at(place), each = near_row_bytes(m, part);
         sum = sum_bytes((uint8_t *)part_of(m, part) + first * each, (end - first) * each, sum);
     }
     return sum;
@@ -227,7 +231,6 @@ static simile_status read_header(mapped *m, size_t len, bool summed, slot *in_fo
                               .generation = s->generation,
                               .rewrites = s->rewrites,
                               .last_id = s->last_id,
-                              .counted = s->counted,
                               .n = (size_t)s->n};
     memcpy(m->facts.owner, h->owner, sizeof h->owner);
     m->facts.owner[MAPPED_OWNER - 1] = 0;
@@ -243,10 +246,22 @@ static simile_status make_codes(mapped *m, simile_error *err)
     return m->c ? SIMILE_OK : doubt("its mean or its directions are none", err);
 }
 
+/* What is about to be read, in few calls instead of a fault for every few pages. */
+static void ask_for_near(const mapped *m)
+{
+#ifdef MADV_POPULATE_READ
+    for (size_t place = 1; m->owns && place <= NEAR_PARTS; place++) {
+        const size_t part = part_at(place), bytes = m->facts.n * near_row_bytes(m, part);
+        if (bytes) (void)madvise(part_of(m, part), bytes, MADV_POPULATE_READ);
+    }
+#endif
+}
+
 static simile_status read_all(mapped *m, size_t len, bool summed, simile_error *err)
 {
     slot in_force = {0};
     RETURN_IF_ERROR(read_header(m, len, summed, &in_force, err));
+    ask_for_near(m);
     if (!near_is_whole(m, in_force.last_sum, summed)) return doubt("its codes are damaged", err);
     return make_codes(m, err);
 }
@@ -519,11 +534,7 @@ static simile_status put_in_place(mapped *m, simile_error *err)
 
 simile_status mapped_commit(mapped *m, const mapped_facts *facts, simile_error *err)
 {
-    slot s = {.generation = facts->generation,
-              .rewrites = facts->rewrites,
-              .last_id = facts->last_id,
-              .counted = facts->counted,
-              .n = facts->n};
+    slot s = {.generation = facts->generation, .rewrites = facts->rewrites, .last_id = facts->last_id, .n = facts->n};
     if (m->fresh) write_header(m);
     write_sums(m, m->facts.n, facts, &s);
     if (msync(m->at, m->len, MS_SYNC)) return err_errno(err, "cannot write '%s'", m->path);

@@ -18,8 +18,7 @@ typedef struct {
     char owner[MAPPED_OWNER]; /* the digest of their model */
     int32_t kind, dim;
     int64_t generation, rewrites, last_id;
-    int64_t counted; /* items there were, damaged ones included */
-    size_t n;        /* rows */
+    size_t n; /* rows */
 } mapped_facts;
 
 typedef struct mapped mapped;

@@ -52,7 +52,7 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_DELETE_VECTOR] = "DELETE FROM vector WHERE item = ?1",
     [SQL_GET_VECTOR] = "SELECT data, checksum FROM vector WHERE item = ?1",
     [SQL_EACH_VECTOR] = "SELECT item.id, vector.data FROM item JOIN vector ON vector.item = item.id "
-                        "WHERE item.id > ?2 AND item.kind = ?1 AND item.status = 0 ORDER BY item.id",
+                        "WHERE item.id > ?2 AND +item.kind = ?1 AND +item.status = 0 ORDER BY item.id",
     [SQL_COUNT] = "SELECT kind, status, count(*) FROM item GROUP BY kind, status",
     [SQL_PAGES] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     [SQL_CHECK_ITEMS] = "SELECT " ITEM_COLUMNS ", vector.data, vector.checksum FROM item "

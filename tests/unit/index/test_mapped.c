@@ -33,7 +33,6 @@ static mapped_facts facts_for(size_t n)
                           .generation = (int64_t)n,
                           .rewrites = 3,
                           .last_id = 2 * (int64_t)n + 1,
-                          .counted = (int64_t)n,
                           .n = n};
 }
 
@@ -148,7 +147,7 @@ static void every_byte_of_the_head_counts(void **state)
     assert_int_equal(mapped_read(copy, len, true, &m, &err), SIMILE_OK);
     assert_holds(m, 100);
     mapped_close(m);
-    for (size_t at = 0; at < 176; at++) {
+    for (size_t at = 0; at < 168; at++) {
         copy[at] ^= 0x41;
         if (!mapped_read(copy, len, true, &m, &err)) fail_msg("byte %zu does not matter", at);
         copy[at] ^= 0x41;
