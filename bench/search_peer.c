@@ -92,7 +92,7 @@ static double search(const peer *p, bool by_codes, size_t query, size_t k, int64
     size_t found = 0;
     simile_error err;
     const double start = bench_now();
-    if (by_codes ? codes_top(&p->set, p->c, x, k, p->threads, hits, &found, NULL, &err)
+    if (by_codes ? codes_top(&p->set, p->c, NULL, x, k, p->threads, hits, &found, NULL, &err)
                  : scan_top(&p->set, x, k, p->threads, hits, &found, &err))
         stop(err.message);
     const double seconds = bench_now() - start;

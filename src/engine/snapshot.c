@@ -29,10 +29,17 @@ struct snapshot_rows {
     bool no_codes;         /* they could not be had; guarded by `loading` */
     size_t used, capacity; /* used: rows that a snapshot owns; guarded by `loading` */
     long references;       /* of snapshots; this and the next: guarded by the library's lock */
-    long scans;            /* that began */
+    long scans;            /* that began, as far as they are counted */
+    double *lean;          /* [dim]: the sum of their queries, or NULL */
+    habit *habits[2];      /* made of the first of them, and of more; the second is used when it is there */
 };
 
 enum { CODES_LEAST_NUMBERS = SEARCH_FILE_LEAST_NUMBERS, CODES_LEAST_SCANS = 2 };
+
+/* So many scans tell which way queries lean, and so many better. A mean shorter than this says nothing. */
+enum { HABIT_SCANS = 16, HABIT_MORE_SCANS = 128 };
+static const double LEAST_LEAN = 0.4;
+
 typedef struct snapshot_rows storage;
 
 static void storage_give(storage *s)
@@ -45,6 +52,8 @@ static void storage_give(storage *s)
         mem_free(s->ids);
         codes_free(s->codes);
     }
+    for (int i = 0; i < 2; i++) habit_free(s->habits[i]);
+    mem_free(s->lean);
     mem_free(s);
 }
 
@@ -130,7 +139,7 @@ static bool grow(simile_library *library, loader *l)
     if (l->to->codes) larger->codes = codes_larger(l->to->codes, capacity, l->n);
     larger->no_codes = l->to->no_codes || (l->to->codes && !larger->codes);
     pthread_mutex_lock(&library->lock);
-    larger->scans = l->to->scans;
+    larger->scans = l->to->scans < HABIT_SCANS ? l->to->scans : CODES_LEAST_SCANS; /* habits are learnt again */
     storage_give(l->to);
     pthread_mutex_unlock(&library->lock);
     l->to = larger;
@@ -354,15 +363,78 @@ static void make_codes(simile_library *library, int32_t kind, const snapshot *s,
     pthread_mutex_unlock(&library->loading);
 }
 
-/* The codes of a snapshot's rows as they are now; *wanted: it would pay to have some. */
-static const codes *codes_of(simile_library *library, const snapshot *s, bool *wanted)
+/* What a storage has for faster scans. */
+typedef struct {
+    const codes *codes;
+    const habit *habit;
+    bool wants_codes, wants_habit; /* it would pay to make them */
+} helps;
+
+/* Counts a scan, and adds its query to the others. */
+static void count_scan(storage *s, const float *query, size_t dim)
 {
+    if (s->scans == HABIT_MORE_SCANS) return;
+    s->scans++;
+    if (!s->lean) s->lean = mem_zero_array(dim, sizeof *s->lean);
+    for (size_t i = 0; s->lean && i < dim; i++) s->lean[i] += (double)query[i];
+}
+
+static helps helps_of(simile_library *library, const snapshot *s, const float *query)
+{
+    storage *in = s->storage;
+    helps h = {0};
     pthread_mutex_lock(&library->lock);
-    const codes *c = s->storage->codes;
-    if (s->storage->scans < CODES_LEAST_SCANS) s->storage->scans++;
-    *wanted = !c && s->storage->scans == CODES_LEAST_SCANS && s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
+    if (query) count_scan(in, query, (size_t)s->dim);
+    h.codes = in->codes;
+    h.habit = in->habits[1] ? in->habits[1] : in->habits[0];
+    h.wants_codes = !in->codes && in->scans >= CODES_LEAST_SCANS && s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
+    h.wants_habit = in->codes && in->lean &&
+                    ((in->scans >= HABIT_SCANS && !in->habits[0]) || (in->scans == HABIT_MORE_SCANS && !in->habits[1]));
     pthread_mutex_unlock(&library->lock);
-    return c;
+    return h;
+}
+
+/* The direction of the mean of the queries so far. False: they have none. */
+static bool take_lean(simile_library *library, storage *in, size_t dim, double *mean)
+{
+    double square = 0;
+    pthread_mutex_lock(&library->lock);
+    for (size_t i = 0; i < dim; i++) {
+        mean[i] = in->lean[i] / (double)in->scans;
+        square += mean[i] * mean[i];
+    }
+    /* Where they have none they will hardly get one: as if there were a second one already. */
+    const bool leans = square >= LEAST_LEAN * LEAST_LEAN;
+    if (!leans) {
+        mem_free(in->lean);
+        in->lean = NULL;
+        in->scans = HABIT_MORE_SCANS;
+    }
+    pthread_mutex_unlock(&library->lock);
+    return leans;
+}
+
+static void make_habit(simile_library *library, const snapshot *s, const scan_set *rows, pool *threads)
+{
+    storage *in = s->storage;
+    if (pthread_mutex_trylock(&library->loading)) return;
+    const int slot = in->habits[0] ? 1 : 0;
+    double *mean = mem_array(rows->dim, sizeof *mean);
+    if (mean && !in->habits[1] && in->lean && take_lean(library, in, rows->dim, mean)) {
+        scan_set all = *rows;
+        all.allow = NULL;
+        habit *fresh = habit_new(in->codes, &all, mean, threads);
+        pthread_mutex_lock(&library->lock);
+        in->habits[slot] = fresh;
+        if (!fresh) in->scans = HABIT_MORE_SCANS;
+        if (slot || !fresh) {
+            mem_free(in->lean);
+            in->lean = NULL;
+        }
+        pthread_mutex_unlock(&library->lock);
+    }
+    mem_free(mean);
+    pthread_mutex_unlock(&library->loading);
 }
 
 simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, const snapshot_query *q,
@@ -375,15 +447,14 @@ simile_status snapshot_scan(simile_library *library, int32_t kind, const snapsho
                            .stride = s->stride,
                            .allow = q->allow,
                            .min_score = q->min_score};
-    bool wanted, again;
     pool *threads = scan_pool_take(library);
-    const codes *c = codes_of(library, s, &wanted);
-    if (wanted) {
-        make_codes(library, kind, s, threads);
-        c = codes_of(library, s, &again);
-    }
-    const simile_status status = c ? codes_top(&rows, c, q->vector, q->k, threads, hits, n, NULL, err)
-                                   : scan_top(&rows, q->vector, q->k, threads, hits, n, err);
+    helps h = helps_of(library, s, q->vector);
+    if (h.wants_codes) make_codes(library, kind, s, threads);
+    if (h.wants_habit) make_habit(library, s, &rows, threads);
+    if (h.wants_codes || h.wants_habit) h = helps_of(library, s, NULL);
+    const simile_status status = h.codes
+                                     ? codes_top(&rows, h.codes, h.habit, q->vector, q->k, threads, hits, n, NULL, err)
+                                     : scan_top(&rows, q->vector, q->k, threads, hits, n, err);
     scan_pool_give(library, threads);
     return status;
 }

@@ -53,7 +53,8 @@ typedef struct {
 
 typedef struct {
     coded head, left;
-    float base; /* q.mean, and what floats may be off by */
+    float base;           /* q.mean, and what floats may be off by */
+    double along, beside; /* share of what is left along the habit; length of the rest */
 } coded_query;
 
 static double length(const double *x, size_t n)
@@ -115,8 +116,19 @@ static void query_release(coded_query *q)
     mem_free(q->left.v);
 }
 
+/* Where little of a query is along the habit, it is not worth its bytes. */
+static void split_habit(const habit *h, const double *left, size_t dim, coded_query *q)
+{
+    double along = 0, square = 0;
+    for (size_t i = 0; h && i < dim; i++) along += left[i] * h->direction[i];
+    if (along * along < 0.1 * q->left.norm * q->left.norm) return;
+    for (size_t i = 0; i < dim; i++) square += pow(left[i] - along * h->direction[i], 2);
+    q->along = along;
+    q->beside = sqrt(square) * (1 + 0x1p-20);
+}
+
 /* False: out of memory. */
-static bool code_query(const float *query, const codes *c, coded_query *q)
+static bool code_query(const float *query, const codes *c, const habit *h, coded_query *q)
 {
     const size_t numbers = c->groups * GROUP_NUMBERS;
     double head[HEAD_MOST], norm = 0;
@@ -131,9 +143,10 @@ static bool code_query(const float *query, const codes *c, coded_query *q)
         norm = sqrt(norm);
         const double mean = split(&c->f, query, head, left);
         const double slack = 0x1p-15 + rounding_of(c->f.dim) * (double)LONGEST_ROW;
-        q->base = (float)(mean + slack * norm);
         code_numbers(head, c->f.head, &q->head);
         code_numbers(left, c->f.dim, &q->left);
+        split_habit(h, left, c->f.dim, q);
+        q->base = (float)(mean + slack * norm + (h ? h->off * fabs(q->along) : 0));
     }
     const bool done = left && q->head.v && q->left.v;
     mem_free(left);
@@ -166,6 +179,15 @@ static code_bounds of_signs(const codes *c, const coded_query *q)
                          .of_error = (float)q->left.norm};
 }
 
+static code_bounds of_signs_along(const code_bounds *signs, const coded_query *q, const habit *h)
+{
+    code_bounds b = *signs;
+    b.reach = h->along;
+    b.of_reach = (float)q->along;
+    b.of_error = (float)(q->beside + fabs(q->along) * 0x1p-8);
+    return b;
+}
+
 /* |r'| is at most |r| and its error. */
 static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error, int32_t offset, float factor)
 {
@@ -192,7 +214,8 @@ typedef struct {
     const codes *c;
     const float *query;
     coded_query coded;
-    code_bounds head, signs, by_4, by_8;
+    code_bounds head, signs, along, by_4, by_8;
+    size_t n_along; /* rows of the habit, if it is used */
     const scan_kernels *kernels;
     heap *heaps;    /* one a worker */
     tally *tallies; /* one a worker */
@@ -258,9 +281,11 @@ static uint64_t by_signs(word_scan *w, uint64_t mask, float bar)
         return mask;
     }
     sum_layer(w, LAYER_SIGNS, c->kernels->signs, c->words, job->coded.left.v, mask, w->sums);
-    mask &= c->kernels->bounds(&job->signs, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
+    const bool along = w->first + w->n <= job->n_along;
+    mask &= c->kernels->bounds(along ? &job->along : &job->signs, w->known, w->sums, w->first, w->n, bar, w->unused,
+                               w->most);
     t->work.in_signs += came;
-    t->work.bytes += 4 * w->n;
+    t->work.bytes += (along ? 6 : 4) * w->n;
     t->tried += came;
     t->kept += (size_t)__builtin_popcountll(mask);
     if (t->tried >= TRIED) {
@@ -375,8 +400,8 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
     return SIMILE_OK;
 }
 
-simile_status codes_top(const scan_set *set, const codes *c, const float *query, size_t k, pool *threads, scan_hit *out,
-                        size_t *found, codes_work *work, simile_error *err)
+simile_status codes_top(const scan_set *set, const codes *c, const habit *h, const float *query, size_t k,
+                        pool *threads, scan_hit *out, size_t *found, codes_work *work, simile_error *err)
 {
     codes_job job = {.set = set, .c = c, .query = query, .kernels = scan_kernels_best()};
     if (work) *work = (codes_work){0};
@@ -388,9 +413,13 @@ simile_status codes_top(const scan_set *set, const codes *c, const float *query,
     if (k > set->n / LARGEST_PART || !is_codable(query, set->dim))
         return scan_top(set, query, k, threads, out, found, err);
     simile_status status = SIMILE_OK;
-    if (!code_query(query, c, &job.coded)) status = err_nomem(err);
+    if (!code_query(query, c, h, &job.coded)) status = err_nomem(err);
     job.head = of_head(c, &job.coded);
     job.signs = of_signs(c, &job.coded);
+    if (h && job.coded.along != 0) {
+        job.along = of_signs_along(&job.signs, &job.coded, h);
+        job.n_along = h->n;
+    }
     job.by_4 = of_numbers(c, &job.coded, LAYER_ERROR_4, 15, 8);
     job.by_8 = of_numbers(c, &job.coded, LAYER_ERROR_8, 255, 0.5f);
     atomic_init(&job.bar, set->min_score);

@@ -31,10 +31,17 @@ typedef struct {
     size_t bytes;
 } codes_work;
 
-/* As scan_top(): equal ids and equal scores, bit for bit. c: the codes of at least the rows of the set. work may be
- * NULL. */
-simile_status codes_top(const scan_set *set, const codes *c, const float *query, size_t k, pool *threads, scan_hit *out,
-                        size_t *found, codes_work *work, simile_error *err);
+/* Which way queries lean: the direction of their mean, and how much of each row's first codes is off that way. It makes
+ * searches by such queries cheaper, and never shows in an answer. Takes about as long as a scan of floats. NULL: out of
+ * memory, or no direction. */
+typedef struct habit habit;
+habit *habit_new(const codes *c, const scan_set *set, const double *mean_query, pool *threads);
+void habit_free(habit *h);
+
+/* As scan_top(): equal ids and equal scores, bit for bit. c: the codes of at least the rows of the set; h: of some of
+ * the first rows of these codes, or NULL. work may be NULL. */
+simile_status codes_top(const scan_set *set, const codes *c, const habit *h, const float *query, size_t k,
+                        pool *threads, scan_hit *out, size_t *found, codes_work *work, simile_error *err);
 
 /* ---- layers in memory that is another's, such as a mapped file ---- */
 

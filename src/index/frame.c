@@ -207,11 +207,9 @@ bool frame_fit(frame *f, const float *rows, size_t stride, size_t n, size_t dim)
 
 /* ---- turning ---- */
 
-#define DEFINE_TURN(name, type)                                                                                        \
-    void name(const frame *f, type *x)                                                                                 \
+#define DEFINE_HADAMARD(name, type)                                                                                    \
+    static void name(type *x, size_t dim)                                                                              \
     {                                                                                                                  \
-        size_t dim = f->dim;                                                                                           \
-        for (size_t i = 0; i < dim; i++) x[i] *= (type)f->flips[i];                                                    \
         for (size_t n; dim; x += n, dim -= n) {                                                                        \
             for (n = 1; 2 * n <= dim;) n *= 2;                                                                         \
             for (size_t half = 1; half < n; half *= 2)                                                                 \
@@ -226,5 +224,23 @@ bool frame_fit(frame *f, const float *rows, size_t stride, size_t n, size_t dim)
         }                                                                                                              \
     }
 
-DEFINE_TURN(frame_turn, float)
-DEFINE_TURN(frame_turn_doubles, double)
+DEFINE_HADAMARD(hadamard, float)
+DEFINE_HADAMARD(hadamard_doubles, double)
+
+void frame_turn(const frame *f, float *x)
+{
+    for (size_t i = 0; i < f->dim; i++) x[i] *= f->flips[i];
+    hadamard(x, f->dim);
+}
+
+void frame_turn_doubles(const frame *f, double *x)
+{
+    for (size_t i = 0; i < f->dim; i++) x[i] *= (double)f->flips[i];
+    hadamard_doubles(x, f->dim);
+}
+
+void frame_turn_back(const frame *f, double *x)
+{
+    hadamard_doubles(x, f->dim);
+    for (size_t i = 0; i < f->dim; i++) x[i] *= (double)f->flips[i];
+}

@@ -34,5 +34,6 @@ bool frame_fit(frame *f, const float *rows, size_t stride, size_t n, size_t dim)
  * Hadamard transforms of the largest powers of two. Its rounding is at most (log2(dim) + 3) 2^-23 of the length. */
 void frame_turn(const frame *f, float *x);
 void frame_turn_doubles(const frame *f, double *x);
+void frame_turn_back(const frame *f, double *x);
 
 #endif

@@ -42,6 +42,15 @@ struct codes {
     const code_kernels *kernels;
 };
 
+struct habit {
+    size_t n;          /* rows */
+    double *direction; /* [dim], of length 1, turned */
+    int8_t *v;         /* the same in whole numbers, 0 behind the last */
+    int32_t sum;       /* of v */
+    uint16_t *along;   /* [n]: bfloat16, how far r - r1 reaches along it */
+    double off;        /* what that may be off by */
+};
+
 enum { GROUP_NUMBERS = 2 * CODE_GROUP };
 enum { ROWS_AT_ONCE = 1024 }; /* of a task */
 

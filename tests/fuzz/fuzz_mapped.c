@@ -23,7 +23,7 @@ static void search(mapped *m, float *query, bool own)
     scan_hit hits[TOP];
     size_t found;
     for (size_t i = 0; i < dim; i++) query[i] = own && facts->n ? set.rows[i] : (float)(i % 7) - 3;
-    if (codes_top(&set, mapped_codes(m), query, TOP, NULL, hits, &found, NULL, NULL)) abort();
+    if (codes_top(&set, mapped_codes(m), NULL, query, TOP, NULL, hits, &found, NULL, NULL)) abort();
     if (found > TOP) abort();
 }
 

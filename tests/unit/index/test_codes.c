@@ -264,7 +264,20 @@ typedef struct {
     int64_t *ids;
     uint64_t *allow;
     codes *c;
+    habit *h; /* of queries like its own; of the first half of the rows at times */
 } sample;
+
+/* Queries lean the way of this one, more or less. */
+static void sample_lean(sample *s)
+{
+    double *mean = mem_array(s->set.dim, sizeof *mean);
+    scan_set some = s->set;
+    if (next_random() % 2) some.n /= 2;
+    for (size_t j = 0; j < s->set.dim; j++) mean[j] = (double)s->query[j] + 0.2 * (double)random_float();
+    habit_free(s->h);
+    s->h = habit_new(s->c, &some, mean, NULL);
+    mem_free(mean);
+}
 
 static sample sample_make(size_t n, size_t dim, data_kind kind)
 {
@@ -285,6 +298,7 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     if (n && kind != MAGNITUDES && kind != DENORMALS && next_random() % 2)
         memcpy(s.query, s.rows + next_random() % n * (dim + 1), dim * sizeof *s.query);
     s.set = (scan_set){.rows = s.rows, .ids = s.ids, .n = n, .dim = dim, .stride = dim + 1, .min_score = -INFINITY};
+    sample_lean(&s);
     return s;
 }
 
@@ -295,6 +309,7 @@ static void sample_release(sample *s)
     mem_free(s->ids);
     mem_free(s->allow);
     codes_free(s->c);
+    habit_free(s->h);
 }
 
 /* ---- equal to the scan over floats ---- */
@@ -324,7 +339,8 @@ static void assert_equal_scans(const sample *s, const float *query, size_t k)
         if (!kernels) continue;
         codes_use(s->c, kernels);
         pool *threads = way % 2 ? some_threads : NULL;
-        assert_int_equal(codes_top(&s->set, s->c, query, k, threads, got, &found, &work, &err), SIMILE_OK);
+        assert_int_equal(codes_top(&s->set, s->c, way % 3 ? s->h : NULL, query, k, threads, got, &found, &work, &err),
+                         SIMILE_OK);
         assert_int_equal(found, n);
         for (size_t i = 0; i < n; i++) {
             assert_int_equal(got[i].id, expected[i].id);
@@ -401,7 +417,7 @@ static void most_rows_are_ruled_out(void **state)
         codes_work work;
         size_t found;
         memcpy(s.query, s.rows + 19000 * 129, 128 * sizeof *s.query);
-        assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, &work, &err), SIMILE_OK);
+        assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, &work, &err), SIMILE_OK);
         assert_int_equal(found, 10);
         assert_true(work.in_floats >= 10 && work.in_floats < 4000);
         if (kind == UNIFORM) assert_true(work.in_8_bits < 16000);
@@ -453,7 +469,7 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
     size_t found = 7;
     for (long n = 1; n <= 6; n++) {
         mem_fault_after(n, false);
-        assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_NOMEM);
+        assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_NOMEM);
         assert_int_equal(found, 0);
     }
     for (long n = 1; n <= 20; n++) {
@@ -466,10 +482,10 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
     assert_null(codes_new(NULL, 0, 0, 10, CODES_MOST_DIM + 1));
     assert_null(codes_new(NULL, 0, 0, SIZE_MAX / 32, 100));
     s.set.dim = 7;
-    assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
+    assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
     s.set.dim = 8;
     s.set.n = 5000;
-    assert_int_equal(codes_top(&s.set, s.c, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
+    assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
     sample_release(&s);
 }
 

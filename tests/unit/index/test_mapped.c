@@ -72,7 +72,7 @@ static void assert_holds(mapped *m, size_t n)
                           .min_score = -INFINITY};
     for (size_t row = 0; row < n; row += 97) assert_true(mapped_rows(m)[row * mapped_stride(m) + 7] == number(row, 7));
     assert_int_equal(scan_top(&set, query, TOP, NULL, expected, &found, &err), SIMILE_OK);
-    assert_int_equal(codes_top(&set, mapped_codes(m), query, TOP, NULL, got, &same, NULL, &err), SIMILE_OK);
+    assert_int_equal(codes_top(&set, mapped_codes(m), NULL, query, TOP, NULL, got, &same, NULL, &err), SIMILE_OK);
     assert_int_equal(found, same);
     assert_memory_equal(got, expected, found * sizeof *got);
 }
