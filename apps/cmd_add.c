@@ -14,7 +14,7 @@
 typedef struct {
     app *a;
     simile_add_options options;
-    bool retry, keep_missing, no_orient, newest_first, no_thumbnails;
+    bool retry, keep_missing, no_orient, newest_first, no_thumbnails, exact;
     words paths, texts, text_files;
 } request;
 
@@ -59,8 +59,9 @@ static int run(app *a, int argc, char **argv)
         {0, "before", "DATE", "only pictures before this year, month or day", OPTION_CALL, &r, .call = take_before},
         {0, "newest-first", NULL, "the newest pictures first", OPTION_FLAG, &r.newest_first},
         {0, "no-thumbnails", NULL, "make no thumbnails", OPTION_FLAG, &r.no_thumbnails},
-        {0, "batch", "N", "pictures encoded and committed together (default 16)", OPTION_INT, &r.options.batch,
-         .min = 1, .max = 256},
+        {0, "exact", NULL, "decode large JPEGs whole, for the last digits of their vectors", OPTION_FLAG, &r.exact},
+        {0, "batch", "N", "pictures committed together (default 16)", OPTION_INT, &r.options.batch, .min = 1,
+         .max = 256},
         IMAGE_SIZE_OPTION(a),
         {0},
     };
@@ -80,6 +81,7 @@ static int run(app *a, int argc, char **argv)
     r.options.ignore_orientation = r.no_orient;
     r.options.newest_first = r.newest_first;
     r.options.no_thumbnails = r.no_thumbnails;
+    r.options.exact = r.exact;
     status = add(a, &r, &done, &err) ? ingest_failed(a, &done, &err) : ingest_report(a, &done);
 done:
     words_release(&r.paths);

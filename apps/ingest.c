@@ -9,16 +9,38 @@
 
 #include <inttypes.h>
 
+static const struct {
+    const char *key, *doing;
+} stages[SIMILE_STAGES] = {
+    [SIMILE_STAGE_READ] = {"read", "reading"},      [SIMILE_STAGE_DECODE] = {"decode", "decoding"},
+    [SIMILE_STAGE_RESIZE] = {"resize", "resizing"}, [SIMILE_STAGE_THUMBNAIL] = {"thumbnail", "thumbnails"},
+    [SIMILE_STAGE_ENCODE] = {"encode", "encoding"}, [SIMILE_STAGE_STORE] = {"store", "storing"},
+};
+
+typedef struct {
+    progress bar;
+    const simile_add_work *work;
+} watcher;
+
+static int watch(void *user, int64_t done, int64_t total, const char *subject)
+{
+    watcher *w = user;
+    w->bar.limit = w->work->limit >= 0 ? stages[w->work->limit].doing : NULL;
+    return progress_step(&w->bar, done, total, subject);
+}
+
 static simile_status add_images(app *a, simile_add_options options, const words *paths, ingest *done, simile_error *err)
 {
-    progress bar;
-    progress_begin(&bar, "pictures", a->quiet);
-    options.progress = progress_step;
-    options.user = &bar;
+    watcher w = {.work = &done->work};
+    done->work = (simile_add_work){.struct_size = sizeof done->work, .limit = -1};
+    progress_begin(&w.bar, "pictures", a->quiet);
+    options.progress = watch;
+    options.user = &w;
+    options.work = &done->work;
     const simile_status status =
         simile_library_add(a->library, a->encoder, paths->items, paths->count, &options, &done->images, err);
-    done->seconds = progress_seconds(&bar);
-    progress_end(&bar);
+    done->seconds = progress_seconds(&w.bar);
+    progress_end(&w.bar);
     return status;
 }
 
@@ -68,6 +90,22 @@ static void json_report(json_writer *w, const char *key, const simile_add_report
     jw_object_end(w);
 }
 
+static void json_work(json_writer *w, const simile_add_work *work)
+{
+    jw_key(w, "work"), jw_object(w);
+    jw_key(w, "seconds"), jw_double(w, work->elapsed);
+    jw_key(w, "threads"), jw_int(w, work->threads);
+    jw_key(w, "limit");
+    if (work->limit >= 0)
+        jw_string(w, stages[work->limit].key);
+    else
+        jw_null(w);
+    jw_key(w, "stages"), jw_object(w);
+    for (int i = 0; i < SIMILE_STAGES; i++) jw_key(w, stages[i].key), jw_double(w, work->seconds[i]);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
 static void print_json(const app *a, const ingest *done, bool finished, buf *out)
 {
     json_writer w;
@@ -78,6 +116,7 @@ static void print_json(const app *a, const ingest *done, bool finished, buf *out
     app_models_json(a, &w);
     if (done->n_paths) json_report(&w, "images", &done->images);
     if (done->n_texts) json_report(&w, "texts", &done->texts);
+    if (done->n_paths) json_work(&w, &done->work);
     jw_object_end(&w);
     buf_byte(out, '\n');
 }

@@ -8,6 +8,7 @@
 
 typedef struct {
     simile_add_report images, texts;
+    simile_add_work work;    /* for the pictures */
     size_t n_paths, n_texts; /* asked for */
     double seconds;          /* for the pictures */
 } ingest;

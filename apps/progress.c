@@ -2,7 +2,7 @@
  *
  * progress.c - see progress.h.
  *
- *     [=========>          ]  47%  2,350 of 5,000 pictures  31.4/s  1m 24s left
+ *     [=========>          ]  47%  2,350 of 5,000 pictures  31.4/s  1m 24s left  limited by encoding
  *
  * Redrawn at most ten times a second, cut to the width of the terminal. The rate is the mean since the beginning of
  * the work that was really done: what an earlier run had finished counts for the bar, not for the rate. */
@@ -74,14 +74,15 @@ static void speed_text(const progress *p, int64_t total, char *out, size_t size)
     char left[32];
     time_text(left, sizeof left, (double)(total - p->done) / rate);
     if (total > p->done)
-        snprintf(out, size, "  %.1f/s  %s left", rate, left);
+        snprintf(out, size, "  %.1f/s  %s left%s%s", rate, left, p->limit ? "  limited by " : "",
+                 p->limit ? p->limit : "");
     else
         snprintf(out, size, "  %.1f/s", rate);
 }
 
 static void draw(const progress *p, int64_t total)
 {
-    char line[LINE], speed[64], bar[BAR + 1], done[32], all[32];
+    char line[LINE], speed[96], bar[BAR + 1], done[32], all[32];
     term_count(done, p->done);
     term_count(all, total);
     speed_text(p, total, speed, sizeof speed);

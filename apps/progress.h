@@ -10,6 +10,7 @@ typedef struct {
     const char *unit; /* "pictures" */
     bool shown;       /* stderr is a terminal and --quiet was not said */
     double started, drawn;
+    const char *limit;   /* "decoding": what takes most of the time, if that is known */
     int64_t first, done; /* where the counting began, and where it is */
 } progress;
 

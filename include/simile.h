@@ -320,11 +320,29 @@ SIMILE_API simile_status simile_library_open(const char *path, const simile_mode
                                              simile_error *err);
 SIMILE_API void simile_library_close(simile_library *library);
 
+/* Of adding pictures. They share the threads, so the one that takes most of their time is the one that limits. */
+enum {
+    SIMILE_STAGE_READ = 0,   /* files and their hashes */
+    SIMILE_STAGE_DECODE = 1, /* to pixels */
+    SIMILE_STAGE_RESIZE = 2, /* to what the model sees */
+    SIMILE_STAGE_THUMBNAIL = 3,
+    SIMILE_STAGE_ENCODE = 4,
+    SIMILE_STAGE_STORE = 5, /* into the catalogue */
+    SIMILE_STAGES = 6
+};
+typedef struct {
+    size_t struct_size; /* its own size, set by the caller */
+    double elapsed;     /* seconds since the first picture was looked at */
+    int32_t threads;
+    int32_t limit;                 /* SIMILE_STAGE_...: where most of the time went; -1: nowhere yet */
+    double seconds[SIMILE_STAGES]; /* of all threads together */
+} simile_add_work;
+
 typedef struct {
     size_t struct_size;
     simile_progress_fn progress;
     void *user;
-    int32_t batch;              /* pictures encoded and committed together; default 16 */
+    int32_t batch;              /* pictures committed together; default 16 */
     int32_t ignore_orientation; /* as in simile_image_options */
     int32_t retry_quarantined;  /* 1: try again what could not be read, even if the file is unchanged */
     int32_t keep_missing;       /* 1: do not forget pictures whose file is gone */
@@ -333,6 +351,10 @@ typedef struct {
     int64_t after, before; /* only pictures with after <= date < before, the date as simile_library_scan has it. Others
                               are left as they are, in the catalogue too, and count nowhere in the report */
     int32_t no_thumbnails; /* 1: make none, see simile_library_thumbnail */
+    int32_t exact;         /* 1: decode every picture whole. Otherwise a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+                              where that leaves at least twice what the model sees: docs/indexing.md says how close the
+                              vectors are */
+    simile_add_work *work; /* filled in before each call of progress and at the end; may be NULL */
 } simile_add_options;
 
 typedef struct {

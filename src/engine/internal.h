@@ -59,12 +59,15 @@ struct simile_library {
     char *path; /* absolute */
     bool read_only;
     int threads;
-    pthread_mutex_t lock; /* guards the next four */
+    pthread_mutex_t lock; /* guards the next eight */
     catalog *readers[MAX_IDLE_READERS];
     int n_readers;
     bool writing;
-    snapshot *snapshots[2]; /* by kind, newest; NULL until searched */
-    catalog *writer;        /* NULL when read_only; belongs to whoever set `writing` */
+    bool lent, borrowed;        /* by who writes for long, and to whom it was lent */
+    int waiting;                /* for that */
+    pthread_cond_t writer_news; /* one of these changed */
+    snapshot *snapshots[2];     /* by kind, newest; NULL until searched */
+    catalog *writer;            /* NULL when read_only; belongs to whoever set `writing` */
     pthread_mutex_t loading;
     pthread_mutex_t scanning;    /* guards pool */
     pool *pool;                  /* NULL until searched */
@@ -118,6 +121,12 @@ void reader_give(simile_library *library, catalog *reader, bool reusable);
 /* The right to write, or SIMILE_E_BUSY. */
 simile_status writer_take(simile_library *library, catalog **out, simile_error *err);
 void writer_give(simile_library *library);
+/* Who has it for long lends it now and then: between these two calls, and as long as others wait for it or use it. */
+void writer_lend(simile_library *library);
+void writer_demand(simile_library *library);
+/* For something short: waits until the one who writes is done or lends, but not for ever. */
+simile_status writer_borrow(simile_library *library, catalog **out, simile_error *err);
+void writer_return(simile_library *library);
 /* SIMILE_E_VERSION unless the model's vectors may stand beside those of the catalogue. */
 simile_status check_model(catalog *c, const simile_model *model, simile_error *err);
 /* The same, before vectors are written: a catalogue without any takes the model's space. */
@@ -163,7 +172,7 @@ simile_status snapshot_scan(simile_library *library, int32_t kind, const snapsho
 pool *scan_pool_take(simile_library *library);
 void scan_pool_give(simile_library *library, pool *threads);
 
-/* ---- ingest (collect.c, ingest.c) ---- */
+/* ---- ingest (collect.c; ingest.h) ---- */
 
 typedef struct {
     char *path;   /* absolute */

@@ -3,12 +3,16 @@
  *
  * A connection to the catalogue belongs to one thread at a time, so each search takes one for itself from those that
  * are idle, or opens another. There is one connection for writing; `writing` keeps two threads of this process apart
- * and the catalogue's own lock two processes. */
+ * and the catalogue's own lock two processes. Who writes for hours lends it between two transactions to who has
+ * something short to write. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
+#include <time.h>
+
 enum { MAX_MAKING = 4 }; /* thumbnails at once: each may need a large picture in memory */
+enum { BORROW_SECONDS = 5 };
 
 /* ---- connections ---- */
 
@@ -41,18 +45,17 @@ void reader_give(simile_library *library, catalog *reader, bool reusable)
     if (!keep) catalog_close(reader);
 }
 
-simile_status writer_take(simile_library *library, catalog **out, simile_error *err)
+static simile_status writer_refused(const simile_library *library, simile_error *err)
 {
-    *out = NULL;
     if (library->read_only)
         return err_set(err, SIMILE_E_ARG, "cannot write the catalogue '%s': it was opened for reading only",
                        library->path);
-    pthread_mutex_lock(&library->lock);
-    const bool busy = library->writing;
-    library->writing = true;
-    pthread_mutex_unlock(&library->lock);
-    if (busy)
-        return err_set(err, SIMILE_E_BUSY, "cannot write the catalogue '%s': another writer is at work", library->path);
+    return err_set(err, SIMILE_E_BUSY, "cannot write the catalogue '%s': another writer is at work", library->path);
+}
+
+/* With `writing` set by this thread. */
+static simile_status lock_file(simile_library *library, catalog **out, simile_error *err)
+{
     const simile_status status = catalog_lock(library->writer, err);
     if (status)
         writer_give(library);
@@ -61,12 +64,80 @@ simile_status writer_take(simile_library *library, catalog **out, simile_error *
     return status;
 }
 
+simile_status writer_take(simile_library *library, catalog **out, simile_error *err)
+{
+    *out = NULL;
+    if (library->read_only) return writer_refused(library, err);
+    pthread_mutex_lock(&library->lock);
+    const bool busy = library->writing;
+    library->writing = true;
+    pthread_mutex_unlock(&library->lock);
+    return busy ? writer_refused(library, err) : lock_file(library, out, err);
+}
+
 void writer_give(simile_library *library)
 {
     catalog_unlock(library->writer);
     pthread_mutex_lock(&library->lock);
     library->writing = false;
+    pthread_cond_broadcast(&library->writer_news);
     pthread_mutex_unlock(&library->lock);
+}
+
+void writer_lend(simile_library *library)
+{
+    pthread_mutex_lock(&library->lock);
+    library->lent = true;
+    pthread_cond_broadcast(&library->writer_news);
+    pthread_mutex_unlock(&library->lock);
+}
+
+void writer_demand(simile_library *library)
+{
+    pthread_mutex_lock(&library->lock);
+    while (library->waiting || library->borrowed) pthread_cond_wait(&library->writer_news, &library->lock);
+    library->lent = false;
+    pthread_mutex_unlock(&library->lock);
+}
+
+/* With the lock. False: the time is over. */
+static bool wait_for_writer(simile_library *library)
+{
+    struct timespec until;
+    bool in_time = true;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += BORROW_SECONDS;
+    library->waiting++;
+    while (library->writing && (!library->lent || library->borrowed) && in_time)
+        in_time = pthread_cond_timedwait(&library->writer_news, &library->lock, &until) == 0;
+    library->waiting--;
+    pthread_cond_broadcast(&library->writer_news);
+    return in_time;
+}
+
+simile_status writer_borrow(simile_library *library, catalog **out, simile_error *err)
+{
+    *out = NULL;
+    if (library->read_only) return writer_refused(library, err);
+    pthread_mutex_lock(&library->lock);
+    const bool in_time = wait_for_writer(library), lent = library->writing;
+    if (in_time && lent) library->borrowed = true;
+    if (in_time) library->writing = true;
+    pthread_mutex_unlock(&library->lock);
+    if (!in_time) return writer_refused(library, err);
+    if (!lent) return lock_file(library, out, err);
+    *out = library->writer;
+    return SIMILE_OK;
+}
+
+void writer_return(simile_library *library)
+{
+    pthread_mutex_lock(&library->lock);
+    const bool borrowed = library->borrowed;
+    library->borrowed = false;
+    pthread_cond_broadcast(&library->writer_news);
+    pthread_mutex_unlock(&library->lock);
+    if (!borrowed) writer_give(library);
 }
 
 /* ---- models ---- */
@@ -138,6 +209,7 @@ simile_status simile_library_open(const char *path, const simile_model *handle, 
     simile_library *library = mem_new(simile_library);
     if (!library) return err_nomem(err);
     pthread_mutex_init(&library->lock, NULL);
+    pthread_cond_init(&library->writer_news, NULL);
     pthread_mutex_init(&library->loading, NULL);
     pthread_mutex_init(&library->scanning, NULL);
     pthread_mutex_init(&library->thumbs_lock, NULL);
@@ -165,6 +237,7 @@ void simile_library_close(simile_library *library)
     pthread_mutex_destroy(&library->thumbs_lock);
     pthread_mutex_destroy(&library->scanning);
     pthread_mutex_destroy(&library->loading);
+    pthread_cond_destroy(&library->writer_news);
     pthread_mutex_destroy(&library->lock);
     mem_free(library->path);
     mem_free(library);
@@ -312,7 +385,7 @@ static simile_status forget(simile_library *library, forgetting what, int64_t *r
     if (removed) *removed = 0;
     if (!library || (what.by != NAMED_ID && (!what.name || !*what.name)))
         return err_set(err, SIMILE_E_ARG, "no catalogue or no name was given");
-    RETURN_IF_ERROR(writer_take(library, &c, err));
+    RETURN_IF_ERROR(writer_borrow(library, &c, err));
     simile_status status = catalog_begin(c, err);
     if (!status) status = list_those(c, &what, &list, err);
     if (!status) status = item_ids_delete(&list, c, err);
@@ -320,7 +393,7 @@ static simile_status forget(simile_library *library, forgetting what, int64_t *r
     if (!status && removed) *removed = (int64_t)list.n;
     catalog_rollback(c);
     if (!status) thumbnails_forget(library, c, &list.hashes);
-    writer_give(library);
+    writer_return(library);
     item_ids_release(&list);
     return status;
 }

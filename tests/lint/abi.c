@@ -15,6 +15,7 @@ int main(void)
     SIZE(simile_image_info);
     SIZE(simile_encoder_options);
     SIZE(simile_library_options);
+    SIZE(simile_add_work);
     SIZE(simile_add_options);
     SIZE(simile_add_report);
     SIZE(simile_stats);

@@ -8,6 +8,7 @@
 #include "help.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -398,6 +399,128 @@ static void a_second_writer_is_turned_away(void **state)
     simile_library_close(r.other);
 }
 
+/* ---- others who write meanwhile ---- */
+
+typedef struct {
+    simile_library *library;
+    simile_status status;
+    int calls;
+} forgetter;
+
+/* Once something was committed, another thread forgets it, and must not be turned away. */
+static void *forget_first(void *user)
+{
+    forgetter *f = user;
+    char path[128];
+    snprintf(path, sizeof path, "%s", in_pictures("00.ppm"));
+    f->status = simile_library_remove(f->library, path, NULL, NULL);
+    return NULL;
+}
+
+static int forget_once(void *user, int64_t done, int64_t total, const char *subject)
+{
+    forgetter *f = user;
+    pthread_t thread;
+    if (!done || f->calls++) return 0;
+    assert_int_equal(pthread_create(&thread, NULL, forget_first, f), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    return 0;
+}
+
+static void an_item_may_be_forgotten_meanwhile(void **state)
+{
+    char name[32];
+    simile_stats stats;
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "%02u.ppm", i);
+        draw(in_pictures(name), i, i + 1);
+    }
+    forgetter f = {.library = open_library(), .status = -1};
+    const simile_add_options options = {.struct_size = sizeof options, .batch = 2, .progress = forget_once, .user = &f};
+    assert_report(add_with(f.library, &options), .found = 12, .added = 12);
+    assert_int_equal(f.status, SIMILE_OK);
+    assert_ok(simile_library_get_stats(f.library, &stats, &err));
+    assert_int_equal(stats.images, 11);
+    assert_sound(f.library);
+    assert_report(add_all(f.library), .found = 12, .added = 1, .unchanged = 11);
+    simile_library_close(f.library);
+}
+
+/* ---- copies among what is added ---- */
+
+static void copies_of_what_cannot_be_read_cannot_be_read(void **state)
+{
+    char name[32], reason[256];
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "%02u.png", i);
+        write_bytes(in_pictures(name), "\x89PNG\r\n\x1a\nhello", 13, 1);
+    }
+    simile_library *library = open_library();
+    assert_report(add_all(library), .found = 20, .quarantined = 20);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "%02u.png", i);
+        snprintf(reason, sizeof reason, "damaged or truncated png");
+        assert_true(item_is_quarantined(library, name, reason));
+    }
+    assert_sound(library);
+    simile_library_close(library);
+}
+
+/* However many threads there are, and whether or not thumbnails are made: the catalogue is the same, byte for byte. */
+static void the_number_of_threads_does_not_show(void **state)
+{
+    enum { WAYS = 3 };
+    char name[32], path[WAYS][128], *dumps[WAYS];
+    const char *pictures = lab.pictures;
+    for (unsigned i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "%02u.ppm", i);
+        if (i % 11 == 5)
+            write_bytes(in_pictures(name), name, 6, 100 + i);
+        else
+            draw(in_pictures(name), i % 4 == 3 ? i - 3 : i % 13 == 12 ? 12 : i, 100 + i); /* near and far copies */
+    }
+    for (int way = 0; way < WAYS; way++) {
+        const simile_encoder_options threads = {.struct_size = sizeof threads, .threads = 1 + 2 * way};
+        const simile_add_options options = {.struct_size = sizeof options, .no_thumbnails = way == 1};
+        simile_library *library;
+        simile_encoder *encoder;
+        snprintf(path[way], sizeof path[way], "%s/%d.simile", lab.folder, way);
+        assert_ok(simile_encoder_new(lab.model, &threads, &encoder, &err));
+        assert_ok(simile_library_open(path[way], lab.model, NULL, &library, &err));
+        assert_ok(simile_library_add(library, encoder, &pictures, 1, &options, NULL, &err));
+        assert_sound(library);
+        simile_library_close(library);
+        simile_encoder_free(encoder);
+        dumps[way] = dump(path[way]);
+        assert_string_equal(dumps[0], dumps[way]);
+    }
+    for (int way = 0; way < WAYS; way++) free(dumps[way]);
+}
+
+static void what_the_work_was_is_told(void **state)
+{
+    double all = 0;
+    simile_add_work work = {.struct_size = sizeof work};
+    const simile_add_options options = {.struct_size = sizeof options, .exact = 1, .work = &work};
+    simile_library *library = open_library();
+    draw(in_pictures("a.ppm"), 1, 1);
+    assert_report(add_with(library, &options), .found = 1, .added = 1);
+    assert_int_equal(work.struct_size, sizeof work);
+    assert_true(work.threads >= 1 && work.elapsed > 0);
+    assert_true(work.limit >= 0 && work.limit < SIMILE_STAGES);
+    for (int i = 0; i < SIMILE_STAGES; i++) {
+        assert_true(work.seconds[i] >= 0 && work.seconds[i] <= work.seconds[work.limit]);
+        all += work.seconds[i];
+    }
+    assert_true(all > 0);
+    assert_report(add_with(library, &options), .found = 1, .unchanged = 1);
+    assert_int_equal(work.limit, -1);
+    work.struct_size = 0;
+    const char *path = lab.pictures;
+    assert_fails(simile_library_add(library, lab.encoder, &path, 1, &options, NULL, &err), SIMILE_E_ARG);
+    simile_library_close(library);
+}
+
 static void the_size_of_a_batch_does_not_show(void **state)
 {
     char other_path[128], name[32];
@@ -543,6 +666,10 @@ int main(void)
         ingest_test(links_to_files_are_followed_and_overlaps_counted_once),
         ingest_test(a_cancelled_run_goes_on_where_it_stopped),
         ingest_test(a_second_writer_is_turned_away),
+        ingest_test(an_item_may_be_forgotten_meanwhile),
+        ingest_test(copies_of_what_cannot_be_read_cannot_be_read),
+        ingest_test(the_number_of_threads_does_not_show),
+        ingest_test(what_the_work_was_is_told),
         ingest_test(the_size_of_a_batch_does_not_show),
         ingest_test(another_models_vectors_are_refused),
     };

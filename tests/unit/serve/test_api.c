@@ -784,29 +784,27 @@ static void test_forgetting(void **state)
 
 static int forget_meanwhile(void *user, int64_t done, int64_t total, const char *subject)
 {
-    (void)done, (void)total, (void)subject;
-    whole_refuses(503, "DELETE", user, NULL, "while pictures are being indexed");
-    return 1;
+    (void)user, (void)done, (void)total, (void)subject;
+    whole_refuses(404, "DELETE", "/v1/items/999999", NULL, "999999"); /* it may write, and finds nothing */
+    return total > 0;
 }
 
 static void test_forgetting_while_indexing(void **state)
 {
-    char path[128], target[64];
+    char path[128];
     const char *folder = path;
     simile_error err;
     simile_model *model;
     simile_encoder *encoder;
     (void)state;
-    snprintf(target, sizeof target, "/v1/items/%" PRId64, whole_item("cat.jpg"));
     snprintf(path, sizeof path, "%s/pictures/winter", whole.root);
-    const simile_add_options options = {.struct_size = sizeof options, .progress = forget_meanwhile, .user = target};
+    const simile_add_options options = {.struct_size = sizeof options, .progress = forget_meanwhile};
     assert_int_equal(simile_model_open(SIMILE_MODEL, NULL, &model, &err), SIMILE_OK);
     assert_int_equal(simile_encoder_new(model, NULL, &encoder, &err), SIMILE_OK);
     assert_int_equal(simile_library_add(whole.s.library, encoder, &folder, 1, &options, NULL, &err),
                      SIMILE_E_CANCELLED);
     simile_encoder_free(encoder);
     simile_model_close(model);
-    json_decref(whole_get(200, target));
 }
 
 /* Over a copy of the catalogue whose bytes from `from` on are overwritten (-1: that is gone) when the server has opened
