@@ -191,23 +191,36 @@ static void machine_rows(suite *s)
     }
 }
 
+/* The bound of a time that is known as a share. */
+static double bound_by(double value, double share)
+{
+    return share > 0 ? value * share : 0;
+}
+
+static void tower_row(suite *s, const job *j, const json_t *run, const char *dtype, double batch)
+{
+    const int threads = (int)number(run, "threads");
+    figure f = {.unit = "ms", .value = number(run, "tower_ms")};
+    f.bound = bound_by(f.value, number(run, "tower_of_peak"));
+    f.bound_is = "its products at peak";
+    if (f.bound <= 0) {
+        f.bound = number(run, "bound_ms");
+        f.bound_is = "the product library's products";
+    }
+    put_row(s, j->area, f, "ViT-B/32's operations, batch %.0f, %s, %d thread%s", batch, dtype, threads,
+            plural(threads));
+}
+
 static void nn_rows(suite *s, const job *j, json_t *answer)
 {
     size_t i;
-    const json_t *run;
+    json_t *run;
     json_array_foreach(json_object_get(answer, "runs"), i, run)
     {
         const int threads = (int)number(run, "threads");
-        const char *dtype = text(run, "dtype", text(answer, "dtype", "f32"));
-        put_row(s, j->area,
-                (figure){.unit = "ms",
-                         .value = number(run, "tower_ms"),
-                         .bound = number(run, "bound_ms"),
-                         .bound_is = "the product library's products"},
-                "ViT-B/32's operations, batch %.0f, %s, %d thread%s", number(answer, "batch"), dtype, threads,
-                plural(threads));
+        tower_row(s, j, run, text(run, "dtype", "f32"), number(answer, "batch"));
         const char *tokens;
-        const json_t *rate;
+        json_t *rate;
         json_object_foreach(json_object_get(run, "attention_gflops"), tokens, rate)
             put_row(s, j->area,
                     (figure){.unit = "GFLOP/s",
@@ -216,6 +229,17 @@ static void nn_rows(suite *s, const job *j, json_t *answer)
                              .bound = number(run, "peak_gflops"),
                              .bound_is = "f32 multiply-adds"},
                     "attention over %s tokens, %d thread%s", tokens, threads, plural(threads));
+    }
+    json_array_foreach(json_object_get(answer, "products"), i, run)
+    {
+        const int threads = (int)number(run, "threads");
+        put_row(s, j->area,
+                (figure){.unit = "ms",
+                         .value = number(run, "ms"),
+                         .bound = bound_by(number(run, "ms"), number(run, "of_peak")),
+                         .bound_is = "at peak"},
+                "products of %s, %s, %d thread%s", text(run, "row", "?"), text(run, "dtype", "f32"), threads,
+                plural(threads));
     }
 }
 
@@ -339,6 +363,7 @@ static void plain_rows(suite *s, const job *j, json_t *answer)
 
 static const job jobs[] = {
     {"operations", "bench_nn", "--rounds 5 b32", BOTH, nn_rows},
+    {"operations", "bench_nn", "--products --rounds 7", FULL, nn_rows},
     {"encoders", "bench_encode", "--shape vit-b-32 --batch 1 --runs 5 --dtype f32", BOTH, encode_rows},
     {"encoders", "bench_encode", "--shape vit-b-32 --batch 8 --runs 5 --dtype f32", BOTH, encode_rows},
     {"encoders", "bench_encode", "--shape vit-b-32 --batch 1 --runs 5 --dtype bf16", BOTH, encode_rows},
