@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_encode.c - whole towers with random weights of a published shape, beside the time that the product library
- * alone would need for the same products, in one run.
+ * bench_encode.c - whole towers with random weights of a published shape, beside the peak of the processor's registers
+ * in the same precision and, in float32, beside the time that the product library alone would need for the same
+ * products, in one run.
  *
- *     bench_encode [--shape vit-b-32 | rn50 | ...] [--batch 8] [--runs 7] [--threads N] [--json]
+ *     bench_encode [--shape vit-b-32 | rn50 | ...] [--dtype f32 | bf16 | int8] [--batch 8] [--runs 7] [--threads N]
+ *                  [--json]
  *
- * The image rows alternate: tower, bound, tower, bound, ...; the median of the pairwise ratios is quoted. "bound"
- * counts every row of every block; the tower leaves out the rows of its last block that nothing reads, and `share` is
- * therefore given against the full bound and, in the last column, against that of the rows really computed. */
+ * The image rows alternate: peak, tower, bound, peak, tower, bound, ...; the median of the pairwise ratios is quoted.
+ * Of the peak, only the products are counted as work, with every row of every block and with those really computed (the
+ * last block leaves out what nothing reads). "bound" also counts every row of every block; the tower leaves out the
+ * rows of its last block that nothing reads, and `share` is therefore given against the full bound and, in the last
+ * column, against that of the rows really computed. */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "products_bound.h"
 #include "random_model.h"
+#include "roofline.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -22,12 +27,21 @@ enum { MAX_RUNS = 101 };
 typedef struct {
     const char *shape;
     int batch, runs, threads; /* threads 0: 1 and 2 */
+    nn_precision dtype;
     bool json;
 } options;
 
 typedef struct {
     double seconds, bound, share, share_computed; /* of one batch; shares are medians of ratios */
+    double of_peak, of_peak_computed;             /* 0: not known for this kind of network */
 } image_row;
+
+/* Operations a second. */
+static double peak(nn_precision dtype, pool *threads)
+{
+    static const roof kinds[NN_PRECISIONS] = {ROOF_F32, ROOF_BF16, ROOF_INT8};
+    return roofline(kinds[dtype], threads);
+}
 
 static void fail(const simile_error *err)
 {
@@ -93,57 +107,75 @@ static simile_status bound_of(const clip_config *c, int batch, int threads, prod
 static image_row measure_image(const model *m, const clip_config *c, const options *o, int threads)
 {
     const size_t size = (size_t)clip_image_size(c), each = 3 * size * size, n = (size_t)o->batch;
-    double whole[MAX_RUNS], bound[MAX_RUNS], ratio[MAX_RUNS];
+    double whole[MAX_RUNS], bound[MAX_RUNS] = {0}, ratio[MAX_RUNS] = {0}, of_peak[MAX_RUNS];
+    const tower_shape shape = shape_of(c, o->batch);
+    const double work = c->convolutional ? 0 : products_bound_flop(&shape);
+    const bool bounded = o->dtype == NN_COMPUTE_F32;
+    pool *team;
     float *pixels = mem_array(n * each, sizeof *pixels), *out = mem_array(n * (size_t)c->dim, sizeof *out);
     model_encoder *e;
-    products_bound *b;
+    products_bound *b = NULL;
     simile_error err;
     if (!pixels || !out) exit(1);
     for (size_t i = 0; i < n * each; i++) pixels[i] = (float)((i * 2654435761u >> 8) & 0xffff) / 16384.0f - 2.0f;
-    if (model_encoder_new(m, threads, &e, &err) || bound_of(c, o->batch, threads, &b, &err)) fail(&err);
+    if (model_encoder_new(m, threads, &e, &err) || pool_new(threads, &team, &err)) fail(&err);
+    if (bounded && bound_of(c, o->batch, threads, &b, &err)) fail(&err);
     for (int r = -2; r < o->runs; r++) { /* two rounds to warm up */
         const int k = r < 0 ? 0 : r;
-        const double start = bench_now();
+        const double top = peak(o->dtype, team), start = bench_now();
         if (model_encode_pixels(e, pixels, n, out, &err)) fail(&err);
         whole[k] = bench_now() - start;
-        if (products_bound_run(b, &bound[k], &err)) fail(&err);
+        of_peak[k] = top > 0 ? work / whole[k] / top : 0;
+        if (bounded && products_bound_run(b, &bound[k], &err)) fail(&err);
         ratio[k] = bound[k] / whole[k];
     }
     image_row row = {.share = bench_median(ratio, o->runs)};
     row.seconds = bench_median(whole, o->runs);
     row.bound = bench_median(bound, o->runs);
-    const tower_shape shape = shape_of(c, o->batch);
+    row.of_peak = bench_median(of_peak, o->runs);
     row.share_computed = row.share * (c->convolutional ? 1 : computed_part(&shape));
+    row.of_peak_computed = row.of_peak * (c->convolutional ? 1 : computed_part(&shape));
     products_bound_free(b);
+    pool_free(team);
     model_encoder_free(e);
     mem_free(pixels);
     mem_free(out);
     return row;
 }
 
-static double measure_text(const model *m, int64_t end, int tokens, int batch, int runs, int threads)
+/* Seconds of a batch, and what part of the peak its products are. */
+static double measure_text(const model *m, const clip_config *c, const int *size, const options *o, int threads,
+                           double *of_peak)
 {
-    double seconds[MAX_RUNS];
+    const int tokens = size[0], batch = size[1];
+    const tower_config *t = &c->text.tower;
+    const tower_shape shape = {batch, t->width, t->layers, t->mlp, t->heads, tokens, 0, c->dim};
+    double seconds[MAX_RUNS], share[MAX_RUNS];
     float *out = mem_array((size_t)batch * (size_t)model_info(m)->dim, sizeof *out);
     token_list *list = mem_array((size_t)batch, sizeof *list);
     int32_t *ids = mem_array((size_t)tokens, sizeof *ids);
     model_encoder *e;
+    pool *team;
     simile_error err;
     if (!out || !list || !ids) exit(1);
     for (int i = 0; i < tokens; i++) ids[i] = i + 1;
-    ids[tokens - 1] = (int32_t)end;
+    ids[tokens - 1] = (int32_t)c->text.eos;
     for (int i = 0; i < batch; i++) list[i] = (token_list){.ids = ids, .n = (size_t)tokens};
-    if (model_encoder_new(m, threads, &e, &err)) fail(&err);
-    for (int r = -2; r < runs; r++) {
-        const double start = bench_now();
+    if (model_encoder_new(m, threads, &e, &err) || pool_new(threads, &team, &err)) fail(&err);
+    for (int r = -2; r < o->runs; r++) {
+        const int k = r < 0 ? 0 : r;
+        const double top = peak(o->dtype, team), start = bench_now();
         if (model_encode_tokens(e, list, (size_t)batch, out, &err)) fail(&err);
-        seconds[r < 0 ? 0 : r] = bench_now() - start;
+        seconds[k] = bench_now() - start;
+        share[k] = top > 0 ? products_bound_flop(&shape) / seconds[k] / top : 0;
     }
     model_encoder_free(e);
+    pool_free(team);
     mem_free(out);
     mem_free(list);
     mem_free(ids);
-    return bench_median(seconds, runs);
+    *of_peak = bench_median(share, o->runs);
+    return bench_median(seconds, o->runs);
 }
 
 static void report_threads(const model *m, const clip_config *c, const options *o, int threads, json_writer *w)
@@ -151,13 +183,16 @@ static void report_threads(const model *m, const clip_config *c, const options *
     static const int texts[][2] = {{12, 1}, {12, 64}, {77, 1}};
     const image_row row = measure_image(m, c, o, threads);
     if (!o->json)
-        printf("%-10s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  bound %8.2f ms  share %5.1f %% "
-               "(of the rows computed %5.1f %%)\n",
-               o->shape, o->batch, threads, 1e3 * row.seconds / o->batch, o->batch / row.seconds,
-               1e3 * row.bound / o->batch, 100 * row.share, 100 * row.share_computed);
+        printf("%-10s %s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  of peak %5.1f %%  bound %8.2f ms  "
+               "share %5.1f %% (of the rows computed %5.1f %%, %5.1f %%)\n",
+               o->shape, nn_precision_name(o->dtype), o->batch, threads, 1e3 * row.seconds / o->batch,
+               o->batch / row.seconds, 100 * row.of_peak, 1e3 * row.bound / o->batch, 100 * row.share,
+               100 * row.of_peak_computed, 100 * row.share_computed);
     jw_object(w);
     jw_key(w, "tower");
     jw_string(w, "image");
+    jw_key(w, "dtype");
+    jw_string(w, nn_precision_name(o->dtype));
     jw_key(w, "batch");
     jw_int(w, o->batch);
     jw_key(w, "threads");
@@ -166,19 +201,29 @@ static void report_threads(const model *m, const clip_config *c, const options *
     jw_double(w, row.seconds);
     jw_key(w, "bound_seconds");
     jw_double(w, row.bound);
+    jw_key(w, "of_peak");
+    jw_double(w, row.of_peak);
+    jw_key(w, "of_peak_computed_rows");
+    jw_double(w, row.of_peak_computed);
     jw_key(w, "share_of_bound");
     jw_double(w, row.share);
     jw_key(w, "share_of_computed_rows");
     jw_double(w, row.share_computed);
     jw_object_end(w);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const double seconds = measure_text(m, c->text.eos, texts[i][0], texts[i][1], o->runs, threads);
+        double of_peak;
+        const double seconds = measure_text(m, c, texts[i], o, threads, &of_peak);
         if (!o->json)
-            printf("%-10s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s\n", o->shape, texts[i][0],
-                   texts[i][1], threads, 1e3 * seconds / texts[i][1], texts[i][1] / seconds);
+            printf("%-10s %s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s  of peak %5.1f %%\n",
+                   o->shape, nn_precision_name(o->dtype), texts[i][0], texts[i][1], threads,
+                   1e3 * seconds / texts[i][1], texts[i][1] / seconds, 100 * of_peak);
         jw_object(w);
         jw_key(w, "tower");
         jw_string(w, "text");
+        jw_key(w, "dtype");
+        jw_string(w, nn_precision_name(o->dtype));
+        jw_key(w, "of_peak");
+        jw_double(w, of_peak);
         jw_key(w, "tokens");
         jw_int(w, texts[i][0]);
         jw_key(w, "batch");
@@ -191,6 +236,15 @@ static void report_threads(const model *m, const clip_config *c, const options *
     }
 }
 
+static bool dtype_named(const char *name, nn_precision *out)
+{
+    for (int p = 0; p < NN_PRECISIONS; p++) {
+        *out = (nn_precision)p;
+        if (!strcmp(name, nn_precision_name(*out))) return true;
+    }
+    return false;
+}
+
 static void parse(int argc, char **argv, options *o)
 {
     for (int i = 1; i < argc; i++) {
@@ -199,6 +253,8 @@ static void parse(int argc, char **argv, options *o)
             o->json = true;
         } else if (!strcmp(argv[i], "--shape") && more) {
             o->shape = argv[++i];
+        } else if (!strcmp(argv[i], "--dtype") && more && dtype_named(argv[i + 1], &o->dtype)) {
+            i++;
         } else if (!strcmp(argv[i], "--batch") && more) {
             o->batch = (int)strtol(argv[++i], NULL, 10);
         } else if (!strcmp(argv[i], "--runs") && more) {
@@ -206,7 +262,8 @@ static void parse(int argc, char **argv, options *o)
         } else if (!strcmp(argv[i], "--threads") && more) {
             o->threads = (int)strtol(argv[++i], NULL, 10);
         } else {
-            fprintf(stderr, "usage: bench_encode [--shape NAME] [--batch N] [--runs N] [--threads N] [--json]\n");
+            fprintf(stderr, "usage: bench_encode [--shape NAME] [--dtype f32 | bf16 | int8] [--batch N] [--runs N] "
+                            "[--threads N] [--json]\n");
             exit(2);
         }
     }
@@ -232,7 +289,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_encode: cannot make a temporary folder\n");
         return 1;
     }
-    const bool ready = !random_model_write(shape, folder, &err) && !model_open(folder, NULL, &m, &err);
+    static const int32_t computes[NN_PRECISIONS] = {SIMILE_COMPUTE_F32, SIMILE_COMPUTE_BF16, SIMILE_COMPUTE_INT8};
+    const model_options how = {.compute = computes[o.dtype]};
+    const bool ready = !random_model_write(shape, folder, &err) && !model_open(folder, &how, &m, &err);
     random_model_remove(folder); /* the mapping keeps the weights */
     if (!ready) fail(&err);
     buf b;

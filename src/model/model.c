@@ -510,6 +510,7 @@ static simile_status ensure_packed(const model *shared, tower *t, simile_error *
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
         packer how = packer_for(m->precision);
         status = pack(m, t, &how, err);
+        packer_close(&how);
         if (!status) atomic_fetch_add(&m->packed_bytes, how.bytes);
         if (!status) atomic_store_explicit(&t->packed, true, memory_order_release);
     }

@@ -13,13 +13,22 @@ packer packer_for(nn_precision precision)
     return (packer){.precision = precision, .careful = precision == NN_COMPUTE_INT8 ? fine : precision};
 }
 
+void packer_close(packer *how)
+{
+    nn_store_free(how->store);
+    how->store = NULL;
+}
+
 static simile_status pack(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
 {
     if (how->listen) {
         if (spec->precision != NN_COMPUTE_INT8) return SIMILE_OK;
         return how->listen(how->user, spec->weights, spec->n_parts, spec->column_scale, err);
     }
-    RETURN_IF_ERROR(nn_matrix_new(spec, out, err));
+    nn_matrix_spec stored = *spec;
+    if (!how->store) RETURN_IF_ERROR(nn_store_new(&how->store, err));
+    stored.store = how->store;
+    RETURN_IF_ERROR(nn_matrix_new(&stored, out, err));
     packing_keep(how->cache, *out);
     how->bytes += nn_matrix_bytes(*out);
     return SIMILE_OK;

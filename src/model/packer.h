@@ -13,6 +13,7 @@ typedef struct {
     nn_precision careful;   /* of those that are a small part of the work, and whose input is uneven */
     size_t bytes;           /* of all that was packed */
     packing *cache;         /* a file of packed matrices, or NULL */
+    nn_store *store;        /* where those that are made lie; NULL: none was yet */
     bool unbalanced;        /* columns are left as they are: to see what that costs */
     /* When it is set, nothing is packed: each product of 8-bit integers goes to it instead. columns: [k], or NULL. */
     simile_status (*listen)(void *user, const nn_tensor *weights, int n_parts, const float *columns, simile_error *err);
@@ -20,6 +21,7 @@ typedef struct {
 } packer;
 
 packer packer_for(nn_precision precision);
+void packer_close(packer *how); /* what it made stays */
 
 /* As nn_matrix_new() and nn_conv_new(); matrices out of the cache if they can be. */
 simile_status packer_matrix(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);

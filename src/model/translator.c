@@ -156,6 +156,7 @@ static simile_status ensure_packed(const translator *shared, simile_error *err)
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
         packer how = {.precision = NN_COMPUTE_F32};
         status = marian_pack(t->network, &how, err);
+        packer_close(&how);
         if (status)
             marian_unpack(t->network);
         else

@@ -215,6 +215,7 @@ static report measure(const outlier_tower *t)
     for (int p = NN_COMPUTE_F32; p < NN_PRECISIONS; p++) {
         packer how = packer_for((nn_precision)p);
         const encoded e = run(o.tower, &in, &how);
+        packer_close(&how);
         if (p == NN_COMPUTE_F32) reference = e.together;
         r.lowest[p] = lowest_cosine(reference, e.together, t->dim);
         r.one_by_one[p] = e.one_by_one;
@@ -224,6 +225,7 @@ static report measure(const outlier_tower *t)
     packer how = packer_for(NN_COMPUTE_INT8);
     how.unbalanced = true;
     const encoded naive = run(o.tower, &in, &how);
+    packer_close(&how);
     r.naive = lowest_cosine(reference, naive.together, t->dim);
     for (int i = 1; i < INPUTS; i++) r.alike += dot(reference, reference + i * t->dim, t->dim) / (INPUTS - 1);
     mem_free(naive.together);
