@@ -3,8 +3,10 @@
  *
  * Rows of x are taken in blocks that stay in the second cache, k in blocks whose part of a panel does; within them,
  * panel after panel, tile after tile. A block of rows is cut into tiles of even size: 50 rows are 13 + 13 + 12 + 12,
- * not 14 + 14 + 14 + 8. The team shares out the panels, each of which then is read by one thread only; when there are
- * too few of them, the rows as well.
+ * not 14 + 14 + 14 + 8.
+ *
+ * The team shares out the rows where there are many: then each of them narrows its own, just before it multiplies them.
+ * Few rows go to all of the team, and the panels are shared out; or both, when there are few panels as well.
  *
  * Threads: a matrix is immutable; everything else belongs to the context. */
 #include "nn/context.h"
@@ -14,11 +16,12 @@
 #include <assert.h>
 
 enum {
-    BLOCK_BYTES = 320 << 10, /* of rows of x */
-    BLOCK_GROUPS = 1024,     /* 128 KiB of a panel */
-    PRODUCT_ALONE = 1 << 20, /* multiply-adds of float32: about 10 microseconds */
-    NARROW_ALONE = 1 << 15,  /* numbers to narrow: less than waking the team costs */
-    FAR_AWAY = 1 << 16,      /* numbers of y: a quarter of the second cache */
+    BLOCK_BYTES = 320 << 10,   /* of rows of x */
+    BLOCK_GROUPS = 1024,       /* 128 KiB of a panel */
+    PRODUCT_ALONE = 1 << 20,   /* multiply-adds of float32: about 10 microseconds */
+    NARROW_ALONE = 1 << 15,    /* numbers to narrow: less than waking the team costs */
+    FAR_AWAY = 1 << 16,        /* numbers of y: a quarter of the second cache */
+    ROWS_EACH = 4 * GEMM_TILE, /* enough for one of the team to read all of W for them */
     ALIGNMENT = 64,
     SAME_SETS = 4096 /* rows that lie a multiple of this apart fight for places in the first cache */
 };
@@ -32,7 +35,9 @@ typedef struct {
     nn_context *ctx;
     const gemm_kernels *kernels;
     const gemm_weights *w;
-    bool apart; /* rows of x have to be moved apart */
+    bool apart;   /* rows of x have to be moved apart */
+    bool by_rows; /* each of the team takes all panels for its own rows */
+    bool here;    /* rows are narrowed by who multiplies them, a block at a time */
     int64_t rows;
     const float *x;
     gemm_rows narrowed;
@@ -41,14 +46,18 @@ typedef struct {
     bool accumulate;
 } job;
 
-static void narrow_part(void *user, int worker, int workers)
+static void narrow_rows(const job *j, int64_t begin, int64_t end)
 {
-    const job *j = user;
-    const int64_t begin = nn_part_begin(j->rows, worker, workers), end = nn_part_begin(j->rows, worker + 1, workers);
     const gemm_rows *n = &j->narrowed;
     if (begin < end)
         j->kernels->narrow(j->w, end - begin, j->x + begin * j->w->k, (uint8_t *)(uintptr_t)n->data + begin * n->stride,
                            n->stride, (float *)(uintptr_t)n->scale + begin, (int32_t *)(uintptr_t)n->zero + begin);
+}
+
+static void narrow_part(void *user, int worker, int workers)
+{
+    const job *j = user;
+    narrow_rows(j, nn_part_begin(j->rows, worker, workers), nn_part_begin(j->rows, worker + 1, workers));
 }
 
 static int blocks_of_k(const gemm_weights *w)
@@ -125,24 +134,34 @@ static void place_block(const job *j, block *b, float *scratch)
     b->x = (const uint8_t *)scratch;
 }
 
+/* What is read after the panels from .. to-1 of a block: the first of them again, at the next groups of k or for the
+ * next rows; or, after the last of a matrix, what lies behind it: in a store as a rule the matrix of the next product.
+ */
+static const uint8_t *after_panels(const gemm_weights *w, int64_t from, int64_t to, int64_t next_group, bool last)
+{
+    if (last && to == gemm_divide_up(w->n, GEMM_PANEL)) return panel_at(w, to, 0);
+    return panel_at(w, from, next_group);
+}
+
 /* Rows begin .. end-1 with panels from .. to-1. */
 static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to, float *scratch)
 {
     const gemm_weights *w = j->w;
     const int row_blocks = (int)gemm_divide_up(end - begin, rows_of_block(w)), k_blocks = blocks_of_k(w);
-    for (int r = 0; r < row_blocks; r++)
+    for (int r = 0; r < row_blocks; r++) {
+        block b = {.first = begin + nn_part_begin(end - begin, r, row_blocks),
+                   .end = begin + nn_part_begin(end - begin, r + 1, row_blocks)};
+        if (j->here) narrow_rows(j, b.first, b.end);
         for (int i = 0; i < k_blocks; i++) {
-            const int64_t group = nn_part_begin(w->groups, i, k_blocks), then = (i + 1) % k_blocks;
-            block b = {.first = begin + nn_part_begin(end - begin, r, row_blocks),
-                       .end = begin + nn_part_begin(end - begin, r + 1, row_blocks),
-                       .group = group,
-                       .groups = nn_part_begin(w->groups, i + 1, k_blocks) - group};
+            b.group = nn_part_begin(w->groups, i, k_blocks);
+            b.groups = nn_part_begin(w->groups, i + 1, k_blocks) - b.group;
             place_block(j, &b, scratch);
+            const int64_t then = nn_part_begin(w->groups, (i + 1) % k_blocks, k_blocks);
+            const bool last = r + 1 == row_blocks && i + 1 == k_blocks;
             for (int64_t p = from; p < to; p++)
-                run_panel(j, &b, p,
-                          p + 1 < to ? panel_at(w, p + 1, group)
-                                     : panel_at(w, from, nn_part_begin(w->groups, (int)then, k_blocks)));
+                run_panel(j, &b, p, p + 1 < to ? panel_at(w, p + 1, b.group) : after_panels(w, from, to, then, last));
         }
+    }
 }
 
 int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers)
@@ -163,7 +182,7 @@ static void product_part(void *user, int worker, int workers)
 {
     const job *j = user;
     const int64_t panels = gemm_divide_up(j->w->n, GEMM_PANEL);
-    const int across = gemm_parts_of_panels(j->rows, panels, workers), down = workers / across;
+    const int across = j->by_rows ? 1 : gemm_parts_of_panels(j->rows, panels, workers), down = workers / across;
     const int column = worker % across, row = worker / across;
     run_part(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
              nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across),
@@ -189,8 +208,9 @@ simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_
     const gemm_weights *w = gemm_matrix_view(m);
     job j = {
         .ctx = ctx, .kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
-    const int64_t speed = gemm_group(w->precision);
+    const bool alone = rows * w->k * w->n <= PRODUCT_ALONE * gemm_group(w->precision);
     assert(rows > 0);
+    j.by_rows = rows >= (int64_t)ctx->threads * ROWS_EACH;
     if (w->precision == NN_COMPUTE_F32) {
         j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * GEMM_GROUP_BYTES};
         j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
@@ -198,8 +218,9 @@ simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_
         if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
     } else {
         RETURN_IF_ERROR(place_rows(ctx, &j, err));
-        nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);
+        j.here = alone || j.by_rows || ctx->threads == 1;
+        if (!j.here) nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);
     }
-    nn_team_run(ctx, rows * w->k * w->n <= PRODUCT_ALONE * speed, product_part, &j);
+    nn_team_run(ctx, alone, product_part, &j);
     return SIMILE_OK;
 }
