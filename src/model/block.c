@@ -108,13 +108,23 @@ static void layer_norm(const block_run *r, const norm *n, int64_t rows, const fl
     nn_layer_norm(r->ctx, rows, r->config->width, x, n->weight, n->bias, r->config->eps, y);
 }
 
+/* y = act(norm(x) W^T + b); r->y is overwritten. */
+static simile_status normed_linear(const block_run *r, const norm *n, const nn_matrix *w, int64_t rows, float *y,
+                                   nn_act act, simile_error *err)
+{
+    const nn_norm how = {n->weight, n->bias, r->config->eps};
+    return nn_linear_normed(r->ctx, w, rows, &how, r->x, r->y, y, act, err);
+}
+
 /* y = attention(norm1(x)), or attention(x) with post_norm, all rows; y is overwritten twice. */
 static simile_status attend(const block_run *r, const block *b, simile_error *err)
 {
     const tower_config *c = r->config;
     const int64_t rows = r->starts[r->sequences];
-    if (!r->post_norm) layer_norm(r, &b->norm1, rows, r->x, r->y);
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->post_norm ? r->x : r->y, r->h, NN_ACT_NONE, false, err));
+    if (r->post_norm)
+        RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->x, r->h, NN_ACT_NONE, false, err));
+    else
+        RETURN_IF_ERROR(normed_linear(r, &b->norm1, b->qkv, rows, r->h, NN_ACT_NONE, err));
     const nn_attention_args args = {.qkv = r->h,
                                     .out = r->y,
                                     .starts = r->starts,
@@ -143,8 +153,7 @@ static simile_status finish(const block_run *r, const block *b, int64_t rows, si
 {
     if (r->post_norm) return finish_post(r, b, rows, err);
     RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
-    layer_norm(r, &b->norm2, rows, r->x, r->y);
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, rows, r->y, r->h, r->config->act, false, err));
+    RETURN_IF_ERROR(normed_linear(r, &b->norm2, b->fc1, rows, r->h, r->config->act, err));
     return nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err);
 }
 

@@ -40,16 +40,31 @@ typedef struct {
     bool here;    /* rows are narrowed by who multiplies them, a block at a time */
     int64_t rows;
     const float *x;
+    const nn_norm *norm; /* NULL: x is narrowed as it is */
     gemm_rows narrowed;
     float *y;
     nn_act act;
     bool accumulate;
 } job;
 
-static void narrow_rows(const job *j, int64_t begin, int64_t end)
+/* Row by row, so that what is normalised is narrowed while it is in the first cache. row: [k] */
+static void narrow_normed(const job *j, int64_t begin, int64_t end, float *row)
 {
     const gemm_rows *n = &j->narrowed;
-    if (begin < end)
+    const nn_norm *norm = j->norm;
+    for (int64_t r = begin; r < end; r++) {
+        j->ctx->kernels->layer_norm(1, j->w->k, j->x + r * j->w->k, norm->weight, norm->bias, norm->eps, row);
+        j->kernels->narrow(j->w, 1, row, (uint8_t *)(uintptr_t)n->data + r * n->stride, n->stride,
+                           (float *)(uintptr_t)n->scale + r, (int32_t *)(uintptr_t)n->zero + r);
+    }
+}
+
+static void narrow_rows(const job *j, int64_t begin, int64_t end, float *scratch)
+{
+    const gemm_rows *n = &j->narrowed;
+    if (j->norm)
+        narrow_normed(j, begin, end, scratch);
+    else if (begin < end)
         j->kernels->narrow(j->w, end - begin, j->x + begin * j->w->k, (uint8_t *)(uintptr_t)n->data + begin * n->stride,
                            n->stride, (float *)(uintptr_t)n->scale + begin, (int32_t *)(uintptr_t)n->zero + begin);
 }
@@ -57,7 +72,8 @@ static void narrow_rows(const job *j, int64_t begin, int64_t end)
 static void narrow_part(void *user, int worker, int workers)
 {
     const job *j = user;
-    narrow_rows(j, nn_part_begin(j->rows, worker, workers), nn_part_begin(j->rows, worker + 1, workers));
+    narrow_rows(j, nn_part_begin(j->rows, worker, workers), nn_part_begin(j->rows, worker + 1, workers),
+                j->norm ? nn_scratch(j->ctx, worker) : NULL);
 }
 
 static int blocks_of_k(const gemm_weights *w)
@@ -151,7 +167,7 @@ static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int
     for (int r = 0; r < row_blocks; r++) {
         block b = {.first = begin + nn_part_begin(end - begin, r, row_blocks),
                    .end = begin + nn_part_begin(end - begin, r + 1, row_blocks)};
-        if (j->here) narrow_rows(j, b.first, b.end);
+        if (j->here) narrow_rows(j, b.first, b.end, scratch);
         for (int i = 0; i < k_blocks; i++) {
             b.group = nn_part_begin(w->groups, i, k_blocks);
             b.groups = nn_part_begin(w->groups, i + 1, k_blocks) - b.group;
@@ -186,7 +202,7 @@ static void product_part(void *user, int worker, int workers)
     const int column = worker % across, row = worker / across;
     run_part(j, nn_part_begin(j->rows, row, down), nn_part_begin(j->rows, row + 1, down),
              nn_part_begin(panels, column, across), nn_part_begin(panels, column + 1, across),
-             j->apart ? nn_scratch(j->ctx, worker) : NULL);
+             j->apart || j->norm ? nn_scratch(j->ctx, worker) : NULL);
 }
 
 /* Room for the rows as tiles read them. */
@@ -202,13 +218,14 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
     return SIMILE_OK;
 }
 
-simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows, const float *x,
-                       float *y, nn_act act, bool accumulate, simile_error *err)
+simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows,
+                       const nn_norm *norm, const float *x, float *y, nn_act act, bool accumulate, simile_error *err)
 {
     const gemm_weights *w = gemm_matrix_view(m);
     job j = {
         .ctx = ctx, .kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
     const bool alone = rows * w->k * w->n <= PRODUCT_ALONE * gemm_group(w->precision);
+    j.norm = norm;
     assert(rows > 0);
     j.by_rows = rows >= (int64_t)ctx->threads * ROWS_EACH;
     if (w->precision == NN_COMPUTE_F32) {
@@ -217,6 +234,7 @@ simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_
         const int64_t groups = gemm_divide_up(w->groups, blocks_of_k(w));
         if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
     } else {
+        if (norm) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)w->k, err));
         RETURN_IF_ERROR(place_rows(ctx, &j, err));
         j.here = alone || j.by_rows || ctx->threads == 1;
         if (!j.here) nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);

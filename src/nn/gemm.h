@@ -137,9 +137,9 @@ const gemm_weights *gemm_matrix_view(const gemm_matrix *m);
  * parts the panels are cut. */
 int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers);
 
-/* As nn_linear(), by these kernels. */
+/* As nn_linear(), by these kernels; with norm (not in float32) as nn_linear_normed(). */
 struct nn_context;
 simile_status gemm_run(struct nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows,
-                       const float *x, float *y, nn_act act, bool accumulate, simile_error *err);
+                       const nn_norm *norm, const float *x, float *y, nn_act act, bool accumulate, simile_error *err);
 
 #endif

@@ -312,7 +312,7 @@ simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const
                         bool accumulate, simile_error *err)
 {
     if (rows <= 0) return SIMILE_OK;
-    if (w->own) return gemm_run(ctx, ctx->gemm[w->shape.precision], w->own, rows, x, y, act, accumulate, err);
+    if (w->own) return gemm_run(ctx, ctx->gemm[w->shape.precision], w->own, rows, NULL, x, y, act, accumulate, err);
     const int64_t piece = nn_rows_at_once(ctx->threads, rows);
     simile_status status = SIMILE_OK;
     nn_team_settle(ctx);
@@ -326,6 +326,17 @@ simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const
     }
     nn_library_leave(before);
     return status;
+}
+
+simile_status nn_linear_normed(nn_context *ctx, const nn_matrix *w, int64_t rows, const nn_norm *norm, const float *x,
+                               float *normed, float *y, nn_act act, simile_error *err)
+{
+    const nn_precision precision = w->shape.precision;
+    if (rows <= 0) return SIMILE_OK;
+    if (w->own && precision != NN_COMPUTE_F32)
+        return gemm_run(ctx, ctx->gemm[precision], w->own, rows, norm, x, y, act, false, err);
+    nn_layer_norm(ctx, rows, w->shape.k, x, norm->weight, norm->bias, norm->eps, normed);
+    return nn_linear(ctx, w, rows, normed, y, act, false, err);
 }
 
 simile_status nn_linear_name(nn_context *ctx, const nn_matrix *w, int64_t rows, nn_act act, bool accumulate,

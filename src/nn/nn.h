@@ -122,6 +122,15 @@ simile_status nn_matrix_adopt(const void *image, size_t bytes, nn_matrix **out, 
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
                         bool accumulate, simile_error *err);
 
+/* y = act(norm(x) W^T + b), norm(x) as nn_layer_norm() gives it. normed: room for rows x k numbers; what it holds
+ * afterwards is undefined, because a product that narrows its rows normalises them on the way. */
+typedef struct {
+    const float *weight, *bias;
+    float eps;
+} nn_norm;
+simile_status nn_linear_normed(nn_context *ctx, const nn_matrix *w, int64_t rows, const nn_norm *norm, const float *x,
+                               float *normed, float *y, nn_act act, simile_error *err);
+
 /* ---- convolutions: of pictures whose channels come last, so that a pixel is a row ---- */
 
 typedef struct {

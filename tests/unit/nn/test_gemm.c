@@ -348,6 +348,37 @@ static double int8_error(const dense *d, int64_t rows, const float *x)
 }
 
 /* One column of x is 60 times as large as the others: scaled away, it no longer takes their precision. */
+/* Normalised on the way or before: bit for bit the same, in every precision. */
+static void rows_are_normalised_on_the_way(void **state)
+{
+    enum { N = 40, ROWS = 33 };
+    static const int64_t widths[] = {7, 64, 200};
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+            const int64_t k = widths[i];
+            float *weights = numbers(N * k, 1), *gain = numbers(k, 2), *offset = numbers(k, 3),
+                  *x = numbers(ROWS * k, 4);
+            float *normed = floats(ROWS * k), *want = floats(ROWS * N), *got = floats(ROWS * N);
+            const nn_tensor w = {weights, NN_F32, 2, {N, k}};
+            const nn_matrix_spec spec = {.weights = &w, .n_parts = 1, .precision = (nn_precision)p};
+            const nn_norm norm = {gain, offset, 1e-5f};
+            nn_matrix *m;
+            simile_error err;
+            assert_int_equal(nn_matrix_new(&spec, &m, &err), SIMILE_OK);
+            for (int threads = 1; threads <= 3; threads++) {
+                nn_context *ctx = context(threads);
+                nn_layer_norm(ctx, ROWS, k, x, gain, offset, norm.eps, normed);
+                run(ctx, m, ROWS, normed, want, NN_ACT_GELU, false);
+                assert_int_equal(nn_linear_normed(ctx, m, ROWS, &norm, x, normed, got, NN_ACT_GELU, &err), SIMILE_OK);
+                assert_memory_equal(got, want, ROWS * N * sizeof *got);
+                nn_context_free(ctx);
+            }
+            nn_matrix_free(m);
+            float *all[] = {weights, gain, offset, x, normed, want, got};
+            for (size_t a = 0; a < sizeof all / sizeof *all; a++) mem_free(all[a]);
+        }
+}
+
 static void scaled_columns_keep_precision(void **state)
 {
     enum { ROWS = 20, N = 40, K = 200 };
@@ -574,6 +605,7 @@ int main(void)
         cmocka_unit_test(results_do_not_depend_on_rows_or_threads),
         cmocka_unit_test(strange_numbers_stay_in_their_row),
         cmocka_unit_test(activations_have_ends),
+        cmocka_unit_test(rows_are_normalised_on_the_way),
         cmocka_unit_test(scaled_columns_keep_precision),
         cmocka_unit_test(matrices_too_wide_are_refused),
         cmocka_unit_test(sums_do_not_overflow),
