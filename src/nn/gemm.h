@@ -68,7 +68,8 @@ typedef struct {
 } gemm_kernels;
 
 const gemm_kernels *gemm_plain(nn_precision precision);
-/* Call only where gemm_find("avx512", ...) finds them. */
+/* Call only where gemm_find() finds them. */
+const gemm_kernels *gemm_avx2_int8(void);
 const gemm_kernels *gemm_avx512_f32(void);
 const gemm_kernels *gemm_avx512_bf16(void);
 const gemm_kernels *gemm_avx512_int8(void);

@@ -7,7 +7,7 @@
 #include "base/cpu.h"
 
 /* What there is for this processor, best first; each for some precisions. */
-static const char *const NAMES[] = {"avx512", "dotprod", "neon"};
+static const char *const NAMES[] = {"avx512", "avx2", "dotprod", "neon"};
 
 #if defined(SIMILE_NN_X86)
 static bool has_avx512(void)
@@ -16,8 +16,14 @@ static bool has_avx512(void)
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
 static const gemm_kernels *find(const char *name, nn_precision precision)
 {
+    if (!strcmp(name, "avx2")) return precision == NN_COMPUTE_INT8 && has_avx2() ? gemm_avx2_int8() : NULL;
     if (strcmp(name, "avx512") != 0 || !has_avx512()) return NULL;
     if (precision == NN_COMPUTE_F32) return gemm_avx512_f32();
     if (precision == NN_COMPUTE_BF16) return __builtin_cpu_supports("avx512bf16") ? gemm_avx512_bf16() : NULL;
