@@ -98,6 +98,13 @@ void file_map_close(file_map *map)
     *map = (file_map){.data = (const uint8_t *)""};
 }
 
+void file_map_scattered(const void *at, size_t len)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)at + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)at + len) / page * page;
+    if (begin < end) (void)madvise((char *)(uintptr_t)at + (begin - (uintptr_t)at), end - begin, MADV_RANDOM);
+}
+
 simile_status file_read(const char *path, size_t max, char **out, size_t *len, simile_error *err)
 {
     *out = NULL;

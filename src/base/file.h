@@ -17,6 +17,9 @@ typedef struct {
 } file_map;
 simile_status file_map_open(const char *path, file_map *out, simile_error *err);
 void file_map_close(file_map *map);
+/* A hint: of this part of a mapped file only a few places will be read. From a disk, a place is then a page and not
+ * what the system thinks will be wanted next. */
+void file_map_scattered(const void *at, size_t len);
 
 /* Opens a regular file for reading: its descriptor and its length, or -1. Pipes and devices are refused: they could
  * block for ever. */

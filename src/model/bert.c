@@ -129,7 +129,8 @@ static bool pack_positions(bert *t)
 static simile_status bert_pack(tower *base, packer *how, simile_error *err)
 {
     bert *t = (bert *)base;
-    if (!pack_positions(t) || !norm_pack(&t->embedded)) return err_nomem(err);
+    packer_rows(how, &t->word_view);
+    if (!pack_positions(t) || !norm_pack(&t->embedded, how)) return err_nomem(err);
     RETURN_IF_ERROR(pack_layer(&t->pooler, how, err));
     for (int i = 0; i < 2; i++) RETURN_IF_ERROR(pack_layer(&t->projection[i], how, err));
     return blocks_pack(t->blocks, &t->config.tower, &t->embedded, how, err);

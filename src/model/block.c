@@ -44,7 +44,7 @@ static balance_input behind(const norm *n, const block *b, int linear, nn_act ac
 static simile_status block_pack(block *b, const tower_config *c, const norm *before, packer *how, simile_error *err)
 {
     b->precision = how->precision;
-    if (!norm_pack(&b->norm1) || !norm_pack(&b->norm2)) return err_nomem(err);
+    if (!norm_pack(&b->norm1, how) || !norm_pack(&b->norm2, how)) return err_nomem(err);
     const norm *first = before ? before : &b->norm1, *second = before ? &b->norm1 : &b->norm2;
     const balance_input rows = behind(first, b, BLOCK_LINEARS, NN_ACT_NONE);
     const balance_input mixed = behind(first, b, LINEAR_V, NN_ACT_NONE);

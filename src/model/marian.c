@@ -122,7 +122,8 @@ static simile_status pack_linear(const decoder_block *b, int first, int parts, p
 
 static simile_status pack_decoder_block(decoder_block *b, packer *how, simile_error *err)
 {
-    if (!norm_pack(&b->self_norm) || !norm_pack(&b->cross_norm) || !norm_pack(&b->final_norm)) return err_nomem(err);
+    if (!norm_pack(&b->self_norm, how) || !norm_pack(&b->cross_norm, how) || !norm_pack(&b->final_norm, how))
+        return err_nomem(err);
     RETURN_IF_ERROR(pack_linear(b, SELF_Q, 3, how, &b->self_qkv, err));
     RETURN_IF_ERROR(pack_linear(b, SELF_OUT, 1, how, &b->self_out, err));
     RETURN_IF_ERROR(pack_linear(b, CROSS_Q, 1, how, &b->cross_q, err));

@@ -5,6 +5,7 @@
  * have their own, and packing finds the same integers again. */
 #include "model/packer.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 packer packer_for(nn_precision precision)
@@ -101,4 +102,26 @@ simile_status packer_conv(packer *how, const nn_conv_spec *spec, const float *si
     const simile_status status = failed ? err_nomem(err) : pack_conv(how, &scaled, out, err);
     mem_free(own);
     return status;
+}
+
+float *packer_floats(packer *how, const nn_tensor *t)
+{
+    const int64_t n = nn_tensor_count(t);
+    float *out = mem_array((size_t)n, sizeof *out);
+    if (!out) return NULL;
+    if (packing_reads(how->cache)) {
+        if (packing_take_floats(how->cache, (size_t)n, out)) return out;
+        mem_free(out);
+        return NULL;
+    }
+    nn_tensor_to_f32(t, 0, n, out);
+    packing_keep_floats(how->cache, out, (size_t)n);
+    return out;
+}
+
+void packer_rows(const packer *how, const nn_tensor *table)
+{
+    const size_t block = (size_t)nn_dtype_block(table->dtype);
+    if (packing_reads(how->cache))
+        file_map_scattered(table->data, (size_t)nn_tensor_count(table) / block * nn_dtype_size(table->dtype));
 }

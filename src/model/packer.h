@@ -31,4 +31,11 @@ simile_status packer_conv(packer *how, const nn_conv_spec *spec, const float *si
 simile_status packer_balanced(packer *how, const nn_matrix_spec *spec, const balance_input *x, nn_matrix **out,
                               simile_error *err);
 
+/* The whole tensor as float32, for mem_free: out of the cache if it can be, so that the weights are not touched. What
+ * is given back must stay as it is until the tower is packed. NULL: memory is short, or the cache has something else.
+ */
+float *packer_floats(packer *how, const nn_tensor *t);
+/* Of a table of which rows are read by and by: where there is a cache, nothing else of the weights will be read. */
+void packer_rows(const packer *how, const nn_tensor *table);
+
 #endif

@@ -12,12 +12,18 @@
 enum { ORDER = 1 };
 #define MIX UINT64_C(0x9E3779B97F4A7C15)
 
+typedef struct {
+    const nn_matrix *matrix; /* or NULL, and */
+    const float *floats;
+    size_t bytes;
+} part;
+
 struct packing {
     packed_key key;
     char *path;
     packed *file; /* NULL: matrices are made */
     size_t taken;
-    const nn_matrix **made; /* [n] */
+    part *made; /* [n] */
     size_t n, capacity;
     bool incomplete; /* one of them was not remembered */
 };
@@ -94,19 +100,39 @@ simile_status packing_take(packing *p, const nn_matrix_spec *spec, nn_matrix **o
     return err_set(err, SIMILE_E_CORRUPT, "cannot use '%s': matrix %zu has another shape", p->path, p->taken);
 }
 
-void packing_keep(packing *p, const nn_matrix *m)
+bool packing_take_floats(packing *p, size_t n, float *out)
+{
+    size_t bytes;
+    if (p->taken == packed_count(p->file)) return false;
+    const void *const block = packed_block(p->file, p->taken++, &bytes);
+    if (bytes != n * sizeof *out) return false;
+    memcpy(out, block, bytes);
+    return true;
+}
+
+static void keep(packing *p, part made)
 {
     if (!p || p->incomplete) return;
     if (p->n == p->capacity) {
-        const size_t capacity = p->capacity ? 2 * p->capacity : 128;
-        const nn_matrix **made = mem_grow(p->made, capacity, sizeof *made);
-        p->incomplete = !made;
-        if (!made) return;
-        p->made = made;
+        const size_t capacity = p->capacity ? 2 * p->capacity : 256;
+        part *grown = mem_grow(p->made, capacity, sizeof *grown);
+        p->incomplete = !grown;
+        if (!grown) return;
+        p->made = grown;
         p->capacity = capacity;
     }
-    p->made[p->n++] = m;
-    p->incomplete = nn_matrix_image_bytes(m) == 0; /* one that the product library packed */
+    p->made[p->n++] = made;
+    p->incomplete = made.bytes == 0; /* a matrix that the product library packed */
+}
+
+void packing_keep(packing *p, const nn_matrix *m)
+{
+    if (p) keep(p, (part){.matrix = m, .bytes = nn_matrix_image_bytes(m)});
+}
+
+void packing_keep_floats(packing *p, const float *floats, size_t n)
+{
+    keep(p, (part){.floats = floats, .bytes = n * sizeof *floats});
 }
 
 bool packing_complete(const packing *p)
@@ -114,20 +140,24 @@ bool packing_complete(const packing *p)
     return p->taken == packed_count(p->file);
 }
 
-static size_t image_bytes(const void *user, size_t i)
+static size_t part_bytes(const void *user, size_t i)
 {
-    return nn_matrix_image_bytes(((const packing *)user)->made[i]);
+    return ((const packing *)user)->made[i].bytes;
 }
 
-static void image_make(const void *user, size_t i, void *out)
+static void part_make(const void *user, size_t i, void *out)
 {
-    nn_matrix_image_write(((const packing *)user)->made[i], out);
+    const part *made = &((const packing *)user)->made[i];
+    if (made->matrix)
+        nn_matrix_image_write(made->matrix, out);
+    else
+        memcpy(out, made->floats, made->bytes);
 }
 
 void packing_write(packing *p)
 {
     simile_error err;
-    const packed_blocks blocks = {.n = p->n, .bytes = image_bytes, .make = image_make, .user = p};
+    const packed_blocks blocks = {.n = p->n, .bytes = part_bytes, .make = part_make, .user = p};
     if (p->n && !p->incomplete && packed_write(p->path, &p->key, &blocks, PACKING_LIMIT, &err))
         log_message(LOG_INFO, "%s", err.message);
     mem_free(p->made);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * packing.h - the packed matrices of one tower between its packer and a file (packed.h).
+ * packing.h - the packed matrices and small vectors of one tower between its packer and a file (packed.h).
  *
- * Either there is a file, and each matrix that the tower asks for is the next one in it; or there is none, and those
+ * Either there is a file, and each that the tower asks for is the next one in it; or there is none, and those
  * that were made are remembered until the tower has all of them, and then written. */
 #ifndef SIMILE_MODEL_PACKING_H
 #define SIMILE_MODEL_PACKING_H
@@ -33,6 +33,10 @@ bool packing_reads(const packing *p); /* false for NULL */
 simile_status packing_take(packing *p, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err);
 /* A matrix that was made; it stays until packing_write(). Nothing happens for NULL. */
 void packing_keep(packing *p, const nn_matrix *m);
+
+/* The same for n plain numbers; false: the next block is something else. */
+bool packing_take_floats(packing *p, size_t n, float *out);
+void packing_keep_floats(packing *p, const float *floats, size_t n);
 
 /* Were all matrices of the file asked for? */
 bool packing_complete(const packing *p);

@@ -94,10 +94,10 @@ norm norm_load(loader *l, const char *prefix, const char *name, int64_t dim)
     return n;
 }
 
-bool norm_pack(norm *n)
+bool norm_pack(norm *n, packer *how)
 {
-    n->weight = tensor_floats(&n->weight_view);
-    n->bias = tensor_floats(&n->bias_view);
+    n->weight = packer_floats(how, &n->weight_view);
+    n->bias = packer_floats(how, &n->bias_view);
     return n->weight && n->bias;
 }
 

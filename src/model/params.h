@@ -7,6 +7,7 @@
 #define SIMILE_MODEL_PARAMS_H
 
 #include "base/mem.h"
+#include "model/packer.h"
 #include "model/weights.h"
 
 typedef struct {
@@ -53,7 +54,7 @@ typedef struct {
 } norm;
 
 norm norm_load(loader *l, const char *prefix, const char *name, int64_t dim);
-bool norm_pack(norm *n); /* false: out of memory */
+bool norm_pack(norm *n, packer *how); /* false: out of memory, or not what is in the packer's file */
 void norm_release(norm *n);
 
 #endif

@@ -49,8 +49,9 @@ static simile_status textnet_pack(tower *base, packer *how, simile_error *err)
                                        .biases = t->config.head_has_bias ? &t->bias_view : NULL,
                                        .n_parts = 1,
                                        .precision = NN_COMPUTE_F32};
-    t->position = tensor_floats(&t->position_view);
-    if (!t->position || !norm_pack(&t->final_norm)) return err_nomem(err);
+    packer_rows(how, &t->token_view);
+    t->position = packer_floats(how, &t->position_view);
+    if (!t->position || !norm_pack(&t->final_norm, how)) return err_nomem(err);
     RETURN_IF_ERROR(packer_matrix(how, &projection, &t->projection, err));
     return blocks_pack(t->blocks, &t->config.tower, NULL, how, err);
 }

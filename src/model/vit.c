@@ -77,8 +77,8 @@ static simile_status vit_pack(tower *t, packer *how, simile_error *err)
                                        .precision = how->careful};
     if (!c->no_class) v->class_embedding = tensor_floats(&v->class_view);
     v->position = positions_on_grid(&v->position_view, v->trained_grid, v->grid);
-    if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm)) return err_nomem(err);
-    if (!c->no_pre_norm && !norm_pack(&v->pre_norm)) return err_nomem(err);
+    if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm, how)) return err_nomem(err);
+    if (!c->no_pre_norm && !norm_pack(&v->pre_norm, how)) return err_nomem(err);
     RETURN_IF_ERROR(packer_matrix(how, &patch_spec, &v->patch, err));
     RETURN_IF_ERROR(pack_pool(v, how, err));
     return blocks_pack(v->blocks, &c->tower, NULL, how, err);
