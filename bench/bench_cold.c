@@ -110,62 +110,6 @@ static simile_status make_catalogue(const settings *s, simile_error *err)
     return status;
 }
 
-static void prepare(settings *s)
-{
-    simile_error err;
-    char *cache = joined(s->folder, "cache");
-    s->model = joined(s->folder, shape_name);
-    s->catalogue = mem_printf("%s/%d.simile", s->folder, s->items);
-    if (!s->catalogue) abort();
-    setenv("XDG_CACHE_HOME", cache, 1);
-    if (s->dtype) setenv("SIMILE_DTYPE", s->dtype, 1);
-    mem_free(cache);
-    simile_status status = path_make_folders(s->model, &err);
-    char *config = joined(s->model, "model.safetensors");
-    if (!status && !file_exists(config)) status = random_model_write(model_shape_named(shape_name), s->model, &err);
-    mem_free(config);
-    if (!status && !file_exists(s->catalogue)) status = make_catalogue(s, &err);
-    if (status) fail(&err);
-}
-
-static int remove_file(void *user, const char *path, const file_facts *facts)
-{
-    return unlink(path) != 0;
-}
-
-static void remove_folder(const settings *s)
-{
-    file_walk(s->folder, remove_file, NULL, NULL, NULL);
-    const char *const folders[] = {
-        "cache/simile/digests", "cache/simile/packed", "cache/simile/search", "cache/simile", "cache", shape_name};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char *path = joined(s->folder, folders[i]);
-        rmdir(path);
-        mem_free(path);
-    }
-    rmdir(s->folder);
-}
-
-/* ---- forgetting ---- */
-
-static int forget(void *user, const char *path, const file_facts *facts)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    fdatasync(fd);
-    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    close(fd);
-    return 0;
-}
-
-static void forget_all(const settings *s)
-{
-    file_walk(s->folder, forget, NULL, NULL, NULL);
-    forget(NULL, s->simile, NULL);
-    forget(NULL, s->steps, NULL);
-    forget(NULL, s->library, NULL);
-}
-
 /* ---- running ---- */
 
 typedef struct {
@@ -202,6 +146,93 @@ static run_facts run_program(char *const *arguments, char *out, size_t room)
     posix_spawn_file_actions_destroy(&actions);
     return facts;
 }
+
+/* What is added writes the file that searches map; of an empty folder, that is all that happens. */
+static void add_nothing(const settings *s)
+{
+    char *empty = joined(s->folder, "empty"), out[4096];
+    simile_error err;
+    if (path_make_folders(empty, &err)) fail(&err);
+    char *const arguments[] = {s->simile, "--catalog", s->catalogue, "--model", s->model, "add", empty, NULL};
+    run_program(arguments, out, sizeof out);
+    mem_free(empty);
+}
+
+static void make_all(const settings *s)
+{
+    simile_error err;
+    simile_status status = path_make_folders(s->model, &err);
+    char *path = joined(s->model, "model.safetensors");
+    if (!status && !file_exists(path)) status = random_model_write(model_shape_named(shape_name), s->model, &err);
+    mem_free(path);
+    if (!status && !file_exists(s->catalogue)) status = make_catalogue(s, &err);
+    if (status) fail(&err);
+    add_nothing(s);
+}
+
+/* In a process of its own: the peak of memory of a new process begins with that of the one that makes it. */
+static void prepare(settings *s)
+{
+    int status;
+    char *cache = joined(s->folder, "cache");
+    s->model = joined(s->folder, shape_name);
+    s->catalogue = mem_printf("%s/%d.simile", s->folder, s->items);
+    if (!s->catalogue) abort();
+    setenv("XDG_CACHE_HOME", cache, 1);
+    if (s->dtype) setenv("SIMILE_DTYPE", s->dtype, 1);
+    mem_free(cache);
+    const pid_t maker = fork();
+    if (maker == 0) {
+        make_all(s);
+        _exit(0);
+    }
+    if (maker < 0 || waitpid(maker, &status, 0) != maker || status) exit(1);
+}
+
+static int remove_file(void *user, const char *path, const file_facts *facts)
+{
+    return unlink(path) != 0;
+}
+
+static void remove_folder(const settings *s)
+{
+    file_walk(s->folder, remove_file, NULL, NULL, NULL);
+    const char *const folders[] = {"cache/simile/digests",
+                                   "cache/simile/packed",
+                                   "cache/simile/search",
+                                   "cache/simile",
+                                   "cache",
+                                   "empty",
+                                   shape_name};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *path = joined(s->folder, folders[i]);
+        rmdir(path);
+        mem_free(path);
+    }
+    rmdir(s->folder);
+}
+
+/* ---- forgetting ---- */
+
+static int forget(void *user, const char *path, const file_facts *facts)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    fdatasync(fd);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+    return 0;
+}
+
+static void forget_all(const settings *s)
+{
+    file_walk(s->folder, forget, NULL, NULL, NULL);
+    forget(NULL, s->simile, NULL);
+    forget(NULL, s->steps, NULL);
+    forget(NULL, s->library, NULL);
+}
+
+/* ---- measured runs ---- */
 
 static run_facts run_search(const settings *s)
 {
