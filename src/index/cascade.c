@@ -35,7 +35,7 @@
 
 enum {
     WORD = 64,         /* rows that are looked at together: a word of the bitmap */
-    FEW = 16,          /* rows of a word that are read one by one */
+    FEW = 24,          /* rows of a word that are read one by one */
     LARGEST_PART = 8,  /* where more than an eighth of the rows is wanted, floats are as fast */
     TRIED = 1 << 14,   /* rows by which signs are judged */
     PASSED_OVER = 1024 /* words, until they are tried again */
@@ -222,121 +222,198 @@ typedef struct {
     _Atomic float bar;
 } codes_job;
 
-/* The rows of a word, as bits of a mask. */
+/* A block of rows, gone through by one layer after the other, so that what the next layer needs of a row is asked for
+ * long before it is used. Which rows remain is a bit each, a word of them at a time. */
 typedef struct {
     const codes_job *job;
     tally *t;
     size_t first, n;
-    int32_t sums[WORD]; /* of products with the query, of the rows in the mask */
-    float known[WORD];  /* scores as far as heads tell */
-    float most[WORD];   /* upper bounds of scores */
-    float unused[WORD];
-} word_scan;
+    uint64_t masks[ROWS_AT_ONCE / WORD];
+    int32_t sums[ROWS_AT_ONCE]; /* of products with the query, of the rows that remain */
+    float known[ROWS_AT_ONCE];  /* scores as far as heads tell */
+    float most[ROWS_AT_ONCE];   /* upper bounds of scores */
+} block_scan;
 
 typedef void (*sum_fn)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
 
-/* Sums over one layer for the rows in the mask: all of the word at once unless there are few. */
-static void sum_layer(const word_scan *w, size_t layer, sum_fn sum, size_t width, const int8_t *query, uint64_t mask,
+static const uint8_t *layer_rows(const block_scan *b, size_t layer, size_t at)
+{
+    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head);
+    return (const uint8_t *)b->job->c->layers[layer] + (b->first + at) * stride;
+}
+
+static size_t rows_of_word(const block_scan *b, size_t at)
+{
+    return b->n - at < WORD ? b->n - at : WORD;
+}
+
+static size_t count_of(uint64_t mask)
+{
+    return (size_t)__builtin_popcountll(mask);
+}
+
+/* Asks for rows that lie apart. */
+static void ask_for(const uint8_t *rows, size_t stride, size_t bytes, uint64_t mask)
+{
+    for (; mask; mask &= mask - 1)
+        for (size_t at = 0, row = (size_t)__builtin_ctzll(mask); at < bytes; at += 64)
+            __builtin_prefetch(rows + row * stride + at);
+}
+
+static void ask_for_layer(const block_scan *b, size_t layer, size_t at, uint64_t mask)
+{
+    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head);
+    ask_for(layer_rows(b, layer, at), stride, stride, count_of(mask) < FEW ? mask : 1);
+}
+
+/* Of the next block, what lies in many small layers: the processor does not follow so many at once. */
+static void ask_for_scales(const block_scan *b)
+{
+    const codes *c = b->job->c;
+    const size_t next = b->first + ROWS_AT_ONCE;
+    const size_t few[] = {LAYER_SIGN_SCALE, LAYER_SIGN_ERROR, LAYER_HEAD_SCALE, LAYER_HEAD_ERROR, LAYER_LENGTH};
+    if (next + ROWS_AT_ONCE > c->capacity) return;
+    for (size_t i = 0; i < (c->f.head ? 5 : 2); i++)
+        for (size_t at = 0; at < ROWS_AT_ONCE; at += 32)
+            __builtin_prefetch((const uint16_t *)c->layers[few[i]] + next + at);
+    for (size_t at = 0; next + ROWS_AT_ONCE <= b->job->n_along && at < ROWS_AT_ONCE; at += 32)
+        __builtin_prefetch(b->job->along.reach + next + at);
+}
+
+/* Sums over one layer for the rows of a word that remain: all of the word at once unless there are few. */
+static void sum_layer(const block_scan *b, size_t layer, sum_fn sum, size_t width, const int8_t *query, size_t at,
                       int32_t *sums)
 {
-    const size_t stride = codes_layer_bytes(layer, w->job->c->f.dim, w->job->c->f.head);
-    const uint8_t *rows = (const uint8_t *)w->job->c->layers[layer] + w->first * stride;
-    const size_t count = (size_t)__builtin_popcountll(mask);
+    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head), n = rows_of_word(b, at);
+    const uint8_t *rows = layer_rows(b, layer, at);
+    uint64_t mask = b->masks[at / WORD];
+    const size_t count = count_of(mask);
     if (count >= FEW) {
-        sum(rows, w->n, width, query, sums);
-        w->t->work.bytes += w->n * stride;
+        sum(rows, n, width, query, sums);
+        b->t->work.bytes += n * stride;
         return;
     }
-    w->t->work.bytes += count * stride;
-    memset(sums, 0, w->n * sizeof *sums);
-    for (uint64_t left = mask; left; left &= left - 1)
-        for (size_t at = 0, row = (size_t)__builtin_ctzll(left); at < stride; at += 64)
-            __builtin_prefetch(rows + row * stride + at);
+    b->t->work.bytes += count * stride;
+    memset(sums, 0, n * sizeof *sums);
     for (; mask; mask &= mask - 1) {
         const size_t row = (size_t)__builtin_ctzll(mask);
         sum(rows + row * stride, 1, width, query, sums + row);
     }
 }
 
-/* By heads alone. Fills in what is known. */
-static uint64_t by_heads(word_scan *w, uint64_t mask, float bar)
+/* Rules out rows of a word. into: where what is known goes. */
+static void keep(block_scan *b, const code_bounds *by, size_t at, float bar, float *into)
 {
-    const codes_job *job = w->job;
-    const codes *c = job->c;
-    for (size_t i = 0; i < w->n; i++) w->known[i] = job->coded.base;
-    if (!c->f.head) return mask;
-    sum_layer(w, LAYER_HEAD, c->kernels->heads, c->f.head, job->coded.head.v, mask, w->sums);
-    w->t->work.bytes += 6 * w->n;
-    return mask & c->kernels->bounds(&job->head, w->known, w->sums, w->first, w->n, bar, w->known, w->most);
+    b->masks[at / WORD] &= b->job->c->kernels->bounds(by, b->known + at, b->sums + at, b->first + at,
+                                                      rows_of_word(b, at), bar, into, b->most + at);
 }
 
-static uint64_t by_signs(word_scan *w, uint64_t mask, float bar)
+/* By heads alone. Fills in what is known. */
+static void by_heads(block_scan *b, size_t at, float bar)
 {
-    const codes_job *job = w->job;
+    const codes_job *job = b->job;
     const codes *c = job->c;
-    tally *t = w->t;
-    const size_t came = (size_t)__builtin_popcountll(mask);
+    for (size_t i = 0; i < WORD; i++) b->known[at + i] = job->coded.base;
+    if (!c->f.head) return;
+    sum_layer(b, LAYER_HEAD, c->kernels->heads, c->f.head, job->coded.head.v, at, b->sums + at);
+    b->t->work.bytes += 6 * rows_of_word(b, at);
+    keep(b, &job->head, at, bar, b->known + at);
+}
+
+static void by_signs(block_scan *b, size_t at, float bar)
+{
+    const codes_job *job = b->job;
+    const codes *c = job->c;
+    tally *t = b->t;
+    float unused[WORD];
+    const size_t came = count_of(b->masks[at / WORD]);
     if (t->passing) {
         t->passing--;
-        return mask;
+        return;
     }
-    sum_layer(w, LAYER_SIGNS, c->kernels->signs, c->words, job->coded.left.v, mask, w->sums);
-    const bool along = w->first + w->n <= job->n_along;
-    mask &= c->kernels->bounds(along ? &job->along : &job->signs, w->known, w->sums, w->first, w->n, bar, w->unused,
-                               w->most);
+    const bool along = b->first + at + rows_of_word(b, at) <= job->n_along;
+    sum_layer(b, LAYER_SIGNS, c->kernels->signs, c->words, job->coded.left.v, at, b->sums + at);
+    keep(b, along ? &job->along : &job->signs, at, bar, unused);
     t->work.in_signs += came;
-    t->work.bytes += (along ? 6 : 4) * w->n;
+    t->work.bytes += (along ? 6 : 4) * rows_of_word(b, at);
     t->tried += came;
-    t->kept += (size_t)__builtin_popcountll(mask);
+    t->kept += count_of(b->masks[at / WORD]);
     if (t->tried >= TRIED) {
         if (t->kept > t->tried / 8 * 7) t->passing = PASSED_OVER;
         t->tried = t->kept = 0;
     }
-    return mask;
 }
 
-static uint64_t by_4_bits(word_scan *w, uint64_t mask, float bar)
+static void by_4_bits(block_scan *b, size_t at, float bar)
 {
-    const codes *c = w->job->c;
-    sum_layer(w, LAYER_HIGH, c->kernels->sums, c->groups, w->job->coded.left.v, mask, w->sums);
-    w->t->work.in_4_bits += (size_t)__builtin_popcountll(mask);
-    w->t->work.bytes += 6 * w->n;
-    return mask & c->kernels->bounds(&w->job->by_4, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
+    const codes *c = b->job->c;
+    float unused[WORD];
+    b->t->work.in_4_bits += count_of(b->masks[at / WORD]);
+    b->t->work.bytes += 6 * rows_of_word(b, at);
+    sum_layer(b, LAYER_HIGH, c->kernels->sums, c->groups, b->job->coded.left.v, at, b->sums + at);
+    keep(b, &b->job->by_4, at, bar, unused);
 }
 
-static uint64_t by_8_bits(word_scan *w, uint64_t mask, float bar)
+static void by_8_bits(block_scan *b, size_t at, float bar)
 {
-    const codes *c = w->job->c;
+    const codes *c = b->job->c;
+    float unused[WORD];
     int32_t low[WORD];
-    sum_layer(w, LAYER_LOW, c->kernels->sums, c->groups, w->job->coded.left.v, mask, low);
-    w->t->work.in_8_bits += (size_t)__builtin_popcountll(mask);
-    w->t->work.bytes += 2 * w->n;
-    for (size_t i = 0; i < w->n; i++) w->sums[i] = 16 * w->sums[i] + low[i];
-    return mask & c->kernels->bounds(&w->job->by_8, w->known, w->sums, w->first, w->n, bar, w->unused, w->most);
-}
-
-static uint64_t narrow(word_scan *w, uint64_t mask, float bar)
-{
-    mask = by_heads(w, mask, bar);
-    if (mask) mask = by_signs(w, mask, bar);
-    if (mask) mask = by_4_bits(w, mask, bar);
-    return mask ? by_8_bits(w, mask, bar) : 0;
+    b->t->work.in_8_bits += count_of(b->masks[at / WORD]);
+    b->t->work.bytes += 2 * rows_of_word(b, at);
+    sum_layer(b, LAYER_LOW, c->kernels->sums, c->groups, b->job->coded.left.v, at, low);
+    for (size_t i = 0; i < rows_of_word(b, at); i++) b->sums[at + i] = 16 * b->sums[at + i] + low[i];
+    keep(b, &b->job->by_8, at, bar, unused);
 }
 
 /* Scores what is left; the bar rises while it does. */
-static float by_floats(const word_scan *w, heap *h, uint64_t mask, float bar)
+static float by_floats(const block_scan *b, size_t at, heap *h, float bar)
 {
-    const scan_set *set = w->job->set;
-    for (; mask; mask &= mask - 1) {
-        const size_t i = (size_t)__builtin_ctzll(mask), row = w->first + i;
-        if (w->most[i] < bar) continue;
-        const float score = w->job->kernels->dot(set->rows + row * set->stride, w->job->query, set->dim);
-        w->t->work.in_floats++;
-        w->t->work.bytes += set->dim * sizeof(float);
+    const scan_set *set = b->job->set;
+    for (uint64_t mask = b->masks[at / WORD]; mask; mask &= mask - 1) {
+        const size_t i = at + (size_t)__builtin_ctzll(mask), row = b->first + i;
+        if (b->most[i] < bar) continue;
+        const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
+        b->t->work.in_floats++;
+        b->t->work.bytes += set->dim * sizeof(float);
         if (score >= set->min_score) heap_offer(h, (scan_hit){.id = set->ids[row], .score = score});
         if (h->n == h->k && h->hits[0].score > bar) bar = h->hits[0].score;
     }
     return bar;
+}
+
+/* The rows of a block that the filter lets pass. */
+static void allow_rows(block_scan *b)
+{
+    const uint64_t *allow = b->job->set->allow;
+    for (size_t at = 0; at < b->n; at += WORD) {
+        const size_t n = rows_of_word(b, at);
+        b->masks[at / WORD] = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
+        if (n < WORD) b->masks[at / WORD] &= (UINT64_C(1) << n) - 1;
+        b->t->work.rows += count_of(b->masks[at / WORD]);
+    }
+}
+
+/* Rules out rows by one layer of codes after the other. */
+static void narrow(block_scan *b, float bar)
+{
+    const scan_set *set = b->job->set;
+    ask_for_scales(b);
+    for (size_t at = 0; at < b->n; at += WORD) {
+        if (b->masks[at / WORD]) by_heads(b, at, bar);
+        if (b->masks[at / WORD]) by_signs(b, at, bar);
+        if (b->masks[at / WORD]) ask_for_layer(b, LAYER_HIGH, at, b->masks[at / WORD]);
+    }
+    for (size_t at = 0; at < b->n; at += WORD) {
+        if (b->masks[at / WORD]) by_4_bits(b, at, bar);
+        if (b->masks[at / WORD]) ask_for_layer(b, LAYER_LOW, at, b->masks[at / WORD]);
+    }
+    for (size_t at = 0; at < b->n; at += WORD) {
+        if (!b->masks[at / WORD]) continue;
+        by_8_bits(b, at, bar);
+        ask_for((const uint8_t *)(set->rows + (b->first + at) * set->stride), set->stride * sizeof(float),
+                set->dim * sizeof(float), b->masks[at / WORD]);
+    }
 }
 
 /* The higher of the two bars becomes both. */
@@ -352,22 +429,19 @@ static float share_bar(codes_job *job, float bar)
 static void scan_block(void *user, size_t block, int worker)
 {
     codes_job *job = user;
-    const size_t first = block * ROWS_AT_ONCE;
-    const size_t end = job->set->n - first < ROWS_AT_ONCE ? job->set->n : first + ROWS_AT_ONCE;
+    block_scan b = {.job = job, .t = &job->tallies[worker], .first = block * ROWS_AT_ONCE};
+    b.n = job->set->n - b.first < ROWS_AT_ONCE ? job->set->n - b.first : ROWS_AT_ONCE;
     float bar = share_bar(job, -INFINITY);
-    word_scan w = {.job = job, .t = &job->tallies[worker]};
-    for (w.first = first; w.first < end; w.first += WORD) {
-        w.n = end - w.first < WORD ? end - w.first : WORD;
-        uint64_t mask = job->set->allow ? job->set->allow[w.first / WORD] : UINT64_MAX;
-        if (w.n < WORD) mask &= (UINT64_C(1) << w.n) - 1;
-        if (!mask) continue;
-        w.t->work.rows += (size_t)__builtin_popcountll(mask);
-        if (bar > -INFINITY)
-            mask = narrow(&w, mask, bar);
-        else
-            for (size_t i = 0; i < WORD; i++) w.most[i] = INFINITY; /* until there is a bar, every row is scored */
-        if (mask) bar = share_bar(job, by_floats(&w, &job->heaps[worker], mask, bar));
+    allow_rows(&b);
+    for (size_t at = 0; at < b.n && bar == -INFINITY; at += WORD) { /* until there is a bar, every row is scored */
+        for (size_t i = at; i < at + WORD; i++) b.most[i] = INFINITY;
+        bar = by_floats(&b, at, &job->heaps[worker], bar);
+        b.masks[at / WORD] = 0;
     }
+    narrow(&b, bar);
+    for (size_t at = 0; at < b.n; at += WORD)
+        if (b.masks[at / WORD]) bar = by_floats(&b, at, &job->heaps[worker], bar);
+    share_bar(job, bar);
 }
 
 static void add_work(codes_work *to, const codes_work *from)
