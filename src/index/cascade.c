@@ -53,6 +53,8 @@ typedef struct {
 
 typedef struct {
     coded head, left;
+    coded rough;          /* what is left as numbers of -63..63, for signs */
+    sign_query signs;     /* the same in tables */
     float base;           /* q.mean, and what floats may be off by */
     double along, beside; /* share of what is left along the habit; length of the rest */
 } coded_query;
@@ -64,15 +66,15 @@ static double length(const double *x, size_t n)
     return sqrt(sum);
 }
 
-static void code_numbers(const double *x, size_t n, coded *out)
+static void code_numbers(const double *x, size_t n, int most_v, coded *out)
 {
     double most = 0, square = 0;
     for (size_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
-    out->t = (float)(most / 127);
+    out->t = (float)(most / most_v);
     out->norm = length(x, n) * (1 + 0x1p-20);
     for (size_t i = 0; i < n && out->t > 0; i++) {
         const double v = rint(x[i] / (double)out->t);
-        out->v[i] = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+        out->v[i] = (int8_t)(v > most_v ? most_v : v < -most_v ? -most_v : v);
         out->sum += out->v[i];
     }
     for (size_t i = 0; i < n; i++) {
@@ -110,8 +112,30 @@ static bool is_codable(const float *query, size_t dim)
     return square >= 0x1p-80 && square <= 0x1p80; /* what is no number is not */
 }
 
+bool sign_query_init(sign_query *q, const int8_t *v, size_t words)
+{
+    *q = (sign_query){.tables = mem_aligned(words * 16 * sizeof *q->tables)};
+    if (!q->tables) return false;
+    for (size_t at = 0; at < words * 16; at++, v += 4) {
+        int32_t least = 0;
+        for (int j = 0; j < 4; j++) {
+            least += v[j] < 0 ? v[j] : 0;
+            q->sum += v[j];
+        }
+        for (int bits = 0; bits < 16; bits++) {
+            int32_t sum = -least;
+            for (int j = 0; j < 4; j++) sum += bits >> j & 1 ? v[j] : 0;
+            q->tables[at][bits] = (uint8_t)sum; /* at most 4 x 63 */
+        }
+        q->least += least;
+    }
+    return true;
+}
+
 static void query_release(coded_query *q)
 {
+    mem_free(q->rough.v);
+    mem_free(q->signs.tables);
     mem_free(q->head.v);
     mem_free(q->left.v);
 }
@@ -136,21 +160,24 @@ static bool code_query(const float *query, const codes *c, const habit *h, coded
     *q = (coded_query){0};
     q->head.v = mem_aligned(HEAD_MOST);
     q->left.v = mem_aligned(numbers);
-    if (left && q->head.v && q->left.v) {
+    q->rough.v = mem_aligned(numbers);
+    bool done = left && q->head.v && q->left.v && q->rough.v;
+    if (done) {
         memset(q->head.v, 0, HEAD_MOST);
         memset(q->left.v, 0, numbers);
+        memset(q->rough.v, 0, numbers);
         for (size_t i = 0; i < c->f.dim; i++) norm += (double)query[i] * (double)query[i];
         norm = sqrt(norm);
         const double mean = split(&c->f, query, head, left);
         const double slack = 0x1p-15 + rounding_of(c->f.dim) * (double)LONGEST_ROW;
-        code_numbers(head, c->f.head, &q->head);
-        code_numbers(left, c->f.dim, &q->left);
+        code_numbers(head, c->f.head, 127, &q->head);
+        code_numbers(left, c->f.dim, 127, &q->left);
+        code_numbers(left, c->f.dim, 63, &q->rough);
         split_habit(h, left, c->f.dim, q);
         q->base = (float)(mean + slack * norm + (h ? h->off * fabs(q->along) : 0));
     }
-    const bool done = left && q->head.v && q->left.v;
     mem_free(left);
-    return done;
+    return done && sign_query_init(&q->signs, q->rough.v, c->words);
 }
 
 /* ---- the bounds of a layer ---- */
@@ -173,10 +200,10 @@ static code_bounds of_signs(const codes *c, const coded_query *q)
     return (code_bounds){.scale = c->layers[LAYER_SIGN_SCALE],
                          .reach = c->layers[LAYER_SIGN_SCALE],
                          .error = c->layers[LAYER_SIGN_ERROR],
-                         .less = q->left.sum,
-                         .factor = q->left.t,
-                         .of_scale = (float)(q->left.off * sqrt((double)c->f.dim)),
-                         .of_error = (float)q->left.norm};
+                         .less = q->signs.sum - 2 * q->signs.least,
+                         .factor = q->rough.t,
+                         .of_scale = (float)(q->rough.off * sqrt((double)c->f.dim)),
+                         .of_error = (float)q->rough.norm};
 }
 
 static code_bounds of_signs_along(const code_bounds *signs, const coded_query *q, const habit *h)
@@ -320,22 +347,27 @@ static void by_heads(block_scan *b, size_t at, float bar)
     keep(b, &job->head, at, bar, b->known + at);
 }
 
+/* Not of few rows: theirs are spread over as many bytes as those of all. */
 static void by_signs(block_scan *b, size_t at, float bar)
 {
     const codes_job *job = b->job;
     const codes *c = job->c;
     tally *t = b->t;
     float unused[WORD];
-    const size_t came = count_of(b->masks[at / WORD]);
+    int32_t sums[WORD];
+    const size_t came = count_of(b->masks[at / WORD]), n = rows_of_word(b, at);
+    if (came < FEW) return;
     if (t->passing) {
         t->passing--;
         return;
     }
-    const bool along = b->first + at + rows_of_word(b, at) <= job->n_along;
-    sum_layer(b, LAYER_SIGNS, c->kernels->signs, c->words, job->coded.left.v, at, b->sums + at);
+    const bool along = b->first + at + n <= job->n_along;
+    c->kernels->signs(layer_rows(b, LAYER_SIGNS, at), c->words * 8, (const uint8_t(*)[16])job->coded.signs.tables,
+                      sums);
+    memcpy(b->sums + at, sums, n * sizeof *sums);
     keep(b, along ? &job->along : &job->signs, at, bar, unused);
     t->work.in_signs += came;
-    t->work.bytes += (along ? 6 : 4) * rows_of_word(b, at);
+    t->work.bytes += (along ? 6 : 4) * n + c->words * 8 * SIGN_ROWS;
     t->tried += came;
     t->kept += count_of(b->masks[at / WORD]);
     if (t->tried >= TRIED) {

@@ -87,7 +87,7 @@ static codes *codes_with_layers(frame *f, size_t capacity)
     codes *c = codes_around(f, capacity);
     for (size_t layer = 0; c && layer < CODES_LAYERS; layer++) {
         size_t bytes;
-        const bool fits = mem_mul(capacity, codes_layer_bytes(layer, c->f.dim, c->f.head), &bytes);
+        const bool fits = mem_mul(capacity + SIGN_ROWS - 1, codes_layer_bytes(layer, c->f.dim, c->f.head), &bytes);
         c->layers[layer] = fits ? plane_new(bytes) : NULL;
         if (c->layers[layer]) continue;
         codes_free(c);
@@ -108,7 +108,9 @@ codes *codes_larger(const codes *from, size_t capacity, size_t n)
     frame f;
     codes *c = frame_copy(&f, &from->f) ? codes_with_layers(&f, capacity) : NULL;
     for (size_t layer = 0; c && layer < CODES_LAYERS; layer++)
-        memcpy(c->layers[layer], from->layers[layer], n * codes_layer_bytes(layer, f.dim, f.head));
+        memcpy(c->layers[layer], from->layers[layer],
+               (layer == LAYER_SIGNS ? (n + SIGN_ROWS - 1) / SIGN_ROWS * SIGN_ROWS : n) *
+                   codes_layer_bytes(layer, f.dim, f.head));
     return c;
 }
 
@@ -315,12 +317,15 @@ static void put_numbers(const codes *c, size_t row, const coding *x, float large
 static void put_signs(const codes *c, size_t row, const coding *x, double norm)
 {
     const size_t dim = c->f.dim;
-    uint8_t *bits = (uint8_t *)c->layers[LAYER_SIGNS] + row * c->words * 8;
+    uint8_t *block = (uint8_t *)c->layers[LAYER_SIGNS] + row / SIGN_ROWS * SIGN_ROWS * c->words * 8;
     double sum = 0, square = 0;
-    memset(bits, 0, c->words * 8);
-    for (size_t i = 0; i < dim; i++) {
-        bits[i / 8] |= (uint8_t)((x->left[i] >= 0) << i % 8);
-        sum += (double)fabsf(x->left[i]);
+    for (size_t i = 0; i < c->words * 64; i += 8) {
+        uint8_t bits = 0;
+        for (size_t j = 0; j < 8 && i + j < dim; j++) {
+            bits |= (uint8_t)((x->left[i + j] >= 0) << j);
+            sum += (double)fabsf(x->left[i + j]);
+        }
+        block[i / 8 * SIGN_ROWS + row % SIGN_ROWS] = bits;
     }
     const uint16_t scale = half_of((float)(sum / (double)dim));
     const double s = (double)widen(scale);
@@ -336,7 +341,7 @@ static void put_unknown(const codes *c, size_t row)
     const uint16_t infinite = half_of(INFINITY);
     for (size_t layer = 0; layer < CODES_LAYERS; layer++) {
         const size_t bytes = codes_layer_bytes(layer, c->f.dim, c->f.head);
-        memset((uint8_t *)c->layers[layer] + row * bytes, 0, bytes);
+        if (layer != LAYER_SIGNS) memset((uint8_t *)c->layers[layer] + row * bytes, 0, bytes);
     }
     ((uint16_t *)c->layers[LAYER_LENGTH])[row] = infinite;
     ((uint16_t *)c->layers[LAYER_SIGN_ERROR])[row] = infinite;

@@ -35,6 +35,7 @@ void habit_free(habit *h)
     if (!h) return;
     mem_free(h->direction);
     mem_free(h->v);
+    mem_free(h->signs.tables);
     mem_free(h->along);
     mem_free(h);
 }
@@ -65,14 +66,15 @@ static void measure_rows(const measuring *m, size_t first, size_t n, const int32
         double known = 0;
         for (size_t j = 0; j < c->f.head; j++) known += m->share[j] * ((double)heads[row * c->f.head + j] - 63.5);
         const double left = (double)products[i] - m->mean - known * (double)widen(head_scale[row]);
-        const double coded = m->unit * (double)widen(sign_scale[row]) * (double)(2 * sums[i] - m->h->sum);
+        const double coded =
+            m->unit * (double)widen(sign_scale[row]) * (double)(2 * (sums[i] + m->h->signs.least) - m->h->signs.sum);
         m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)(left - coded)) : 0;
     }
 }
 
 static void measure_block(void *user, size_t block, int worker)
 {
-    enum { AT_ONCE = 64 };
+    enum { AT_ONCE = SIGN_ROWS };
     const measuring *m = user;
     const codes *c = m->c;
     const size_t end = m->h->n - block * ROWS_AT_ONCE < ROWS_AT_ONCE ? m->h->n : (block + 1) * ROWS_AT_ONCE;
@@ -80,7 +82,8 @@ static void measure_block(void *user, size_t block, int worker)
         const size_t n = end - first < AT_ONCE ? end - first : AT_ONCE;
         int32_t sums[AT_ONCE];
         float products[AT_ONCE];
-        c->kernels->signs((const uint8_t *)c->layers[LAYER_SIGNS] + first * c->words * 8, n, c->words, m->h->v, sums);
+        c->kernels->signs((const uint8_t *)c->layers[LAYER_SIGNS] + first * c->words * 8, c->words * 8,
+                          (const uint8_t(*)[16])m->h->signs.tables, sums);
         scan_kernels_best()->dots(m->set->rows + first * m->set->stride, n, m->set->stride, c->f.dim, m->y, products);
         measure_rows(m, first, n, sums, products);
     }
@@ -101,14 +104,12 @@ static bool choose_direction(habit *h, const codes *c, const double *mean_query)
     frame_turn_doubles(f, h->direction);
     for (size_t i = 0; i < f->dim; i++) most = fabs(h->direction[i]) > most ? fabs(h->direction[i]) : most;
     if (!(most > 1e-6 && most < 1e6)) return false;
-    h->sum = 0;
     for (size_t i = 0; i < f->dim; i++) {
-        h->v[i] = (int8_t)rint(h->direction[i] / most * 127);
-        h->sum += h->v[i];
+        h->v[i] = (int8_t)rint(h->direction[i] / most * 63);
         square += (double)h->v[i] * (double)h->v[i];
     }
     for (size_t i = 0; i < f->dim; i++) h->direction[i] = (double)h->v[i] / sqrt(square);
-    return true;
+    return sign_query_init(&h->signs, h->v, c->words);
 }
 
 static void measure_all(habit *h, const codes *c, const scan_set *set, double *y, float *rounded, pool *threads)

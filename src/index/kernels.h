@@ -20,6 +20,9 @@ enum { CODE_GROUP = 64 };
 /* The numbers of a head: at most so many, a multiple of HEAD_STEP. */
 enum { HEAD_MOST = 64, HEAD_STEP = 16 };
 
+/* Signs, a bit each, lie in blocks of so many rows: the first byte of each, the second byte of each ... */
+enum { SIGN_ROWS = 64 };
+
 /* How sums become upper bounds of scores: cascade.c. scale, reach and error are of all rows, in bfloat16 (the upper
  * half of a float); those of a call begin at `first`. */
 typedef struct {
@@ -33,9 +36,10 @@ typedef struct {
     /* sums[i] = sum over j < width of rows[i x width + j] (0..127) x query[j] (-127..127), i < n. width: a multiple of
      * HEAD_STEP up to HEAD_MOST; query: [HEAD_MOST], 0 behind the last, at a multiple of 64. */
     void (*heads)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
-    /* sums[i] = sum of query[j] (-127..127) over the bits j that are set in row i, i < n. rows: [n, words x 8], bit j
-     * of a row is bit j % 8 of byte j / 8; query: [64 x words], at a multiple of 64. */
-    void (*signs)(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *sums);
+    /* Of SIGN_ROWS rows at once: byte j of row i is block[j x SIGN_ROWS + i], and
+     *     sums[i] = sum over j < bytes of tables[2j][byte & 15] + tables[2j + 1][byte >> 4].
+     * bytes: a multiple of 8. block and tables at multiples of 64. */
+    void (*signs)(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *sums);
     /* sums[i] = sum over j of number j of row i (0..15) x query[j] (-127..127), i < n. rows: [n, groups x CODE_GROUP];
      * query: [2 x groups x CODE_GROUP], at a multiple of 64. */
     void (*sums)(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *sums);

@@ -21,7 +21,7 @@
 
 enum {
     LAYER_HEAD,       /* [capacity, head] */
-    LAYER_SIGNS,      /* [capacity, words x 8] */
+    LAYER_SIGNS,      /* [capacity / SIGN_ROWS rounded up, words x 8, SIGN_ROWS] */
     LAYER_HIGH,       /* [capacity, groups x CODE_GROUP] */
     LAYER_LOW,        /* [capacity, groups x CODE_GROUP] */
     LAYER_HEAD_SCALE, /* [capacity], as all that follow */
@@ -42,11 +42,21 @@ struct codes {
     const code_kernels *kernels;
 };
 
+/* Numbers of -63..63 as the tables of code_kernels.signs: with `sums` those that it gives, the sum over the bits that
+ * are set is sums + least. */
+typedef struct {
+    uint8_t (*tables)[16]; /* [words x 16] */
+    int32_t least, sum;    /* sum: of all numbers */
+} sign_query;
+
+/* False: out of memory. */
+bool sign_query_init(sign_query *q, const int8_t *v, size_t words);
+
 struct habit {
     size_t n;          /* rows */
     double *direction; /* [dim], of length 1, turned */
     int8_t *v;         /* the same in whole numbers, 0 behind the last */
-    int32_t sum;       /* of v */
+    sign_query signs;  /* v for the kernels */
     uint16_t *along;   /* [n]: bfloat16, how far r - r1 reaches along it */
     double off;        /* what that may be off by */
 };

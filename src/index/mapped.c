@@ -24,7 +24,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "index/kernels.h"
+#include "index/layers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, BLOCK = 1024, LAYERS_FAR = 2, VERSION = 1, ATTEMPTS = 10 };
+enum { PAGE = 4096, BLOCK = 1024, VERSION = 1, ATTEMPTS = 10 };
 
 static const char MAGIC[8] = "SIMILEv";
 static const uint32_t MARK = 0x01020304;
@@ -130,7 +130,8 @@ static bool lay_out(mapped *m, size_t capacity, size_t dim)
         const size_t part = part_at(place);
         const size_t each = part == PART_SUMS ? sizeof(uint64_t) : row_bytes(part, dim, m->stride);
         m->offsets[part] = at;
-        if (!mem_mul(part == PART_SUMS ? capacity / BLOCK + 1 : capacity, each, &bytes) || !add_pages(&at, bytes))
+        if (!mem_mul(part == PART_SUMS ? capacity / BLOCK + 1 : capacity + SIGN_ROWS - 1, each, &bytes) ||
+            !add_pages(&at, bytes))
             return false;
     }
     m->len = at;
@@ -170,11 +171,26 @@ static size_t near_row_bytes(const mapped *m, size_t part)
     return codes_layer_bytes(part - PART_LAYERS, (size_t)m->facts.dim, m->head);
 }
 
+/* Of blocks of rows; of the last one only the rows that are there. */
+static uint64_t sum_signs(const mapped *m, size_t first, size_t end, size_t each, uint64_t sum)
+{
+    const uint8_t *signs = part_of(m, PART_LAYERS + LAYER_SIGNS);
+    const size_t whole = end / SIGN_ROWS * SIGN_ROWS;
+    sum = sum_bytes(signs + first * each, (whole - first) * each, sum);
+    for (size_t j = 0; whole < end && j < each; j++)
+        sum = sum_bytes(signs + whole * each + j * SIGN_ROWS, end - whole, sum);
+    return sum;
+}
+
 static uint64_t sum_block(const mapped *m, size_t first, size_t end)
 {
     uint64_t sum = first;
     for (size_t place = 1; place <= NEAR_PARTS; place++) {
         const size_t part = part_at(place), each = near_row_bytes(m, part);
+        if (part == PART_LAYERS + LAYER_SIGNS) {
+            sum = sum_signs(m, first, end, each, sum);
+            continue;
+        }
         sum = sum_bytes((uint8_t *)part_of(m, part) + first * each, (end - first) * each, sum);
     }
     return sum;

@@ -2,12 +2,12 @@
  * sums_avx2.c - sums of products of small numbers with AVX2.
  *
  * vpmaddubsw saturates at 16 bits, but never here. Two products of a head are at most 2 x 127 x 127 = 32258. Two of
- * numbers of 4 bits are at most 2 x 15 x 127 = 3810, and the four pairs that a group adds up in one lane 15240. Two
- * numbers of the query alone are at most 254, and a word of signs adds up two such pairs. Then lanes are widened to 32
- * bits. */
+ * numbers of 4 bits are at most 2 x 15 x 127 = 3810, and the four pairs that a group adds up in one lane 15240. Then
+ * lanes are widened to 32 bits. */
 #include "index/kernels.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 static inline __m256i load(const void *p)
 {
@@ -47,31 +47,56 @@ static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *que
 
 /* ---- signs ---- */
 
-/* The numbers of the query at 32 bits that are set, pairs added. */
-static inline __m256i add_bits(const uint8_t *bits, const int8_t *query)
+/* Lanes of 16 bits in which even and odd bytes are added up: no more than STEPS bytes of two tables each, or they
+ * overflow. `all` has the odd ones at 256 times their value, which is taken off at the end. */
+typedef struct {
+    __m256i all, odd;
+} byte_sums;
+
+enum { STEPS = 128 };
+
+static inline void add_bytes(byte_sums *s, __m256i x)
 {
-    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3,
-                                            3, 3, 3, 3, 3, 3, 3);
-    const __m256i each = _mm256_set1_epi64x((long long)0x8040201008040201);
-    int32_t four;
-    __builtin_memcpy(&four, bits, sizeof four);
-    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(four), spread);
-    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, each), each);
-    return _mm256_maddubs_epi16(_mm256_set1_epi8(1), _mm256_and_si256(load(query), set));
+    s->all = _mm256_add_epi16(s->all, x);
+    s->odd = _mm256_add_epi16(s->odd, _mm256_srli_epi16(x, 8));
 }
 
-static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+static inline __m256i table_of(const uint8_t *table)
 {
-    const __m256i ones = _mm256_set1_epi16(1);
-    for (size_t i = 0; i < n; i++) {
-        __m256i sum = _mm256_setzero_si256();
-        for (size_t w = 0; w < words; w++, rows += 8) {
-            const __m256i pairs =
-                _mm256_add_epi16(add_bits(rows, query + 64 * w), add_bits(rows + 4, query + 64 * w + 32));
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
-        }
-        out[i] = sum_of(sum);
+    return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(const void *)table));
+}
+
+/* 32 rows, to 32 bits. */
+static inline void spread(const byte_sums *s, int32_t *out)
+{
+    const __m256i even = _mm256_sub_epi16(s->all, _mm256_slli_epi16(s->odd, 8));
+    const __m256i low = _mm256_unpacklo_epi16(even, s->odd), high = _mm256_unpackhi_epi16(even, s->odd);
+    const __m256i parts[4] = {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(low)),
+                              _mm256_cvtepu16_epi32(_mm256_castsi256_si128(high)),
+                              _mm256_cvtepu16_epi32(_mm256_extracti128_si256(low, 1)),
+                              _mm256_cvtepu16_epi32(_mm256_extracti128_si256(high, 1))};
+    for (int i = 0; i < 4; i++) {
+        __m256i *to = (__m256i *)(void *)(out + 8 * i);
+        _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), parts[i]));
     }
+}
+
+static void signs(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *out)
+{
+    const __m256i low = _mm256_set1_epi8(15);
+    memset(out, 0, SIGN_ROWS * sizeof *out);
+    for (size_t half = 0; half < SIGN_ROWS; half += 32)
+        for (size_t first = 0; first < bytes; first += STEPS) {
+            const size_t end = bytes - first < STEPS ? bytes : first + STEPS;
+            byte_sums s = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+            for (size_t j = first; j < end; j++) {
+                const __m256i x = load(block + j * SIGN_ROWS + half);
+                add_bytes(&s, _mm256_shuffle_epi8(table_of(tables[2 * j]), _mm256_and_si256(x, low)));
+                add_bytes(&s, _mm256_shuffle_epi8(table_of(tables[2 * j + 1]),
+                                                  _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
+            }
+            spread(&s, out + half);
+        }
 }
 
 /* ---- numbers of 4 bits ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sums_avx512vnni.c - sums of products of small numbers with AVX-512 VNNI: vpdpbusd multiplies unsigned bytes by signed
- * ones and adds fours of them to 32 bits. Bits of a row are masks of bytes. Four rows at a time share the loads of the
+ * ones and adds fours of them to 32 bits. Four rows at a time share the loads of the
  * query; what comes AHEAD bytes later is asked for meanwhile, as the processor's own prefetching stops at each page. */
 #include "index/kernels.h"
 
@@ -50,36 +50,54 @@ static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *que
 
 /* ---- signs ---- */
 
-static inline __m512i add_word(__m512i sum, const uint8_t *bits, __m512i q)
+/* As in sums_avx2.c, for all 64 rows. */
+typedef struct {
+    __m512i all, odd;
+} byte_sums;
+
+enum { STEPS = 128 };
+
+static inline void add_bytes(byte_sums *s, __m512i x)
 {
-    const __mmask64 mask = _load_mask64((__mmask64 *)(uintptr_t)bits);
-    return _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(mask, _mm512_set1_epi8(1)), q);
+    s->all = _mm512_add_epi16(s->all, x);
+    s->odd = _mm512_add_epi16(s->odd, _mm512_srli_epi16(x, 8));
 }
 
-static inline void four_signs(const uint8_t *rows, size_t words, const int8_t *query, int32_t *out)
+static inline __m512i table_of(const uint8_t *table)
 {
-    const size_t stride = words * 8;
-    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-    for (size_t at = 0; at < ROWS * stride; at += 64) __builtin_prefetch(rows + at + AHEAD);
-    for (size_t w = 0; w < words; w++, rows += 8, query += 64) {
-        const __m512i q = _mm512_load_si512(query);
-        a = add_word(a, rows, q);
-        b = add_word(b, rows + stride, q);
-        c = add_word(c, rows + 2 * stride, q);
-        d = add_word(d, rows + 3 * stride, q);
+    return _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)(const void *)table));
+}
+
+/* To 32 bits. */
+static inline void spread(const byte_sums *s, int32_t *out)
+{
+    uint16_t even[SIGN_ROWS / 2], odd[SIGN_ROWS / 2];
+    _mm512_storeu_si512(even, _mm512_sub_epi16(s->all, _mm512_slli_epi16(s->odd, 8)));
+    _mm512_storeu_si512(odd, s->odd);
+    for (int i = 0; i < SIGN_ROWS / 2; i++) {
+        out[2 * i] += even[i];
+        out[2 * i + 1] += odd[i];
     }
-    _mm_storeu_si128((__m128i *)(void *)out, sums_of(a, b, c, d));
 }
 
-static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+static void signs(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *out)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS) four_signs(rows + i * words * 8, words, query, out + i);
-    for (; i < n; i++) {
-        const uint8_t *row = rows + i * words * 8;
-        __m512i sum = _mm512_setzero_si512();
-        for (size_t w = 0; w < words; w++) sum = add_word(sum, row + 8 * w, _mm512_load_si512(query + 64 * w));
-        out[i] = _mm512_reduce_add_epi32(sum);
+    const __m512i low = _mm512_set1_epi8(15);
+    for (size_t i = 0; i < SIGN_ROWS; i += 16) _mm512_storeu_si512(out + i, _mm512_setzero_si512());
+    for (size_t first = 0; first < bytes; first += STEPS) {
+        const size_t end = bytes - first < STEPS ? bytes : first + STEPS;
+        const __m512i zero = _mm512_setzero_si512();
+        byte_sums s = {zero, zero}, t = {zero, zero};
+        for (size_t j = first; j < end; j++) {
+            const uint8_t *at = block + j * SIGN_ROWS;
+            __builtin_prefetch(at + AHEAD);
+            const __m512i x = _mm512_loadu_si512(at);
+            add_bytes(&s, _mm512_shuffle_epi8(table_of(tables[2 * j]), _mm512_and_si512(x, low)));
+            add_bytes(&t,
+                      _mm512_shuffle_epi8(table_of(tables[2 * j + 1]), _mm512_and_si512(_mm512_srli_epi16(x, 4), low)));
+        }
+        spread(&s, out);
+        spread(&t, out);
     }
 }
 

@@ -14,19 +14,12 @@ static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *que
     }
 }
 
-static int32_t sum_of_byte(uint8_t bits, const int8_t *query)
+static void signs(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *out)
 {
-    int32_t sum = 0;
-    for (int j = 0; j < 8; j++) sum += -(bits >> j & 1) & query[j];
-    return sum;
-}
-
-static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
-{
-    for (size_t i = 0; i < n; i++, rows += words * 8) {
-        out[i] = 0;
-        for (size_t j = 0; j < words * 8; j++) out[i] += sum_of_byte(rows[j], query + 8 * j);
-    }
+    memset(out, 0, SIGN_ROWS * sizeof *out);
+    for (size_t j = 0; j < bytes; j++, block += SIGN_ROWS)
+        for (size_t i = 0; i < SIGN_ROWS; i++)
+            out[i] += tables[2 * j][block[i] & 15] + tables[2 * j + 1][block[i] >> 4];
 }
 
 static int32_t sum_of_group(const uint8_t *group, const int8_t *query)

@@ -97,27 +97,28 @@ static void every_table_of_heads_equals_the_plain_one(void **state)
 
 static void every_table_of_signs_equals_the_plain_one(void **state)
 {
-    enum { MOST_ROWS = 7, MOST_WORDS = 256 };
-    const size_t word_counts[] = {1, 2, 3, 8, 12, MOST_WORDS};
-    uint8_t *rows = mem_array(MOST_ROWS * MOST_WORDS, 8);
-    int8_t *query = mem_aligned((size_t)64 * MOST_WORDS);
-    for (size_t i = 0; i < 3 * 6 * MOST_ROWS; i++) {
-        const size_t words = word_counts[i % 6], n = i / 18 + 1;
-        int32_t expected[MOST_ROWS], got[MOST_ROWS + 1];
-        fill_numbers(rows, (size_t)8 * MOST_ROWS * MOST_WORDS, query, 64 * words, (int)(i / 6 % 3));
-        code_kernels_plain.signs(rows, n, words, query, expected);
-        if (i / 6 % 3 == 1) assert_int_equal(expected[0], (int32_t)words * 64 * 127);
+    enum { MOST_BYTES = 2048 };
+    const size_t sizes[] = {8, 16, 64, 96, 128, 136, 256, 264, MOST_BYTES};
+    uint8_t *block = mem_aligned((size_t)MOST_BYTES * SIGN_ROWS);
+    uint8_t(*tables)[16] = mem_aligned((size_t)MOST_BYTES * 2 * sizeof *tables);
+    for (size_t i = 0; i < 2 * 9; i++) {
+        int32_t expected[SIGN_ROWS], got[SIGN_ROWS + 1];
+        const size_t bytes = sizes[i % 9];
+        for (size_t j = 0; j < bytes * SIGN_ROWS; j++) block[j] = (uint8_t)next_random();
+        for (size_t j = 0; j < bytes * 32; j++) (*tables)[j] = i < 9 ? (uint8_t)(next_random() % 253) : 252;
+        code_kernels_plain.signs(block, bytes, (const uint8_t(*)[16])tables, expected);
+        if (i >= 9) assert_int_equal(expected[7], (int32_t)bytes * 2 * 252);
         for (size_t k = 0; k < KERNELS; k++) {
             const code_kernels *kernels = code_kernels_named(kernel_names[k]);
             if (!kernels) continue;
-            got[n] = 77;
-            kernels->signs(rows, n, words, query, got);
-            assert_memory_equal(got, expected, n * sizeof *got);
-            assert_int_equal(got[n], 77);
+            got[SIGN_ROWS] = 77;
+            kernels->signs(block, bytes, (const uint8_t(*)[16])tables, got);
+            assert_memory_equal(got, expected, sizeof expected);
+            assert_int_equal(got[SIGN_ROWS], 77);
         }
     }
-    mem_free(rows);
-    mem_free(query);
+    mem_free(block);
+    mem_free(tables);
 }
 
 static uint16_t random_half(void)
@@ -467,7 +468,7 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
     sample s = sample_make(2000, 8, UNIFORM);
     scan_hit hits[10];
     size_t found = 7;
-    for (long n = 1; n <= 6; n++) {
+    for (long n = 1; n <= 8; n++) {
         mem_fault_after(n, false);
         assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_NOMEM);
         assert_int_equal(found, 0);
