@@ -19,6 +19,10 @@
 
 enum { MOST_TOP = 1000, HEAD = 10, WORDS = 5 };
 
+/* When a library learns which way queries lean, and from what length of their mean on: engine/snapshot.c. */
+enum { HABIT_FIRST = 16, HABIT_MORE = 128 };
+static const double LEAST_LEAN = 0.4;
+
 typedef struct {
     float *rows;
     size_t n, dim;
@@ -28,6 +32,9 @@ typedef struct {
     matrix rows, queries;
     int64_t *ids;
     codes *c;
+    habit *h;
+    double *lean; /* [dim]: the sum of the queries so far */
+    size_t asked; /* with codes, up to HABIT_MORE */
     pool *threads;
     scan_set set;
 } peer;
@@ -69,7 +76,8 @@ static matrix read_matrix(const char *path)
 static void prepare(peer *p)
 {
     p->ids = mem_array(p->rows.n, sizeof *p->ids);
-    if (!p->ids) stop("out of memory");
+    p->lean = mem_zero_array(p->rows.dim, sizeof *p->lean);
+    if (!p->ids || !p->lean) stop("out of memory");
     for (size_t i = 0; i < p->rows.n; i++) p->ids[i] = (int64_t)i;
     const double start = bench_now();
     p->c = codes_new(p->rows.rows, p->rows.dim, p->rows.n, p->rows.n, p->rows.dim);
@@ -85,14 +93,34 @@ static void prepare(peer *p)
                         .min_score = -INFINITY};
 }
 
-static double search(const peer *p, bool by_codes, size_t query, size_t k, int64_t *out)
+/* As a library does after so many searches, and within the time of one of them. */
+static void learn(peer *p, const float *x)
+{
+    double square = 0;
+    double *mean = mem_array(p->rows.dim, sizeof *mean);
+    if (!mean) stop("out of memory");
+    p->asked++;
+    for (size_t i = 0; i < p->rows.dim; i++) {
+        p->lean[i] += (double)x[i];
+        mean[i] = p->lean[i] / (double)p->asked;
+        square += mean[i] * mean[i];
+    }
+    if ((p->asked == HABIT_FIRST || p->asked == HABIT_MORE) && square >= LEAST_LEAN * LEAST_LEAN) {
+        habit_free(p->h);
+        p->h = habit_new(p->c, &p->set, mean, p->threads);
+    }
+    mem_free(mean);
+}
+
+static double search(peer *p, bool by_codes, size_t query, size_t k, int64_t *out)
 {
     const float *x = p->queries.rows + query * p->queries.dim;
     scan_hit hits[MOST_TOP];
     size_t found = 0;
     simile_error err;
     const double start = bench_now();
-    if (by_codes ? codes_top(&p->set, p->c, NULL, x, k, p->threads, hits, &found, NULL, &err)
+    if (by_codes && p->asked < HABIT_MORE) learn(p, x);
+    if (by_codes ? codes_top(&p->set, p->c, p->h, x, k, p->threads, hits, &found, NULL, &err)
                  : scan_top(&p->set, x, k, p->threads, hits, &found, &err))
         stop(err.message);
     const double seconds = bench_now() - start;
@@ -100,7 +128,7 @@ static double search(const peer *p, bool by_codes, size_t query, size_t k, int64
     return seconds;
 }
 
-static double answer(const peer *p, char *line)
+static double answer(peer *p, char *line)
 {
     char *word[WORDS] = {NULL}, *rest = line;
     for (int i = 0; i < WORDS; i++) {
@@ -138,6 +166,8 @@ int main(int argc, char **argv)
         fflush(stdout);
     }
     codes_free(p.c);
+    habit_free(p.h);
+    mem_free(p.lean);
     pool_free(p.threads);
     mem_free(p.rows.rows);
     mem_free(p.queries.rows);

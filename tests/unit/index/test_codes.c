@@ -105,7 +105,7 @@ static void every_table_of_signs_equals_the_plain_one(void **state)
         int32_t expected[SIGN_ROWS], got[SIGN_ROWS + 1];
         const size_t bytes = sizes[i % 9];
         for (size_t j = 0; j < bytes * SIGN_ROWS; j++) block[j] = (uint8_t)next_random();
-        for (size_t j = 0; j < bytes * 32; j++) (*tables)[j] = i < 9 ? (uint8_t)(next_random() % 253) : 252;
+        for (size_t j = 0; j < bytes * 32; j++) ((uint8_t *)tables)[j] = i < 9 ? (uint8_t)(next_random() % 253) : 252;
         code_kernels_plain.signs(block, bytes, (const uint8_t(*)[16])tables, expected);
         if (i >= 9) assert_int_equal(expected[7], (int32_t)bytes * 2 * 252);
         for (size_t k = 0; k < KERNELS; k++) {
@@ -481,7 +481,7 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
     }
     mem_fault_after(0, false);
     assert_null(codes_new(NULL, 0, 0, 10, CODES_MOST_DIM + 1));
-    assert_null(codes_new(NULL, 0, 0, SIZE_MAX / 32, 100));
+    assert_null(codes_new(NULL, 0, 0, SIZE_MAX / 8, 100));
     s.set.dim = 7;
     assert_int_equal(codes_top(&s.set, s.c, NULL, s.query, 10, NULL, hits, &found, NULL, &err), SIMILE_E_INTERNAL);
     s.set.dim = 8;
