@@ -105,6 +105,12 @@ void file_map_scattered(const void *at, size_t len)
     if (begin < end) (void)madvise((char *)(uintptr_t)at + (begin - (uintptr_t)at), end - begin, MADV_RANDOM);
 }
 
+void file_map_forget(const file_map *map)
+{
+    /* Pages of a private mapping that nobody writes to: nothing can be lost. */
+    if (map->mapped) madvise((void *)(uintptr_t)map->data, map->len, MADV_DONTNEED);
+}
+
 simile_status file_read(const char *path, size_t max, char **out, size_t *len, simile_error *err)
 {
     *out = NULL;

@@ -20,6 +20,8 @@ void file_map_close(file_map *map);
 /* A hint: of this part of a mapped file only a few places will be read. From a disk, a place is then a page and not
  * what the system thinks will be wanted next. */
 void file_map_scattered(const void *at, size_t len);
+/* What was read of it need not stay in this process' memory: it is fetched again when it is looked at again. */
+void file_map_forget(const file_map *map);
 
 /* Opens a regular file for reading: its descriptor and its length, or -1. Pipes and devices are refused: they could
  * block for ever. */

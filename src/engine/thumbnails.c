@@ -182,7 +182,8 @@ static simile_status make_of_bytes(const catalog_item *item, const char *bytes, 
     digest_bytes(bytes, len, hash);
     if (!item->has_hash || memcmp(hash, item->hash, DIGEST_SIZE) != 0)
         return err_set(err, SIMILE_E_NOT_FOUND, "'%s' has other content than when it was indexed", item->path);
-    RETURN_IF_ERROR(image_decode(bytes, len, item->path, NULL, &picture, err));
+    const image_options options = {.enough = 2 * SIDE};
+    RETURN_IF_ERROR(image_decode(bytes, len, item->path, &options, &picture, err));
     const simile_status status = thumbnail_make(&picture, hash, out, err);
     image_release(&picture);
     return status;

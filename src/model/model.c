@@ -354,6 +354,11 @@ static void digest_vocabulary(digest *d, const tokenizer *words)
     }
 }
 
+static void forget_weights(const model *m)
+{
+    for (int i = 0; i < m->source.n_files; i++) weights_forget(m->source.files[i]);
+}
+
 simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
 {
     return model_digest_watched(m, NULL, out, err);
@@ -361,7 +366,7 @@ simile_status model_digest(const model *m, char out[DIGEST_HEX], simile_error *e
 
 simile_status model_digest_watched(const model *m, const model_watch *watch, char out[DIGEST_HEX], simile_error *err)
 {
-    enum { CHUNK = 1 << 16 };
+    enum { CHUNK = 1 << 16, FORGET = 1 << 24 };
     const model_parts *p = &m->parts;
     uint8_t bytes[DIGEST_SIZE];
     digest d;
@@ -375,8 +380,15 @@ simile_status model_digest_watched(const model *m, const model_watch *watch, cha
     if (p->text) p->text->ops->identify(p->text, p->words, &d);
     if (p->text) digest_vocabulary(&d, p->words);
     bool whole = true;
-    for (size_t i = 0; i < m->params.n && whole; i++)
+    int64_t read = 0;
+    for (size_t i = 0; i < m->params.n && whole; i++) {
         whole = digest_param(&d, &m->params.items[i], chunk, CHUNK, watch);
+        read += nn_tensor_count(&m->params.items[i].tensor);
+        if (read >= FORGET || i + 1 == m->params.n) {
+            forget_weights(m);
+            read = 0;
+        }
+    }
     digest_end(&d, bytes);
     if (whole) digest_hex(bytes, out);
     mem_free(chunk);
@@ -513,6 +525,7 @@ static simile_status ensure_packed(const model *shared, tower *t, simile_error *
         packer_close(&how);
         if (!status) atomic_fetch_add(&m->packed_bytes, how.bytes);
         if (!status) atomic_store_explicit(&t->packed, true, memory_order_release);
+        forget_weights(m);
     }
     pthread_mutex_unlock(&m->lock);
     return status;

@@ -43,6 +43,11 @@ void weights_close(weights *w)
     mem_free(w);
 }
 
+void weights_forget(const weights *w)
+{
+    for (size_t i = 0; i < w->n_shards; i++) file_map_forget(&w->shards[i].map);
+}
+
 /* ---- which files ---- */
 
 static simile_status add_shard(weights *w, const char *name, simile_error *err)

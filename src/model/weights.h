@@ -95,6 +95,8 @@ typedef enum { WEIGHTS_SAFETENSORS, WEIGHTS_TORCH, WEIGHTS_TORCHSCRIPT, WEIGHTS_
  * with the ending of one. Names are canonical afterwards: those of Hugging Face. */
 simile_status weights_open(const char *path, weights **out, simile_error *err);
 void weights_close(weights *w);
+/* The files' pages need not stay in memory: for whoever has read many weights and will not do so again soon. */
+void weights_forget(const weights *w);
 
 const weight_entry *weights_find(const weights *w, const char *name); /* NULL: not there */
 
