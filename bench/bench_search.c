@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_search.c - exact top-10 by floats and by codes, beside what merely reading them takes.
  *
- *     bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] [ROWS...]
+ *     bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] [--file PATH] [ROWS...]
  *
  * A scan cannot be faster than memory is: in each round the same bytes are once summed up as plain numbers, once
  * searched as floats and once as codes, by the same threads, and the medians of all are shown. Percentages are of what
  * memory was seen to give: the better of reading alone and of the scan over floats. Answers must be equal bit for bit.
+ * With --file rows and codes lie in a new file at PATH, as those of a large catalogue do, and not in memory: so ten
+ * million rows of 512 (27 GB of disk) are searched with 7 GB of memory for what every search reads. Then only the first
+ * search is repeated over floats, reading alone is that of the first GiB, and the file is deleted at the end.
  * ROWS: 100000 and 1000000 unless given. KIND, all three unless given:
  *
  *   uniform    independent numbers; a query is a row. The worst that pictures could be.
@@ -15,12 +18,13 @@
  *              its own, far from all of them (cosines of 0.1 to 0.4), and shares some hidden numbers with one. */
 #include "base/mem.h"
 #include "base/pool.h"
-#include "index/codes.h"
+#include "index/mapped.h"
 #include "index/scan.h"
 #include "measure.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MOST_ROUNDS = 1000, MOST_SIZES = 16, TOP = 10, BLOCK = 1 << 18, HIDDEN = 64, KINDS = 3 };
 
@@ -32,6 +36,7 @@ typedef struct {
     int rounds, dim, threads, n_sizes;
     unsigned kinds; /* bits */
     long sizes[MOST_SIZES];
+    const char *file; /* or NULL: in memory */
 } settings;
 
 /* ---- data ---- */
@@ -40,7 +45,8 @@ typedef struct {
     float *rows, *basis; /* basis: [centres or HIDDEN + 2, dim] */
     int64_t *ids;
     codes *c;
-    habit *h; /* of other queries than those that are timed */
+    mapped *file; /* that rows, ids and codes lie in, or NULL */
+    habit *h;     /* of other queries than those that are timed */
     const char *name;
     size_t n, dim, n_basis;
     data_kind kind;
@@ -129,38 +135,98 @@ static void fill_block(void *user, size_t block, int worker)
 
 static void vectors_release(vectors *v)
 {
-    mem_free(v->rows);
+    if (!v->file) {
+        mem_free(v->rows);
+        mem_free(v->ids);
+        codes_free(v->c);
+    }
+    mapped_close(v->file);
     mem_free(v->basis);
-    mem_free(v->ids);
-    codes_free(v->c);
     habit_free(v->h);
 }
 
-static bool vectors_init(vectors *v, size_t n, size_t dim, data_kind kind, pool *p)
+static void stop_if(simile_status status, const simile_error *why)
+{
+    if (!status) return;
+    fprintf(stderr, "bench_search: %s\n", why->message);
+    exit(1);
+}
+
+static bool take_memory(vectors *v)
 {
     size_t bytes;
+    if (mem_mul(v->n, v->dim * sizeof *v->rows, &bytes)) v->rows = mem_aligned(bytes);
+    v->ids = mem_array(v->n, sizeof *v->ids);
+    return v->rows && v->ids;
+}
+
+/* Room for rows in a new file. */
+static mapped_facts take_file(vectors *v, const char *path)
+{
+    simile_error err;
+    const mapped_facts facts = {
+        .owner = "bench_search", .dim = (int32_t)v->dim, .last_id = (int64_t)v->n, .n = v->n, .generation = 1};
+    stop_if(mapped_create(path, &facts, v->n, &v->file, &err), &err);
+    v->rows = mapped_rows(v->file);
+    v->ids = mapped_ids(v->file);
+    return facts;
+}
+
+/* Codes, and what is in a file is read from there from now on. */
+static void make_codes(vectors *v, const char *path, const mapped_facts *facts, pool *p)
+{
+    simile_error err;
+    if (!path) {
+        v->c = codes_new(v->rows, v->dim, v->n, v->n, v->dim);
+        if (!v->c) exit(1);
+        codes_put_rows(v->c, v->rows, v->dim, 0, v->n, p);
+        return;
+    }
+    stop_if(mapped_code(v->file, v->n, p, &err), &err);
+    stop_if(mapped_commit(v->file, facts, &err), &err);
+    mapped_close(v->file);
+    v->file = NULL;
+    stop_if(mapped_open(path, &v->file, &err), &err);
+    v->rows = mapped_rows(v->file);
+    v->ids = mapped_ids(v->file);
+    v->c = mapped_codes(v->file);
+}
+
+/* *coding_ms: the time that codes, and writing the file, took. */
+static bool vectors_init(vectors *v, size_t n, const settings *s, data_kind kind, pool *p, double *coding_ms)
+{
+    const size_t dim = (size_t)s->dim;
+    mapped_facts facts = {0};
     *v = (vectors){
         .n = n, .dim = dim, .kind = kind, .name = kind_names[kind], .n_basis = kind == GAP ? HIDDEN + 2 : n / 250 + 1};
-    if (mem_mul(n, dim * sizeof *v->rows, &bytes)) v->rows = mem_aligned(bytes);
     v->basis = mem_array(v->n_basis, dim * sizeof *v->basis);
-    v->ids = mem_array(n, sizeof *v->ids);
-    if (!v->rows || !v->basis || !v->ids) {
+    if (v->basis && s->file) facts = take_file(v, s->file);
+    if (!v->basis || (!s->file && !take_memory(v))) {
         fprintf(stderr, "bench_search: not enough memory for %zu rows\n", n);
         return false;
     }
-    for (size_t i = 0; i < n; i++) v->ids[i] = (int64_t)i;
+    for (size_t i = 0; i < n; i++) v->ids[i] = (int64_t)i + 1;
     for (size_t i = 0; i < v->n_basis; i++) draw_unit(v->basis + i * dim, dim, ~(uint64_t)i);
     pool_run(p, (n + 1023) / 1024, fill_block, v);
+    const double start = bench_now();
+    make_codes(v, s->file, &facts, p);
+    *coding_ms = 1e3 * (bench_now() - start);
     return true;
 }
 
 /* ---- work ---- */
 
+static size_t words_to_read(const vectors *v)
+{
+    const size_t all = v->n * v->dim / 2, most = (size_t)1 << 27;
+    return v->file && all > most ? most : all;
+}
+
 /* Eight independent sums of 64-bit words: nothing but loads. */
 static void read_block(void *user, size_t block, int worker)
 {
     vectors *v = user;
-    const size_t total = v->n * v->dim / 2, first = block * BLOCK;
+    const size_t total = words_to_read(v), first = block * BLOCK;
     const size_t end = first + BLOCK < total ? first + BLOCK : total;
     const uint64_t *words = (const uint64_t *)(const void *)v->rows;
     uint64_t sum[8] = {0};
@@ -171,11 +237,12 @@ static void read_block(void *user, size_t block, int worker)
     v->sink[worker] += sum[0];
 }
 
+/* GB a second. */
 static double read_once(vectors *v, pool *p)
 {
     const double start = bench_now();
-    pool_run(p, (v->n * v->dim / 2 + BLOCK - 1) / BLOCK, read_block, v);
-    return 1e3 * (bench_now() - start);
+    pool_run(p, (words_to_read(v) + BLOCK - 1) / BLOCK, read_block, v);
+    return 8e-9 * (double)words_to_read(v) / (bench_now() - start);
 }
 
 /* One query in both ways. */
@@ -184,7 +251,7 @@ typedef struct {
     codes_work work;
 } both;
 
-static both search_once(const vectors *v, pool *p, size_t query)
+static both search_once(const vectors *v, pool *p, size_t query, bool by_floats)
 {
     const scan_set set = {
         .rows = v->rows, .ids = v->ids, .n = v->n, .dim = v->dim, .stride = v->dim, .min_score = -INFINITY};
@@ -195,13 +262,13 @@ static both search_once(const vectors *v, pool *p, size_t query)
     if (!x) exit(1);
     draw_query(v, x, query);
     const double start = bench_now();
-    simile_status status = scan_top(&set, x, TOP, p, hits, &found, NULL);
+    simile_status status = by_floats ? scan_top(&set, x, TOP, p, hits, &found, NULL) : SIMILE_OK;
     const double middle = bench_now();
     if (!status) status = codes_top(&set, v->c, v->h, x, TOP, p, same, &n, &b.work, NULL);
     b.codes_ms = 1e3 * (bench_now() - middle);
     b.floats_ms = 1e3 * (middle - start);
-    bool equal = !status && found == n;
-    for (size_t i = 0; equal && i < n; i++)
+    bool equal = !status && (!by_floats || found == n);
+    for (size_t i = 0; by_floats && equal && i < n; i++)
         equal = hits[i].id == same[i].id && !memcmp(&hits[i].score, &same[i].score, sizeof(float));
     mem_free(x);
     if (!equal) {
@@ -219,20 +286,20 @@ static const char *const work_names[WORK] = {"rows_in_signs", "rows_in_4_bits", 
                                              "bytes"};
 
 typedef struct {
-    double read_ms[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
+    double read[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
     double coding_ms;
 } measured;
 
 static void show_json(const settings *s, const vectors *v, measured *m, bool first)
 {
     const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
-    const double read_ms = bench_median(m->read_ms, s->rounds), floats_ms = bench_median(m->floats_ms, s->rounds);
+    const double read = bench_median(m->read, s->rounds), floats_ms = bench_median(m->floats_ms, s->rounds);
     const double codes_ms = bench_median(m->codes_ms, s->rounds);
     printf("%s{\"data\":\"%s\",\"rows\":%zu,\"dim\":%zu,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,"
            "\"gb_per_s\":%.2f,\"read_gb_per_s\":%.2f,\"codes_ms\":%.3f,\"codes_gb_per_s\":%.2f,"
            "\"codes_bytes\":%zu,\"head\":%zu,\"coding_ms\":%.1f",
            first ? "[" : ",\n ", v->name, v->n, v->dim, s->threads, scan_kernels_best()->name, floats_ms,
-           gb / floats_ms * 1e3, gb / read_ms * 1e3, codes_ms, bench_median(m->work[BYTES], s->rounds) / codes_ms / 1e6,
+           gb / floats_ms * 1e3, read, codes_ms, bench_median(m->work[BYTES], s->rounds) / codes_ms / 1e6,
            codes_bytes(v->c), codes_head(v->c), m->coding_ms);
     for (int i = 0; i < WORK; i++) printf(",\"%s\":%.0f", work_names[i], bench_median(m->work[i], s->rounds));
     printf("}");
@@ -242,7 +309,7 @@ static void show_text(const settings *s, const vectors *v, measured *m)
 {
     const double gb = (double)v->n * (double)v->dim * 4 / 1e9;
     const double floats_ms = bench_median(m->floats_ms, s->rounds), codes_ms = bench_median(m->codes_ms, s->rounds);
-    const double read = gb / bench_median(m->read_ms, s->rounds) * 1e3, floats = gb / floats_ms * 1e3;
+    const double read = bench_median(m->read, s->rounds), floats = gb / floats_ms * 1e3;
     const double limit = floats > read ? floats : read, bytes = bench_median(m->work[BYTES], s->rounds);
     const double coded = bytes / codes_ms / 1e6;
     printf("%-9s %8zu x %zu, %d threads: reading alone %6.2f GB/s\n"
@@ -285,12 +352,14 @@ static void learn_habit(vectors *v, pool *p)
 
 static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
 {
+    double first_ms = 0;
     for (int round = -1; round < s->rounds; round++) { /* the first is a rehearsal */
         const double read = read_once(v, p);
-        const both b = search_once(v, p, (size_t)(round + 1));
+        const both b = search_once(v, p, (size_t)(round + 1), round < 0 || !v->file);
+        if (round < 0) first_ms = b.floats_ms;
         if (round < 0) continue;
-        m->read_ms[round] = read;
-        m->floats_ms[round] = b.floats_ms;
+        m->read[round] = read;
+        m->floats_ms[round] = v->file ? first_ms : b.floats_ms;
         m->codes_ms[round] = b.codes_ms;
         m->work[IN_SIGNS][round] = (double)b.work.in_signs;
         m->work[IN_4_BITS][round] = (double)b.work.in_4_bits;
@@ -304,18 +373,14 @@ static int measure(const settings *s, size_t n, data_kind kind, pool *p, bool fi
 {
     static measured m;
     vectors v;
-    const bool ready = vectors_init(&v, n, (size_t)s->dim, kind, p);
+    const bool ready = vectors_init(&v, n, s, kind, p, &m.coding_ms);
     if (ready) {
-        const double start = bench_now();
-        v.c = codes_new(v.rows, v.dim, n, n, v.dim);
-        if (!v.c) exit(1);
-        codes_put_rows(v.c, v.rows, v.dim, 0, n, p);
-        m.coding_ms = 1e3 * (bench_now() - start);
         learn_habit(&v, p);
         measure_rounds(s, &v, p, &m);
         show(s, &v, &m, first);
     }
     vectors_release(&v);
+    if (s->file) unlink(s->file);
     return !ready;
 }
 
@@ -344,6 +409,8 @@ static bool read_arguments(settings *s, int argc, char **argv)
             s->dim = clamp(argv[++i], 8, 65536) / 2 * 2;
         else if (!strcmp(argv[i], "--threads") && value)
             s->threads = clamp(argv[++i], 1, 256);
+        else if (!strcmp(argv[i], "--file") && value)
+            s->file = argv[++i];
         else if (!strcmp(argv[i], "--data") && value && kinds_of(value))
             s->kinds |= kinds_of(argv[++i]);
         else if (atol(argv[i]) > 0 && s->n_sizes < MOST_SIZES)
@@ -351,6 +418,7 @@ static bool read_arguments(settings *s, int argc, char **argv)
         else
             return false;
     }
+    if (s->file) s->dim = s->dim / 16 * 16 + (s->dim < 16 ? 16 : 0); /* rows without padding */
     if (!s->kinds) s->kinds = (1u << KINDS) - 1;
     if (!s->n_sizes) {
         s->sizes[s->n_sizes++] = 100000;
@@ -365,7 +433,8 @@ int main(int argc, char **argv)
     simile_error err;
     pool *p;
     if (!read_arguments(&s, argc, argv)) {
-        fprintf(stderr, "usage: bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] [ROWS...]\n");
+        fprintf(stderr, "usage: bench_search [--json] [--rounds N] [--dim N] [--threads N] [--data KIND] "
+                        "[--file PATH] [ROWS...]\n");
         return 2;
     }
     if (pool_new(s.threads, &p, &err)) {
