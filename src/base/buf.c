@@ -65,7 +65,10 @@ bool buf_text(buf *b, const char *text)
 
 bool buf_byte(buf *b, char c)
 {
-    return buf_append(b, &c, 1);
+    if (!buf_reserve(b, 1)) return false;
+    b->data[b->len++] = c;
+    b->data[b->len] = 0;
+    return true;
 }
 
 bool buf_printf(buf *b, const char *format, ...)

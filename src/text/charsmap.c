@@ -168,9 +168,16 @@ static utf8proc_int32_t next_char(const char *text, size_t len, size_t *at)
     return IN_PAIRS(not_yet, c) ? A_LETTER : (utf8proc_int32_t)c;
 }
 
+static inline bool is_visible(char c)
+{
+    return c >= ' ' && c < 0x7f;
+}
+
 static size_t cluster_end(const char *text, size_t len, size_t start)
 {
     size_t at = start;
+    /* Of two such characters in a row, as most are, each is a cluster. */
+    if (is_visible(text[at]) && (at + 1 == len || is_visible(text[at + 1]))) return at + 1;
     utf8proc_int32_t state = 0;
     utf8proc_int32_t before = next_char(text, len, &at);
     while (at < len) {
@@ -200,6 +207,8 @@ void charsmap_run(const charsmap *map, const char *text, size_t len, buf *out)
             to = charsmap_find(map, text + at, next - at, false, &taken);
             if (to)
                 buf_text(out, to);
+            else if (next - at == 1)
+                buf_byte(out, text[at]);
             else
                 buf_append(out, text + at, next - at);
             at = next;

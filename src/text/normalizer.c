@@ -260,10 +260,18 @@ simile_status normalizer_from_json(normalizer *z, const json_t *part, const char
 
 /* ---- running ---- */
 
-static void put_char(buf *out, uint32_t c)
+static inline void put_char(buf *out, uint32_t c)
 {
     char piece[4];
-    buf_append(out, piece, utf8_put(piece, c));
+    if (c < 0x80)
+        buf_byte(out, (char)c);
+    else
+        buf_append(out, piece, utf8_put(piece, c));
+}
+
+static inline bool is_visible(uint32_t c) /* of ASCII, and no space */
+{
+    return c - 0x21 < 0x5e;
 }
 
 static void lower(const char *text, size_t len, buf *out)
@@ -279,7 +287,9 @@ static void clean(const char *text, size_t len, buf *out)
 {
     for (size_t at = 0; at < len;) {
         const uint32_t c = utf8_next(text, len, &at);
-        if (c == '\t' || c == '\n' || c == '\r')
+        if (is_visible(c))
+            buf_byte(out, (char)c);
+        else if (c == '\t' || c == '\n' || c == '\r')
             buf_byte(out, ' ');
         else if (!unicode_is_dropped(c))
             put_char(out, unicode_class(c) == CLASS_SPACE ? ' ' : c);
@@ -311,7 +321,8 @@ static void strip(const norm_step *step, const char *text, size_t len, buf *out)
     bool begun = !step->left;
     for (size_t at = 0; at < len;) {
         const size_t here = at;
-        if (unicode_class(utf8_next(text, len, &at)) == CLASS_SPACE) continue;
+        const uint32_t c = utf8_next(text, len, &at);
+        if (!is_visible(c) && unicode_class(c) == CLASS_SPACE) continue;
         if (!begun) start = here;
         begun = true;
         end = at;

@@ -2,15 +2,16 @@
  * trie.c - see trie.h.
  *
  * The strings are sorted; a node stands for a range of them that share their first bytes. Nodes are made level by
- * level, so that the children of one node lie side by side in the order of their bytes and are found by binary search.
- * A vocabulary of 250,000 pieces has about a million nodes of 12 bytes.
+ * level, so that the children of one node lie side by side in the order of their bytes and are found by binary search;
+ * a node with many of them has a table of all bytes. A vocabulary of 250,000 pieces has about a million nodes of 12
+ * bytes and a few thousand tables of a kilobyte.
  *
  * Threads: a finished trie is only read. */
 #include "text/trie.h"
 
 #include "base/mem.h"
 
-enum { NODES_MAX = 1 << 24 };
+enum { NODES_MAX = 1 << 24, MANY = 24, TABLES_MAX = 1 << 13 };
 
 typedef struct {
     const char *bytes;
@@ -24,7 +25,13 @@ typedef struct {
     int32_t id;
     uint16_t n_children;
     uint8_t byte; /* that leads here */
+    bool tabled;  /* child is the number of a table */
 } node;
+
+/* The child by the byte that leads to it, 0: none, which the root is of nobody. */
+typedef struct {
+    uint32_t child[256];
+} table;
 
 /* The entries below a node, while the trie is built. */
 typedef struct {
@@ -37,6 +44,7 @@ struct trie {
     node *nodes;
     range *ranges;
     size_t n_nodes, capacity;
+    table *tables;
 };
 
 static void drop_entries(trie *t)
@@ -52,6 +60,7 @@ void trie_free(trie *t)
 {
     if (!t) return;
     drop_entries(t);
+    mem_free(t->tables);
     mem_free(t->nodes);
     mem_free(t);
 }
@@ -133,18 +142,42 @@ static simile_status make_children(trie *t, size_t i, const char *subject, simil
     return SIMILE_OK;
 }
 
+/* Gives the first nodes with many children, which are the ones nearest to the root, a table each. */
+static simile_status make_tables(trie *t, simile_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_nodes && n < TABLES_MAX; i++) n += t->nodes[i].n_children >= MANY;
+    t->tables = mem_zero_array(n, sizeof *t->tables);
+    if (!t->tables) return err_nomem(err);
+    uint32_t made = 0;
+    for (size_t i = 0; i < t->n_nodes && made < n; i++) {
+        node *parent = &t->nodes[i];
+        if (parent->n_children < MANY) continue;
+        for (uint32_t k = parent->child; k < parent->child + parent->n_children; k++)
+            t->tables[made].child[t->nodes[k].byte] = k;
+        parent->child = made++;
+        parent->tabled = true;
+    }
+    return SIMILE_OK;
+}
+
 simile_status trie_finish(trie *t, const char *subject, simile_error *err)
 {
     if (t->n_entries > 1) qsort(t->entries, t->n_entries, sizeof *t->entries, by_bytes);
     t->ranges[0] = (range){.low = 0, .high = (uint32_t)t->n_entries};
     for (size_t i = 0; i < t->n_nodes; i++) RETURN_IF_ERROR(make_children(t, i, subject, err));
     drop_entries(t);
-    return SIMILE_OK;
+    return make_tables(t, err);
 }
 
 bool trie_step(const trie *t, uint32_t *at, char byte)
 {
     const node *parent = &t->nodes[*at];
+    if (parent->tabled) {
+        const uint32_t child = t->tables[parent->child].child[(uint8_t)byte];
+        if (child) *at = child;
+        return child != 0;
+    }
     uint32_t low = parent->child, high = parent->child + parent->n_children;
     const uint32_t end = high;
     while (low < high) {

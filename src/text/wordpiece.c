@@ -115,6 +115,7 @@ static simile_status put_words(const staged *base, const char *text, size_t len,
     for (size_t at = 0; at < len && !out->full;) {
         const size_t here = at;
         const uint32_t c = utf8_next(text, len, &at);
+        if ((c | 0x20) - 'a' < 26) continue;
         const bool punctuation = unicode_is_punctuation(c);
         if (!punctuation && unicode_class(c) != CLASS_SPACE) continue;
         if (here > start) RETURN_IF_ERROR(put_word(t, text + start, here - start, out, err));
