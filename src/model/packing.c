@@ -25,7 +25,7 @@ struct packing {
     size_t taken;
     part *made; /* [n] */
     size_t n, capacity;
-    bool incomplete; /* one of them was not remembered */
+    bool incomplete; /* one of them was not remembered, or nothing is to be */
 };
 
 packed_key packing_key(const char *model, const char *name, nn_precision precision, uint64_t more)
@@ -61,6 +61,8 @@ bool packing_open(packing *p)
     simile_error err;
     const simile_status status = packed_open(p->path, &p->key, &p->file, &err);
     if (status && status != SIMILE_E_NOT_FOUND) log_message(LOG_INFO, "%s", err.message);
+    /* Whose modes or owner are no good is not made anew each time: on some disks every file has such modes. */
+    p->incomplete = status == SIMILE_E_IO;
     return !status;
 }
 

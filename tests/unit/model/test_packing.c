@@ -179,6 +179,25 @@ static void what_is_in_the_file_is_used(void **state)
     end(&first);
 }
 
+/* Neither read nor written again. */
+static void what_others_may_write_to_is_left_alone(void **state)
+{
+    static place first, again;
+    struct stat st;
+    begin(&first);
+    again = first;
+    assert_int_equal(encode("models/tiny-quick", first.folder, &first), SIMILE_OK);
+    const files made = files_in(&first);
+    for (size_t i = 0; i < made.n; i++) assert_int_equal(chmod(made.paths[i], 0666), 0);
+    assert_int_equal(encode("models/tiny-quick", first.folder, &again), SIMILE_OK);
+    assert_true(same(&first, &again));
+    for (size_t i = 0; i < made.n; i++) {
+        assert_int_equal(stat(made.paths[i], &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0666);
+    }
+    end(&first);
+}
+
 static size_t foreign_bytes(const void *user, size_t i)
 {
     return 200;
@@ -237,9 +256,8 @@ static void survives_every_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors_are_the_same_with_and_without_files),
-        cmocka_unit_test(what_is_in_the_file_is_used),
-        cmocka_unit_test(other_blocks_are_refused),
+        cmocka_unit_test(vectors_are_the_same_with_and_without_files), cmocka_unit_test(what_is_in_the_file_is_used),
+        cmocka_unit_test(what_others_may_write_to_is_left_alone),      cmocka_unit_test(other_blocks_are_refused),
         cmocka_unit_test(survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
