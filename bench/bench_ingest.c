@@ -2,14 +2,15 @@
  * bench_ingest.c - adding large photographs to a catalogue, from files to vectors on the disk.
  *
  *     bench_ingest [--pictures 32] [--size 4000x3000] [--threads N] [--exact] [--no-thumbnails] [--keep DIRECTORY]
- *                  [--shape vit-b-32 | --model DIRECTORY] [--runs 1] [--json]
+ *                  [--shape vit-b-32 | --model DIRECTORY] [--dtype auto] [--runs 1] [--json]
  *
  * Pictures are drawn (photographs.h), as JPEGs of quality 90, 3 to 5 MB each, before the clock runs; with --keep they
  * stay in the directory, and those that are there already are taken as they are, so that other programs can be given
  * the same ones. Then they are added to a new catalogue with random weights of a published shape, on 1 and on 2 threads
  * unless --threads says otherwise. Loading the model and packing its weights, which happens once a process, is done
  * before and told apart ("start"). Each count of threads is a process of its own, so that its peak of memory (VmHWM,
- * of the process, weights and all) is its own. SIMILE_DTYPE chooses the arithmetic, where the library knows it. */
+ * of the process, weights and all) is its own. Packed weights are kept in a folder for the time of the benchmark, so
+ * that only the first one packs. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -20,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -31,6 +33,7 @@ typedef struct {
     const char *shape, *model, *keep;
     int pictures, threads, runs;
     int32_t width, height;
+    int32_t compute;
     bool exact, no_thumbnails, json;
 } options;
 
@@ -39,6 +42,7 @@ typedef struct {
     double start, seconds, stages[SIMILE_STAGES];
     int64_t added, bytes, peak;
     int threads;
+    int32_t compute;
 } result;
 
 static const char *const stage_names[SIMILE_STAGES] = {"read", "decode", "resize", "thumbnail", "encode", "store"};
@@ -47,6 +51,15 @@ static void fail(const char *what)
 {
     fprintf(stderr, "bench_ingest: %s\n", what);
     exit(1);
+}
+
+static int32_t compute_named(const char *name)
+{
+    const char *known;
+    for (int32_t i = 0; (known = simile_compute_name(i)); i++)
+        if (!strcmp(name, known)) return i;
+    fail("--dtype takes auto, f32, bf16 or int8");
+    return 0;
 }
 
 /* ---- the pictures ---- */
@@ -99,13 +112,10 @@ static void draw_all(const options *o, const char *folder)
     if (status) fail("the pictures could not be drawn");
 }
 
-static void remove_pictures(const options *o, const char *folder)
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
 {
-    for (int i = 0; i < o->pictures; i++) {
-        char *path = mem_printf("%s/%06d.jpg", folder, i);
-        if (path) unlink(path);
-        mem_free(path);
-    }
+    (void)facts, (void)kind, (void)place;
+    return remove(path);
 }
 
 static void remove_catalog(const char *path)
@@ -156,6 +166,7 @@ static void run(const options *o, const char *model_path, const char *pictures, 
     simile_add_work work = {.struct_size = sizeof work};
     const simile_add_options add = {
         .struct_size = sizeof add, .no_thumbnails = o->no_thumbnails, .exact = o->exact, .work = &work};
+    const simile_model_options model_options = {.struct_size = sizeof model_options, .compute = o->compute};
     simile_model *model;
     simile_encoder *encoder;
     simile_library *library;
@@ -163,7 +174,7 @@ static void run(const options *o, const char *model_path, const char *pictures, 
     simile_error err;
     char identity[65];
     const double begin = bench_now();
-    if (simile_model_open(model_path, NULL, &model, &err) || simile_model_digest(model, identity, &err) ||
+    if (simile_model_open(model_path, &model_options, &model, &err) || simile_model_digest(model, identity, &err) ||
         simile_encoder_new(model, &encoder_options, &encoder, &err) ||
         simile_library_open(catalog, model, NULL, &library, &err))
         fail(err.message);
@@ -174,6 +185,7 @@ static void run(const options *o, const char *model_path, const char *pictures, 
     memcpy(out->stages, work.seconds, sizeof out->stages);
     out->added = report.added;
     out->bytes = report.bytes;
+    out->compute = simile_model_get_info(model)->compute;
     simile_library_close(library);
     simile_encoder_free(encoder);
     simile_model_close(model);
@@ -215,17 +227,18 @@ static void report(const options *o, const result *r, bool first, bool last)
     for (int i = 0; i < SIMILE_STAGES; i++) all += r->stages[i];
     const double rate = (double)r->added / r->seconds, busy = all / (r->seconds * r->threads);
     if (o->json) {
-        printf("%s{\"threads\":%d,\"pictures\":%lld,\"exact\":%s,\"bytes\":%lld,\"seconds\":%.3f,\"per_second\":%.2f,"
+        printf("%s{\"dtype\":\"%s\",\"threads\":%d,\"pictures\":%lld,\"exact\":%s,\"bytes\":%lld,\"seconds\":%.3f,"
+               "\"per_second\":%.2f,"
                "\"start_seconds\":%.3f,\"busy\":%.3f,\"peak_bytes\":%lld,\"stages\":{",
-               first ? "[" : ",\n ", r->threads, (long long)r->added, o->exact ? "true" : "false", (long long)r->bytes,
-               r->seconds, rate, r->start, busy, (long long)r->peak);
+               first ? "[" : ",\n ", simile_compute_name(r->compute), r->threads, (long long)r->added,
+               o->exact ? "true" : "false", (long long)r->bytes, r->seconds, rate, r->start, busy, (long long)r->peak);
         for (int i = 0; i < SIMILE_STAGES; i++) printf("%s\"%s\":%.3f", i ? "," : "", stage_names[i], r->stages[i]);
         printf("}}%s", last ? "]\n" : "");
         return;
     }
-    printf("threads %d  %lld pictures of %.1f MB  %6.2f/s  busy %3.0f %%  peak %.0f MB  (start %.2f s)\n   ",
-           r->threads, (long long)r->added, (double)r->bytes / 1e6 / (double)r->added, rate, 100 * busy,
-           (double)r->peak / 1e6, r->start);
+    printf("%s, threads %d  %lld pictures of %.1f MB  %6.2f/s  busy %3.0f %%  peak %.0f MB  (start %.2f s)\n   ",
+           simile_compute_name(r->compute), r->threads, (long long)r->added, (double)r->bytes / 1e6 / (double)r->added,
+           rate, 100 * busy, (double)r->peak / 1e6, r->start);
     for (int i = 0; i < SIMILE_STAGES; i++)
         printf("  %s %.1f ms (%.0f %%)", stage_names[i], 1e3 * r->stages[i] / (double)r->added,
                100 * r->stages[i] / all);
@@ -255,7 +268,7 @@ static void parse(int argc, char **argv, options *o)
         } else if (!strcmp(argv[i], "--model") && more) {
             o->model = argv[++i];
         } else if (!strcmp(argv[i], "--dtype") && more) {
-            setenv("SIMILE_DTYPE", argv[++i], 1);
+            o->compute = compute_named(argv[++i]);
         } else if (!strcmp(argv[i], "--size") && more) {
             if (sscanf(argv[++i], "%dx%d", &o->width, &o->height) != 2) fail("--size takes WIDTHxHEIGHT");
         } else {
@@ -291,19 +304,16 @@ int main(int argc, char **argv)
     if (!folder || !mkdtemp(folder)) fail("cannot make a temporary folder");
     char *model = path_join(folder, "model"),
          *pictures = o.keep ? path_absolute(o.keep) : path_join(folder, "pictures");
-    char *catalog = path_join(folder, "catalog");
-    if (!model || !pictures || !catalog) fail("out of memory");
+    char *catalog = path_join(folder, "catalog"), *cache = path_join(folder, "cache");
+    if (!model || !pictures || !catalog || !cache) fail("out of memory");
+    setenv("XDG_CACHE_HOME", cache, 1); /* for digests and packed weights */
     if (path_make_folders(pictures, &err) || path_make_folders(model, &err)) fail(err.message);
     if (!o.model && random_model_write(shape, model, &err)) fail(err.message);
     draw_all(&o, pictures);
     measure(&o, o.model ? o.model : model, pictures, catalog);
-    random_model_remove(model);
-    if (!o.keep) {
-        remove_pictures(&o, pictures);
-        rmdir(pictures);
-    }
-    rmdir(folder);
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     mem_free(model);
+    mem_free(cache);
     mem_free(pictures);
     mem_free(catalog);
     mem_free(folder);
