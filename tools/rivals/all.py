@@ -27,9 +27,9 @@ PARTS = {
     "tokens": (["--rounds", "5"], 3, ["--rounds", "9"], 10),
     "images": (["--rounds", "7"], 2, ["--rounds", "15"], 5),
     "encoders": (["--rounds", "5", "--no-compile"], 16, ["--rounds", "7"], 90),
-    "search": (["--rounds", "5", "--per-round", "10"], 9, ["--rounds", "7", "--graph-rows", "1000000"], 240),
+    "search": (["--rounds", "5", "--per-round", "10", "--graph-kinds", "clustered"], 11, ["--rounds", "7", "--graph-rows", "1000000"], 240),
     "cold": (["--rounds", "7"], 3, ["--rounds", "15"], 10),
-    "index": (["--rounds", "5", "--count", "100", "--threads", "2"], 8, ["--rounds", "5", "--count", "1000"], 180),
+    "index": (["--rounds", "5", "--count", "60", "--threads", "2"], 6, ["--rounds", "5", "--count", "1000"], 180),
 }
 TAKES = {"tokens": ("data",), "images": ("simd",), "encoders": ("data",), "search": (), "cold": ("data", "rclip"),
          "index": ("data", "rclip")}

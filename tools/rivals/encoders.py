@@ -19,7 +19,7 @@ import common
 import models
 
 LEAST_COSINE = 0.995
-TRIAL_SECONDS = 1.5
+TRIAL_SECONDS = 0.8
 
 # name: what it is called, its model, the kind of input, pieces, tokens
 WORKS = {

@@ -287,9 +287,9 @@ def rounds(report, np, work, threads, ours, rivals, queries, n, targets, per_rou
     report.entry(work, threads, per_round, "queries", sides, targets, rows=n)
 
 
-def against(report, np, folder, name, rows, queries, makers, work, targets, per_round):
+def against(report, np, folder, name, rows, queries, makers, work, targets, per_round, checked):
     """One collection of rows, all thread counts."""
-    truth, _ = brute_force(np, rows, queries[:CHECKED])
+    truth, _ = brute_force(np, rows, queries[:checked])
     set_threads(report, os.cpu_count())
     rivals = collect(report, makers, np, rows, queries, truth)
     for threads in report.options.threads:
@@ -308,9 +308,9 @@ def compare(report, np, kind):
     folder, rows, queries = load(np, report, kind)
     queries = queries[:report.options.queries]
     against(report, np, folder, "rows.npy", rows, queries, (faiss_scans, usearch_scan),
-            f"exact scan of {len(rows):,} x {DIM}, {kind}", {"IndexFlatIP": 10.0, "SQ": 4.0}, report.options.per_round)
+            f"exact scan of {len(rows):,} x {DIM}, {kind}", {"IndexFlatIP": 10.0, "SQ": 4.0}, report.options.per_round, CHECKED // 4)
     n = min(report.options.graph_rows, len(rows))
-    if not n:
+    if not n or kind not in report.options.graph_kinds:
         return
     name = f"rows-{n}.npy"
     if n != len(rows):
@@ -318,13 +318,14 @@ def compare(report, np, kind):
     else:
         name = "rows.npy"
     against(report, np, folder, name, np.load(os.path.join(folder, name), mmap_mode="r"), queries,
-            (hnsw_faiss, graph_usearch, graph_hnswlib), f"graphs over {n:,} x {DIM}, {kind}", {"graph": 1.0}, 200)
+            (hnsw_faiss, graph_usearch, graph_hnswlib), f"graphs over {n:,} x {DIM}, {kind}", {"graph": 1.0}, 200, CHECKED)
 
 
 def main():
     report = common.Report(
         "search", __doc__, rows={"type": int, "default": 1000000}, graph_rows={"type": int, "default": 100000},
         kinds={"nargs": "+", "default": ["clustered", "gap"], "choices": ["clustered", "gap"]},
+        graph_kinds={"nargs": "+", "default": ["clustered", "gap", "given"]},
         queries={"type": int, "default": 1000, "help": "of the file, how many are asked at most"},
         per_round={"type": int, "default": 20, "help": "queries a round over all rows"},
         npy={"help": "a folder with rows.npy and queries.npy"})
