@@ -8,6 +8,7 @@
  * orthonormal, from h' itself.
  *
  * Threads: different rows may be coded at once. */
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "index/layers.h"
 
@@ -25,6 +26,10 @@ const code_kernels *code_kernels_named(const char *name)
     if (!strcmp(name, "avx512vnni") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vnni"))
         return &code_kernels_avx512vnni;
+#endif
+#ifdef __aarch64__
+    if (!strcmp(name, "neon")) return &code_kernels_neon;
+    if (!strcmp(name, "dotprod") && cpu_has_dotprod()) return &code_kernels_dotprod;
 #endif
     return NULL;
 }

@@ -32,7 +32,7 @@ typedef struct {
 } code_bounds;
 
 typedef struct {
-    const char *name; /* "avx512vnni", "avx2", "plain" */
+    const char *name; /* "avx512vnni", "avx2", "dotprod", "neon", "plain" */
     /* sums[i] = sum over j < width of rows[i x width + j] (0..127) x query[j] (-127..127), i < n. width: a multiple of
      * HEAD_STEP up to HEAD_MOST; query: [HEAD_MOST], 0 behind the last, at a multiple of 64. */
     void (*heads)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
@@ -62,6 +62,8 @@ extern const code_kernels code_kernels_avx512vnni; /* needs AVX-512F, BW and VNN
 
 #ifdef __aarch64__
 extern const scan_kernels kernels_neon;
+extern const code_kernels code_kernels_neon;
+extern const code_kernels code_kernels_dotprod; /* needs the dot products of ARMv8.2 */
 #endif
 
 const code_kernels *code_kernels_best(void);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sums_neon.c - sums of products of small numbers with NEON, and bounds by them for this and sums_dotprod.c.
+ *
+ * Products are added up in 16 bits as long as they fit: two of a head, at most 2 x 127 x 127 = 32258; sixteen of
+ * numbers of 4 bits, a group, at most 16 x 15 x 127 = 30480; eight numbers of the query alone, a word of signs. Then
+ * lanes are widened to 32 bits. */
+#include "index/sums_neon.h"
+
+static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++, rows += width) {
+        int32x4_t sum = vdupq_n_s32(0);
+        for (size_t j = 0; j < width; j += 16) {
+            const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(rows + j)), q = vld1q_s8(query + j);
+            const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(q));
+            sum = vpadalq_s16(sum, vmlal_high_s8(low, x, q));
+        }
+        out[i] = vaddvq_s32(sum);
+    }
+}
+
+static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32x4_t sum = vdupq_n_s32(0);
+        for (size_t w = 0; w < words; w++, rows += 8) {
+            const uint8x8_t word = vld1_u8(rows);
+            int16x8_t pairs = vdupq_n_s16(0);
+            for (unsigned part = 0; part < 4; part++) pairs = vpadalq_s8(pairs, chosen(word, part, query + 64 * w));
+            sum = vpadalq_s16(sum, pairs);
+        }
+        out[i] = vaddvq_s32(sum);
+    }
+}
+
+/* 16 bytes: 16 numbers against q, and 16 against the ones of a whole group later. */
+static inline int16x8_t add_products(int16x8_t sum, const uint8_t *bytes, const int8_t *q)
+{
+    const uint8x16_t both = vld1q_u8(bytes);
+    const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15)));
+    const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
+    const int8x16_t q_low = vld1q_s8(q), q_high = vld1q_s8(q + CODE_GROUP);
+    sum = vmlal_s8(sum, vget_low_s8(low), vget_low_s8(q_low));
+    sum = vmlal_high_s8(sum, low, q_low);
+    sum = vmlal_s8(sum, vget_low_s8(high), vget_low_s8(q_high));
+    return vmlal_high_s8(sum, high, q_high);
+}
+
+static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32x4_t sum = vdupq_n_s32(0);
+        const int8_t *q = query;
+        for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, q += 2 * CODE_GROUP) {
+            int16x8_t group = vdupq_n_s16(0);
+            for (int part = 0; part < CODE_GROUP; part += 16) group = add_products(group, rows + part, q + part);
+            sum = vpadalq_s16(sum, group);
+        }
+        out[i] = vaddvq_s32(sum);
+    }
+}
+
+static inline float32x4_t widen(const uint16_t *halves)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(halves), 16));
+}
+
+uint64_t code_bounds_neon(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n,
+                          float bar, float *known, float *most)
+{
+    static const uint32_t bits[4] = {1, 2, 4, 8};
+    const float32x4_t factor = vdupq_n_f32(b->factor), of_scale = vdupq_n_f32(b->of_scale);
+    const float32x4_t of_reach = vdupq_n_f32(b->of_reach), of_error = vdupq_n_f32(b->of_error);
+    uint64_t mask = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const int32x4_t whole = vsubq_s32(vshlq_n_s32(vld1q_s32(sums + i), 1), vdupq_n_s32(b->less));
+        const float32x4_t sum = vaddq_f32(vmulq_f32(vcvtq_f32_s32(whole), factor), of_scale);
+        const float32x4_t reach = vmulq_f32(of_reach, widen(b->reach + first + i));
+        const float32x4_t more = vaddq_f32(vmulq_f32(sum, widen(b->scale + first + i)), reach);
+        const float32x4_t sure = vaddq_f32(vld1q_f32(base + i), more);
+        const float32x4_t up = vaddq_f32(sure, vmulq_f32(of_error, widen(b->error + first + i)));
+        vst1q_f32(known + i, sure);
+        vst1q_f32(most + i, up);
+        const uint32x4_t stays = vmvnq_u32(vcltq_f32(up, vdupq_n_f32(bar)));
+        mask |= (uint64_t)vaddvq_u32(vandq_u32(stays, vld1q_u32(bits))) << i;
+    }
+    if (i < n)
+        mask |= code_kernels_plain.bounds(b, base + i, sums + i, first + i, n - i, bar, known + i, most + i) << i;
+    return mask;
+}
+
+const code_kernels code_kernels_neon = {
+    .name = "neon", .heads = heads, .signs = signs, .sums = sums, .bounds = code_bounds_neon};
