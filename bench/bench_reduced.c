@@ -79,7 +79,7 @@ static double decode_and_prepare(const void *bytes, size_t len, int32_t enough, 
     *ms = 1e3 * (bench_now() - start);
     const double shorter = img.width < img.height ? img.width : img.height;
     image_release(&img);
-    return shorter * 2 / (double)image_enough(spec); /* which is twice what it sees */
+    return shorter / (double)(spec->fit == IMAGE_FIT_SHORTEST ? spec->resize_short : spec->width);
 }
 
 static void measure(model_encoder *e, const image_prepare_spec *spec, const void *bytes, size_t len)

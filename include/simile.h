@@ -352,8 +352,8 @@ typedef struct {
                               are left as they are, in the catalogue too, and count nowhere in the report */
     int32_t no_thumbnails; /* 1: make none, see simile_library_thumbnail */
     int32_t exact;         /* 1: decode every picture whole. Otherwise a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
-                              where that leaves at least twice what the model sees: docs/indexing.md says how close the
-                              vectors are */
+                              where that leaves at least twice what the model sees and 512 pixels: docs/indexing.md
+                              says how close the vectors are */
     simile_add_work *work; /* filled in before each call of progress and at the end; may be NULL */
 } simile_add_options;
 

@@ -13,7 +13,11 @@
 
 #include <string.h>
 
-enum { MAX_SIDE = 1 << 14, ENOUGH = 2 /* times what the network sees */ };
+enum {
+    MAX_SIDE = 1 << 14,
+    ENOUGH = 2,       /* times what the network sees */
+    ENOUGH_SIDE = 512 /* pixels: what is smaller is decoded quickly as it is, and small networks notice most */
+};
 
 static void tabulate(const image_prepare_spec *spec, float table[3][256])
 {
@@ -28,11 +32,10 @@ static void tabulate(const image_prepare_spec *spec, float table[3][256])
 int32_t image_enough(const image_prepare_spec *spec)
 {
     const int32_t largest = spec->width > spec->height ? spec->width : spec->height;
-    switch (spec->fit) {
-    case IMAGE_FIT_SHORTEST: return spec->resize_short <= MAX_SIDE ? ENOUGH * spec->resize_short : 0;
-    case IMAGE_FIT_SQUASH: return largest <= MAX_SIDE ? ENOUGH * largest : 0;
-    default: return 0; /* a crop alone is of pixels as they are */
-    }
+    const int32_t side = spec->fit == IMAGE_FIT_SHORTEST ? spec->resize_short : largest;
+    if (spec->fit != IMAGE_FIT_SHORTEST && spec->fit != IMAGE_FIT_SQUASH) return 0; /* pixels as they are */
+    if (side > MAX_SIDE) return 0;
+    return ENOUGH * side > ENOUGH_SIDE ? ENOUGH * side : ENOUGH_SIDE;
 }
 
 /* The size after the resize step: that of the whole picture, also where fewer of its pixels were decoded. */

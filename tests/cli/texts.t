@@ -7,6 +7,7 @@ model       sentence-distil (bert), */tests/fixtures/models/sentence-distil (glo
             vectors of 14 numbers, no pictures, texts of 32 tokens out of 217
             15,512 parameters, stored as F16, logit scale 100 (softmax)
             digest ???????????????????????????????????????????????????????????????? (glob)
+            computed in f32 (as asked for), kernels *, products oneDNN * (glob)
 catalogue   */home/.local/share/simile/catalog.simile (glob)
             none yet: 'simile add FOLDER' makes it
 $ simile --model "$MODELS/sentence-distil" info --json | sed 's/.*"family":"\([^"]*\)".*"image_size":\([0-9]*\),.*/\1 \2/'
