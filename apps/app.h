@@ -105,7 +105,7 @@ int interrupt_status(void); /* 128 + the signal */
 
 extern const command command_add, command_classify, command_compare, command_convert, command_demo, command_duplicates,
     command_embed, command_eval, command_help, command_info, command_languages, command_models, command_pair,
-    command_preprocess, command_pull, command_remove, command_rm, command_search, command_segment, command_serve,
-    command_tokenize, command_translate, command_verify, command_version;
+    command_preprocess, command_pull, command_quantize_report, command_remove, command_rm, command_search,
+    command_segment, command_serve, command_tokenize, command_translate, command_verify, command_version;
 
 #endif

@@ -110,9 +110,11 @@ static int run_convert(app *a, work *w)
 
 static bool read_dtype(const char *text, int32_t *out)
 {
-    static const char *const names[] = {
-        [SIMILE_DTYPE_F32] = "f32", [SIMILE_DTYPE_F16] = "f16", [SIMILE_DTYPE_BF16] = "bf16"};
-    for (int32_t i = SIMILE_DTYPE_F32; i <= SIMILE_DTYPE_BF16; i++) {
+    static const char *const names[] = {[SIMILE_DTYPE_F32] = "f32",
+                                        [SIMILE_DTYPE_F16] = "f16",
+                                        [SIMILE_DTYPE_BF16] = "bf16",
+                                        [SIMILE_DTYPE_INT8] = "int8"};
+    for (int32_t i = SIMILE_DTYPE_F32; i <= SIMILE_DTYPE_INT8; i++) {
         if (strcasecmp(names[i], text) != 0) continue;
         *out = i;
         return true;
@@ -125,7 +127,8 @@ static int run(app *a, int argc, char **argv)
     const char *dtype = NULL;
     work w = {.options.struct_size = sizeof w.options};
     const option options[] = {
-        {0, "dtype", "TYPE", "f32, f16 or bf16 (default: as stored, quantised blocks as f32)", OPTION_STRING, &dtype},
+        {0, "dtype", "TYPE", "f32, f16, bf16 or int8 (default: as stored, quantised blocks as f32)", OPTION_STRING,
+         &dtype},
         {0},
     };
     words rest;
@@ -134,7 +137,7 @@ static int run(app *a, int argc, char **argv)
     if (rest.count != 2) {
         status = app_usage(a, "a model and a folder to make are needed");
     } else if (dtype && !read_dtype(dtype, &w.options.dtype)) {
-        status = app_usage(a, "'%s' is no value for --dtype: f32, f16 or bf16 is needed", dtype);
+        status = app_usage(a, "'%s' is no value for --dtype: f32, f16, bf16 or int8 is needed", dtype);
     } else {
         w.source = rest.items[0];
         w.folder = rest.items[1];
@@ -149,9 +152,10 @@ const command command_convert = {
     "SOURCE is any model that opens: a folder, a name, or a single file (.safetensors, .bin, .pt, .gguf). DEST must "
     "not\n"
     "exist, or be an empty folder; it appears when all of it was written, opened again and compared.\n"
-    "With the type as stored, or a wider one, the result is the same model, and catalogues go on with it. f16 and "
+    "With the type as stored, or a wider one, the result is the same model, and catalogues go on with it. f16, "
     "bf16\n"
-    "may round numbers: then it is another model, declared in its simile.json to go with the vectors of the first.\n\n"
+    "and int8 may round numbers: then it is another model, declared in its simile.json to go with the vectors of the\n"
+    "first. What was converted to int8 is computed in int8 unless --dtype says otherwise when it is used.\n\n"
     "  simile convert ViT-B-32.pt models/vit-b-32\n"
     "  simile convert clip-vit-base-patch32 ~/models/b32-f16 --dtype f16\n"
     "  simile convert ./clip-q8_0.gguf models/clip --json\n",

@@ -15,11 +15,32 @@
 #include <string.h>
 
 const command *const commands[] = {
-    &command_add,       &command_search,   &command_compare,    &command_classify,  &command_embed,
-    &command_info,      &command_tokenize, &command_segment,    &command_translate, &command_preprocess,
-    &command_remove,    &command_verify,   &command_duplicates, &command_pull,      &command_models,
-    &command_languages, &command_convert,  &command_rm,         &command_pair,      &command_eval,
-    &command_serve,     &command_demo,     &command_help,       &command_version,   NULL,
+    &command_add,
+    &command_search,
+    &command_compare,
+    &command_classify,
+    &command_embed,
+    &command_info,
+    &command_tokenize,
+    &command_segment,
+    &command_translate,
+    &command_preprocess,
+    &command_remove,
+    &command_verify,
+    &command_duplicates,
+    &command_pull,
+    &command_models,
+    &command_languages,
+    &command_convert,
+    &command_rm,
+    &command_pair,
+    &command_eval,
+    &command_quantize_report,
+    &command_serve,
+    &command_demo,
+    &command_help,
+    &command_version,
+    NULL,
 };
 
 static const char *command_name_at(const void *list, size_t i)
@@ -46,7 +67,7 @@ void app_overview(FILE *out)
     fputs("usage: simile COMMAND [options]\n\n"
           "simile finds pictures by words, words by pictures, and each by its like, on this machine alone.\n\n",
           out);
-    for (size_t i = 0; commands[i]; i++) fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; commands[i]; i++) fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nTo begin:\n"
           "  simile demo\n"
           "  simile add ~/Pictures\n"

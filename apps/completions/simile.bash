@@ -2,7 +2,7 @@
 # bash completion for simile. Commands, options and their values are asked of the program, so they cannot grow old.
 
 _simile_commands() {
-    "$1" help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p'
+    "$1" help 2>/dev/null | sed -n 's/^  \([a-z-]*\)  .*/\1/p'
 }
 
 _simile_options() {

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/space.h"
 #include "model/config.h"
+#include "model/quantised.h"
 
 #include <stdio.h>
 
@@ -27,6 +28,7 @@ typedef struct {
     simile_convert_report *report;
     simile_error *err;
     staging out;
+    quantised_list integers;
     tensor_plan plans[MAX_WEIGHTS];
     char *folders[MAX_WEIGHTS]; /* of each weight file, relative to the model's; "": its own */
     int n_plans;
@@ -78,7 +80,7 @@ static simile_status plan_file(conversion *c, const weights *from, const weights
     if (!folder) return refused(c, SIMILE_E_UNSUPPORTED, "its weights do not lie in one folder");
     c->folders[c->n_plans] = mem_strdup(folder);
     if (!c->folders[c->n_plans++]) return err_nomem(c->err);
-    RETURN_IF_ERROR(tensor_plan_make(c->in.params, from, layer, c->options->dtype, p, c->err));
+    RETURN_IF_ERROR(tensor_plan_make(c->in.params, &c->integers, from, layer, c->options->dtype, p, c->err));
     c->bytes += p->bytes;
     return SIMILE_OK;
 }
@@ -108,6 +110,7 @@ static simile_status plan(conversion *c)
     const model_source *s = c->in.source;
     if (c->in.paired) return refused(c, SIMILE_E_UNSUPPORTED, "it is paired with another one");
     if (s->image_size) return refused(c, SIMILE_E_UNSUPPORTED, "it is open at a size of pictures that was asked for");
+    if (c->options->dtype == SIMILE_DTYPE_INT8) RETURN_IF_ERROR(quantised_list_make(&c->in, &c->integers, c->err));
     const weights *last = s->n_files > 1 ? s->files[s->n_files - 1] : NULL;
     const weights *layer = last && is_layer(c, last) ? last : NULL;
     for (int i = 0; i < s->n_files; i++) {
@@ -339,5 +342,6 @@ simile_status model_convert(const model *m, const char *folder, const simile_con
         tensor_plan_release(&c.plans[i]);
         mem_free(c.folders[i]);
     }
+    quantised_list_release(&c.integers);
     return status;
 }

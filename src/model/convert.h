@@ -55,9 +55,24 @@ simile_status staging_put(staging *s, const char *folder, const char *name, cons
 
 /* ---- safetensors (safetensors_write.c) ---- */
 
+/* A parameter as 8-bit integers; quantised.h. */
+typedef struct {
+    float *scale, *columns; /* [n], NULL: it does not become such; [k], NULL: all 1 */
+    bool possible;          /* its numbers are finite, and not too small */
+} quantised;
+
+typedef struct {
+    quantised *items; /* one for each parameter; NULL: nothing becomes integers */
+    size_t n;
+} quantised_list;
+
+typedef enum { PART_VALUES, PART_SCALE, PART_COLUMNS } written_part;
+
 typedef struct {
     const param *param;
-    nn_dtype dtype; /* in the file */
+    written_part part;          /* of integers: they, or their factors */
+    const quantised *quantised; /* where they come into being */
+    nn_dtype dtype;             /* in the file */
     uint64_t bytes;
     size_t place; /* in the order in which the network asks */
 } written_tensor;
@@ -70,8 +85,8 @@ typedef struct {
 
 /* The parameters of one weight file, or of two (`also` may be NULL), each once, in the order in which they are written.
  * wanted: SIMILE_DTYPE_... */
-simile_status tensor_plan_make(const param_list *params, const weights *from, const weights *also, int32_t wanted,
-                               tensor_plan *out, simile_error *err);
+simile_status tensor_plan_make(const param_list *params, const quantised_list *integers, const weights *from,
+                               const weights *also, int32_t wanted, tensor_plan *out, simile_error *err);
 void tensor_plan_release(tensor_plan *p);
 
 /* digest_text: of the source, for the header. *worst grows with what becomes of the numbers; the first tensor with one

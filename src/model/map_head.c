@@ -22,6 +22,7 @@ static nn_tensor rows_of(const nn_tensor *t, int64_t first, int64_t n)
     nn_tensor part = *t;
     const int64_t row = t->rank > 1 ? t->dim[1] : 1;
     part.data = (const uint8_t *)t->data + (size_t)(first * row / nn_dtype_block(t->dtype)) * nn_dtype_size(t->dtype);
+    if (part.scale) part.scale += first;
     part.dim[0] = n;
     return part;
 }

@@ -7,24 +7,41 @@
  * Nothing but the parameters and the digest of the source goes in, so that the same model gives the same bytes.
  *
  * Narrower types are for matrices and what is larger. Vectors (biases, norms, statistics of batch norms) and numbers
- * alone stay float32: they are a thousandth of a network, and each stands for a whole row or channel. */
+ * alone stay float32: they are a thousandth of a network, and each stands for a whole row or channel. Where matrices
+ * become 8-bit integers (quantised.c), tables of embeddings are halved and all that is small stays float32. */
 #include "model/convert.h"
 
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/quantised.h"
+
+#include <stdio.h>
 
 enum { ALIGN = 64, MAX_HEADER = 100000000, CHUNK = 1 << 16 };
 
 /* ---- the plan ---- */
 
-static nn_dtype dtype_for(const param *p, int32_t wanted)
+/* What is not the large part of a model stays exact where most becomes integers. */
+enum { LARGE = 1 << 20 };
+
+static nn_dtype beside_integers(const nn_tensor *t)
+{
+    if (t->rank < 2 || nn_tensor_count(t) < LARGE) return NN_F32;
+    return t->dtype == NN_F16 ? NN_F16 : NN_BF16;
+}
+
+static nn_dtype dtype_for(const param *p, const quantised *q, int32_t wanted)
 {
     const nn_tensor *t = &p->tensor;
     const bool small = t->rank < 2 || nn_tensor_count(t) == 1;
     static const nn_dtype dtypes[] = {
         [SIMILE_DTYPE_F32] = NN_F32, [SIMILE_DTYPE_F16] = NN_F16, [SIMILE_DTYPE_BF16] = NN_BF16};
     if (wanted == SIMILE_DTYPE_STORED) return nn_dtype_block(t->dtype) > 1 ? NN_F32 : t->dtype;
+    if (wanted == SIMILE_DTYPE_INT8) {
+        if (t->dtype == NN_I8 || (q && q->scale && q->possible)) return NN_I8;
+        return beside_integers(t);
+    }
     return small && t->dtype != dtypes[wanted] ? NN_F32 : dtypes[wanted];
 }
 
@@ -32,6 +49,7 @@ static int by_name(const void *a, const void *b)
 {
     const written_tensor *x = a, *y = b;
     const int order = strcmp(x->param->name, y->param->name);
+    if (!order && x->part != y->part) return x->part < y->part ? -1 : 1;
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
@@ -56,25 +74,54 @@ static void drop_doubles(tensor_plan *p)
     size_t kept = 0;
     qsort(p->items, p->n, sizeof *p->items, by_name);
     for (size_t i = 0; i < p->n; i++) {
-        if (kept == 0 || strcmp(p->items[kept - 1].param->name, p->items[i].param->name) != 0)
-            p->items[kept++] = p->items[i];
+        const written_tensor *last = kept ? &p->items[kept - 1] : NULL, *now = &p->items[i];
+        if (!last || last->part != now->part || strcmp(last->param->name, now->param->name) != 0)
+            p->items[kept++] = *now;
     }
     p->n = kept;
 }
 
-simile_status tensor_plan_make(const param_list *params, const weights *from, const weights *also, int32_t wanted,
-                               tensor_plan *out, simile_error *err)
+static const float *factors_of(const written_tensor *t, written_part part)
 {
-    *out = (tensor_plan){.items = mem_array(params->n + 1, sizeof *out->items)};
+    const nn_tensor *stored = &t->param->tensor;
+    if (part == PART_SCALE) return t->quantised ? t->quantised->scale : stored->scale;
+    return t->quantised ? t->quantised->columns : stored->columns;
+}
+
+static int64_t factor_count(const written_tensor *t, written_part part)
+{
+    const nn_tensor *stored = &t->param->tensor;
+    return part == PART_SCALE ? stored->dim[0] : nn_tensor_count(stored) / stored->dim[0];
+}
+
+/* One tensor, and the factors of integers. */
+static void plan_tensor(tensor_plan *out, const param *p, const quantised *q, nn_dtype dtype, size_t place)
+{
+    const bool integers = dtype == NN_I8, made = integers && p->tensor.dtype != NN_I8;
+    const written_tensor t = {.param = p,
+                              .quantised = made ? q : NULL,
+                              .dtype = dtype,
+                              .bytes = (uint64_t)nn_tensor_count(&p->tensor) * nn_dtype_size(dtype),
+                              .place = place};
+    out->items[out->n++] = t;
+    for (written_part part = PART_SCALE; integers && part <= PART_COLUMNS; part++) {
+        if (!factors_of(&t, part)) continue;
+        out->items[out->n] = t;
+        out->items[out->n].part = part;
+        out->items[out->n].dtype = NN_F32;
+        out->items[out->n++].bytes = (uint64_t)factor_count(&t, part) * sizeof(float);
+    }
+}
+
+simile_status tensor_plan_make(const param_list *params, const quantised_list *integers, const weights *from,
+                               const weights *also, int32_t wanted, tensor_plan *out, simile_error *err)
+{
+    *out = (tensor_plan){.items = mem_array(3 * params->n + 1, sizeof *out->items)};
     if (!out->items) return err_nomem(err);
     for (size_t i = 0; i < params->n; i++) {
         const param *p = &params->items[i];
-        const nn_dtype dtype = dtype_for(p, wanted);
-        if (p->from != from && p->from != also) continue;
-        out->items[out->n++] = (written_tensor){.param = p,
-                                                .dtype = dtype,
-                                                .bytes = (uint64_t)nn_tensor_count(&p->tensor) * nn_dtype_size(dtype),
-                                                .place = i};
+        const quantised *q = integers->items ? &integers->items[i] : NULL;
+        if (p->from == from || p->from == also) plan_tensor(out, p, q, dtype_for(p, q, wanted), i);
     }
     drop_doubles(out);
     qsort(out->items, out->n, sizeof *out->items, by_grain);
@@ -92,11 +139,15 @@ void tensor_plan_release(tensor_plan *p)
 
 static void put_entry(json_writer *w, const written_tensor *t, uint64_t begin)
 {
+    static const char *const suffix[] = {[PART_VALUES] = "", QUANTISED_SCALE, QUANTISED_COLUMNS};
     const nn_tensor *tensor = &t->param->tensor;
-    jw_key(w, t->param->name), jw_object(w);
+    char name[MAX_TENSOR_NAME + 16];
+    snprintf(name, sizeof name, "%s%s", t->param->name, suffix[t->part]);
+    jw_key(w, name), jw_object(w);
     jw_key(w, "dtype"), jw_string(w, nn_dtype_name(t->dtype));
     jw_key(w, "shape"), jw_array(w);
-    for (int i = 0; i < tensor->rank; i++) jw_int(w, tensor->dim[i]);
+    for (int i = 0; i < tensor->rank && t->part == PART_VALUES; i++) jw_int(w, tensor->dim[i]);
+    if (t->part != PART_VALUES) jw_int(w, factor_count(t, t->part));
     jw_array_end(w);
     jw_key(w, "data_offsets"), jw_array(w);
     jw_int(w, (int64_t)begin), jw_int(w, (int64_t)(begin + t->bytes));
@@ -145,8 +196,28 @@ static simile_status too_large(const writer *w, const written_tensor *t)
         w->model_name, t->dtype == NN_F16 ? "f16" : "bf16", t->param->name, t->dtype == NN_F16 ? "bf16" : "f32");
 }
 
+/* Row by row, as integers that come into being. */
+static simile_status write_integers(writer *w, const written_tensor *t)
+{
+    const nn_tensor *tensor = &t->param->tensor;
+    const int64_t n = tensor->dim[0], k = nn_tensor_count(tensor) / n;
+    float *scratch = mem_array((size_t)k, sizeof *scratch);
+    int8_t *row = mem_array((size_t)k, sizeof *row);
+    simile_status status = scratch && row ? SIMILE_OK : err_nomem(w->err);
+    for (int64_t i = 0; i < n && !status; i++) {
+        if (!quantise_row(tensor, t->quantised, i, scratch, row) && w->worst < NN_ROUNDED) w->worst = NN_ROUNDED;
+        status = staged_write(w->out, row, (size_t)k, w->err);
+        if (!status && !w->watch->go_on(w->watch->user, k)) status = err_set(w->err, SIMILE_E_CANCELLED, "cancelled");
+    }
+    mem_free(scratch);
+    mem_free(row);
+    return status;
+}
+
 static simile_status write_tensor(writer *w, const written_tensor *t)
 {
+    if (t->part != PART_VALUES) return staged_write(w->out, factors_of(t, t->part), (size_t)t->bytes, w->err);
+    if (t->quantised) return write_integers(w, t);
     const nn_tensor *tensor = &t->param->tensor;
     const int64_t count = nn_tensor_count(tensor);
     const size_t size = nn_dtype_size(t->dtype);

@@ -250,7 +250,9 @@ static simile_status rename_tensors(weights *w, simile_error *err)
     if (!tables) return err_nomem(err);
     for (size_t i = 0; i < w->n_shards; i++)
         tables[i] = (named_table){&w->shards[i].table, w->shards[i].name, w->shards[i].map.len};
-    const simile_status status = names_canonical(tables, w->n_shards, err);
+    simile_status status = names_canonical(tables, w->n_shards, err);
+    for (size_t i = 0; !status && i < w->n_shards; i++)
+        status = quantised_read(tables[i].table, tables[i].subject, err);
     mem_free(tables);
     return status;
 }
@@ -346,7 +348,8 @@ simile_status weights_get(const weights *w, const char *name, int rank, const in
     }
     if (!e->usable || e->tensor.dtype == NN_I64)
         return err_set(err, SIMILE_E_UNSUPPORTED,
-                       "cannot open the model '%s': tensor '%s' is of dtype %s, not F32, F16, BF16 or a block of them",
+                       "cannot open the model '%s': tensor '%s' is of dtype %s, not F32, F16, BF16, a block of them, "
+                       "or I8 with its scale",
                        w->path, name, e->dtype);
     *out = e->tensor;
     mark_used(e);
@@ -396,6 +399,7 @@ static uint64_t bytes_of(const weights *w, const char *dtype)
 const char *weights_dtype(const weights *w)
 {
     const uint64_t all = bytes_of(w, NULL);
+    if (bytes_of(w, nn_dtype_name(NN_I8))) return nn_dtype_name(NN_I8); /* embeddings, which are not, may be larger */
     for (int d = NN_F32; d <= NN_Q8_0; d++) {
         if (bytes_of(w, nn_dtype_name((nn_dtype)d)) > all - all / 20) return nn_dtype_name((nn_dtype)d);
     }

@@ -7,6 +7,7 @@
  *     torch_legacy.c  what torch.save wrote before 1.6
  *     numpy_pickle.c  a pickle of two arrays of numpy: a last layer
  *     gguf.c          GGUF
+ *     quantised.c     8-bit integers with factors
  *     names.c         from the names of a file's layout to those of Hugging Face, by which networks ask
  *
  * A tensor is a view into a mapping that lives as long as the weights. One that does not lie there row by row (it was
@@ -55,6 +56,8 @@ void weight_table_release(weight_table *t);
  */
 simile_status safetensors_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
                                simile_error *err);
+/* Tensors of 8-bit integers that have factors beside them become NN_I8. The table is sorted (quantised.c). */
+simile_status quantised_read(weight_table *t, const char *subject, simile_error *err);
 simile_status torch_zip_read(const uint8_t *data, size_t len, const char *subject, weight_table *out, bool *script,
                              simile_error *err);
 simile_status torch_legacy_read(const uint8_t *data, size_t len, const char *subject, weight_table *out,
@@ -112,7 +115,8 @@ simile_status weights_all_used(const weights *w, simile_error *err);
 bool weights_has(const weights *w, const char *name);
 /* Dimension `at` of a tensor of that rank, 0 when there is no such one: to describe a network by its shapes. */
 int64_t weights_size(const weights *w, const char *name, int rank, int at);
-const char *weights_dtype(const weights *w);     /* of the largest part, as files spell it, or "mixed" */
+/* Of the largest part, as files spell it, or "mixed"; "I8" where there are any such. */
+const char *weights_dtype(const weights *w);
 const char *weights_directory(const weights *w); /* where its other files lie */
 weights_format weights_kind(const weights *w);
 const gguf_facts *weights_gguf(const weights *w); /* NULL: not a GGUF file */

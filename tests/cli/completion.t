@@ -28,7 +28,7 @@ auto direct translate multilingual
 multilingual
 first mean max weighted
 search
-f32 f16 bf16
+f32 f16 bf16 int8
 --candidates
 --language
 --translator

@@ -115,8 +115,32 @@ $ simile convert "$MODELS/tiny-quick"
 err: simile: a model and a folder to make are needed
 err: try 'simile convert --help'
 [2]
-$ simile convert "$MODELS/tiny-quick" y --dtype int8
-err: simile: 'int8' is no value for --dtype: f32, f16 or bf16 is needed
+$ simile convert "$MODELS/tiny-quick" y --dtype int4
+err: simile: 'int4' is no value for --dtype: f32, f16, bf16 or int8 is needed
 err: try 'simile convert --help'
 [2]
 $ ls -A
+
+== 8-bit integers: another model, declared to go with the first, computed in int8 unless another type is asked for
+$ simile convert "$MODELS/tiny-quick" small --dtype int8 --json | sed 's/.*"weights":\(.*\),"digest.*/\1/'; ls small/simile.json
+"I8","exact":false
+small/simile.json
+$ env -u SIMILE_DTYPE simile --model ./small info | grep -o 'stored as I8\|computed in int8 (the model was converted to it'
+stored as I8
+computed in int8 (the model was converted to it
+$ simile --model ./small info --dtype bf16 | grep -o 'computed in bf16 (as asked for'
+computed in bf16 (as asked for
+$ simile add --model "$MODELS/tiny-quick" "$MODELS/pictures/wide.png" | sed 's/ in .*//'; env -u SIMILE_DTYPE simile search --model ./small "x" -p | sed 's/.*\///'
+pictures: 1 added
+wide.png
+$ simile convert ./small again --json | sed 's/.*"weights":\(.*\),"digest.*/\1/'; simile convert ./small wide --dtype f32 --json | sed 's/.*"weights":\(.*\),"digest.*/\1/'
+"I8","exact":true
+"F32","exact":true
+
+== quantize-report on a catalogue and on pairs
+$ simile add --model "$MODELS/tiny-quick" "$MODELS/pictures" | sed 's/:.*//'; simile quantize-report --model "$MODELS/tiny-quick" -n 2 --json | sed 's/"bytes":[0-9]*/"bytes":N/g; s/:[0-9.e-]*\([,}]\)/:N\1/g; s/.*"pictures"/"pictures"/; s/},{.*//; s/"native":[a-z]*,//'
+pictures
+"pictures":N,"unreadable":N,"texts":N,"nearest":N,"types":[{"dtype":"f32","picture_cosine_mean":N,"picture_cosine_p01":N,"picture_cosine_lowest":N,"text_cosine_mean":N,"text_cosine_lowest":N,"same_nearest_by_text":N,"same_nearest_by_picture":N,"recall_at_1":null,"pictures_per_second":N,"texts_per_second":N,"bytes":N
+$ simile quantize-report --model "$MODELS/tiny-quick" --catalog none.simile
+err: simile: cannot open the catalogue '*': there is none yet; make it with 'simile add FOLDER' (glob)
+[1]

@@ -29,6 +29,13 @@ de          3    100.0%       1    100.0%       1
 en          3    100.0%       1    100.0%       1
 worst: de, text to image R@1 100.0%, 1.000 of en
 
+== the bundled model knows the whole gallery by the names of its files, whatever it computes in
+$ for f in "$GALLERY"/*.jpg; do c=${f##*/}; printf '%s\t%s\n' "$f" "$(echo "${c%-[0-9]*.jpg}" | tr - ' ')"; done >names.tsv
+> for d in f32 bf16 int8; do simile eval --pairs names.tsv --dtype $d -k 1 | tail -n 1 | tr -s ' ' | awk '{ print $2, ($3 + 0 >= 99.5 && $5 + 0 >= 94.5) ? "as ever" : $0 }'; done
+109 as ever
+109 as ever
+109 as ever
+
 == Chinese captions by translation, each candidate for itself, and by the tower for many languages
 $ cut -f1 "$SOURCE/tests/fixtures/pairs/en.tsv" >names
 > printf '在雪地里有两条狗\n一只猫在桌子上\n夜晚的伦敦\n' | paste names - >zh.tsv

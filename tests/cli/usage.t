@@ -21,18 +21,18 @@ $ simile --help | head -n 1
 usage: simile COMMAND [options]
 
 == every command has help that names itself
-$ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+$ for c in $(simile help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
 >     simile $c --help | head -n 1 | grep -q "^usage: simile $c " || echo "$c"
 >     simile help $c | head -n 1 | grep -q "^usage: simile $c " || echo "$c"
 > done
 
 == help says what a command does in a sentence
-$ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+$ for c in $(simile help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
 >     simile $c --help | sed -n 3p | grep -q '^[A-Z].*\.$' || echo "$c"
 > done
 
 == no line of help is wider than 120 columns
-$ for c in $(simile help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+$ for c in $(simile help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
 >     simile $c --help | awk -v c=$c 'length > 120 { print c ": " $0 }'
 > done
 

@@ -10,6 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weight_table t;
     simile_error err;
     if (safetensors_read(data, size, "fuzz", &t, &err)) return 0;
+    t.copy_max = size + COPY_ROOM;
+    if (quantised_read(&t, "fuzz", &err)) {
+        weight_table_release(&t);
+        return 0;
+    }
     volatile uint8_t sink = 0;
     for (size_t i = 0; i < t.n; i++) {
         const weight_entry *e = &t.entries[i];

@@ -7,7 +7,7 @@ program=$(readlink -f -- "$1")
 cd "${2:-$(dirname -- "$0")/../..}"
 bad=0 n=0
 
-commands=$("$program" help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+commands=$("$program" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p')
 [ -n "$commands" ]
 for command in $commands; do
     grep -q "^\.SS simile $command" docs/simile.1 || {

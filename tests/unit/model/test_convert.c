@@ -226,6 +226,36 @@ static void narrower_numbers_come_close(void **state)
     assert_true(rounded > SOURCES / 2 && rounded < 2 * (int)SOURCES);
 }
 
+/* Integers come close too, whatever the network; what was made of them is the same model in any type that holds them.
+ */
+static void integers_come_close_and_stay(void **state)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        model *m = open_source(sources[i]), *small, *wide;
+        simile_error err;
+        const simile_convert_report r = convert(m, at("int8"), SIMILE_DTYPE_INT8);
+        check_result(m, at("int8"), &r, 0.99);
+        assert_string_equal(r.weights_dtype, "I8");
+        assert_false(r.exact);
+        assert_true(has_file(at("int8"), "simile.json"));
+        const model_options automatic = {.compute = SIMILE_COMPUTE_AUTO};
+        if (model_open(at("int8"), &automatic, &small, &err)) fail_msg("%s", err.message);
+        assert_int_equal(model_info(small)->compute, SIMILE_COMPUTE_INT8);
+        const simile_convert_report same = convert(small, at("same"), SIMILE_DTYPE_INT8);
+        const simile_convert_report f32 = convert(small, at("f32"), SIMILE_DTYPE_F32);
+        assert_true(same.exact && f32.exact);
+        assert_string_equal(same.digest, r.digest);
+        assert_string_equal(f32.digest, r.digest);
+        if (model_open(at("f32"), NULL, &wide, &err)) fail_msg("%s", err.message);
+        assert_string_equal(model_info(wide)->weights_dtype, "F32");
+        model_close(wide);
+        model_close(small);
+        model_close(m);
+        tear_down(NULL);
+        mkdir(scratch, 0755);
+    }
+}
+
 /* ---- the bytes ---- */
 
 static void expect_same_files(const char *a, const char *b)
@@ -611,13 +641,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_form_becomes_the_same_model),      TEST(narrower_numbers_come_close),
-        TEST(converting_again_changes_no_byte),       TEST(all_forms_become_one_file),
-        TEST(tensors_lie_where_they_map_well),        TEST(what_nobody_asked_for_is_left_behind),
-        TEST(foreign_documents_stay_where_they_are),  TEST(documents_go_along_as_they_lie),
-        TEST(numbers_too_large_are_refused),          TEST(a_folder_with_something_in_it_is_left_alone),
-        TEST(an_interruption_leaves_nothing),         TEST(a_write_that_fails_leaves_nothing),
-        TEST(what_a_killed_run_left_is_cleared_away), TEST(no_room_is_told_before_anything_is_read),
+        TEST(every_form_becomes_the_same_model),
+        TEST(narrower_numbers_come_close),
+        TEST(integers_come_close_and_stay),
+        TEST(converting_again_changes_no_byte),
+        TEST(all_forms_become_one_file),
+        TEST(tensors_lie_where_they_map_well),
+        TEST(what_nobody_asked_for_is_left_behind),
+        TEST(foreign_documents_stay_where_they_are),
+        TEST(documents_go_along_as_they_lie),
+        TEST(numbers_too_large_are_refused),
+        TEST(a_folder_with_something_in_it_is_left_alone),
+        TEST(an_interruption_leaves_nothing),
+        TEST(a_write_that_fails_leaves_nothing),
+        TEST(what_a_killed_run_left_is_cleared_away),
+        TEST(no_room_is_told_before_anything_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
