@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_peer.c - simile's encoders as a program that takes turns with another one: tools/rivals/encoders.py.
  *
- *     bench_peer MODEL [--threads N] [--dtype f32]
+ *     bench_peer MODEL [--threads N] [--dtype f32 | bf16 | int8]
  *
  * Each line of standard input is answered with a line: seconds.
  *
@@ -130,16 +130,19 @@ int main(int argc, char **argv)
 {
     char line[8192];
     int threads = 1;
+    model_options how = {.compute = SIMILE_COMPUTE_F32};
     peer p = {.n = 0};
     simile_error err;
     for (int i = 2; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--threads"))
             threads = (int)count(argv[i + 1], 256);
-        else if (strcmp(argv[i], "--dtype") != 0 || strcmp(argv[i + 1], "f32") != 0)
-            stop("usage: bench_peer MODEL [--threads N] [--dtype f32]");
+        else if (!strcmp(argv[i], "--dtype") && bench_compute(argv[i + 1]) >= 0)
+            how.compute = bench_compute(argv[i + 1]);
+        else
+            stop("usage: bench_peer MODEL [--threads N] [--dtype f32 | bf16 | int8]");
     }
-    if (argc < 2 || argc % 2) stop("usage: bench_peer MODEL [--threads N] [--dtype f32]");
-    if (model_open(argv[1], NULL, &p.m, &err) || model_encoder_new(p.m, threads, &p.e, &err)) stop(err.message);
+    if (argc < 2 || argc % 2) stop("usage: bench_peer MODEL [--threads N] [--dtype f32 | bf16 | int8]");
+    if (model_open(argv[1], &how, &p.m, &err) || model_encoder_new(p.m, threads, &p.e, &err)) stop(err.message);
     while (fgets(line, sizeof line, stdin)) {
         printf("%.9f\n", answer(&p, line));
         fflush(stdout);

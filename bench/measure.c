@@ -3,6 +3,7 @@
 #include "measure.h"
 
 #include "base/mem.h"
+#include "simile.h"
 
 #include <stdint.h>
 #include <time.h>
@@ -42,4 +43,15 @@ double bench_read_rate(void)
     const double seconds = bench_now() - start;
     for (size_t k = 0; k < 8; k++) sink += sum[k];
     return BYTES / seconds;
+}
+
+int bench_compute(const char *name)
+{
+    static const char *const names[] = {[SIMILE_COMPUTE_AUTO] = "auto",
+                                        [SIMILE_COMPUTE_F32] = "f32",
+                                        [SIMILE_COMPUTE_BF16] = "bf16",
+                                        [SIMILE_COMPUTE_INT8] = "int8"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (!strcmp(names[i], name)) return i;
+    return -1;
 }

@@ -8,5 +8,7 @@ double bench_median(double *values, int n); /* sorts them */
 /* Bytes a second that this thread reads of memory: one pass over a block far larger than a core's caches, which is
  * kept from call to call; 0 when there is no memory for it. From one thread only. */
 double bench_read_rate(void);
+/* SIMILE_COMPUTE_... of "f32", "bf16", "int8" or "auto"; -1: none of them. */
+int bench_compute(const char *name);
 
 #endif

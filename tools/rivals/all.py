@@ -6,9 +6,9 @@
     python3 tools/rivals/all.py --data DATA --rclip PROGRAM --simd PYTHON --out rivals.json [--full] [--only tokens ...]
 
 Half an hour by itself on two cores, with sizes that keep each part within minutes; --full takes the whole sizes and
-hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept in --work. A rival that is not installed, or that
-fails, is named and left out; a part that takes longer than its share is stopped, and keeps what it had written. Run it on
-a machine that does nothing else.
+hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept in --work.
+A rival that is not installed, or that fails, is named and left out; a part that takes longer than its share is stopped,
+and keeps what it had written. Run it on a machine that does nothing else.
 """
 import argparse
 import json
@@ -27,7 +27,8 @@ PARTS = {
     "tokens": (["--rounds", "5"], 3, ["--rounds", "9"], 10),
     "images": (["--rounds", "7"], 2, ["--rounds", "15"], 5),
     "encoders": (["--rounds", "5", "--no-compile"], 16, ["--rounds", "7"], 90),
-    "search": (["--rounds", "5", "--per-round", "10", "--graph-kinds", "clustered"], 11, ["--rounds", "7", "--graph-rows", "1000000"], 240),
+    "search": (["--rounds", "5", "--per-round", "10", "--graph-kinds", "clustered"], 11,
+               ["--rounds", "7", "--graph-rows", "1000000"], 240),
     "cold": (["--rounds", "7"], 3, ["--rounds", "15"], 10),
     "index": (["--rounds", "5", "--count", "60", "--threads", "2"], 6, ["--rounds", "5", "--count", "1000"], 180),
 }

@@ -28,7 +28,8 @@ def simile(report, threads, dtype):
     folder = report.folder("cold-simile")
     env = dict(os.environ, XDG_CACHE_HOME=os.path.join(folder, "cache"), SIMILE_DTYPE=dtype)
     subprocess.run([report.program("bench/bench_cold"), "--json", "--rounds", "1", "--items", str(report.options.items),
-                    "--threads", str(threads), "--dtype", dtype, "--keep", folder], check=True, stdout=subprocess.DEVNULL)
+                    "--threads", str(threads), "--dtype", dtype, "--keep", folder],
+                   check=True, stdout=subprocess.DEVNULL)
     checks = {}
     command = [*index.limited(threads), report.program("simile"), "--catalog",
                os.path.join(folder, f"{report.options.items}.simile"), "--model", os.path.join(folder, "vit-b-32"),

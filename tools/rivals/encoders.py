@@ -362,7 +362,8 @@ def compare(report, key, threads, present):
 def main():
     report = common.Report(
         "encoders", __doc__, data={"default": os.environ.get("SIMILE_RIVALS_DATA", "")},
-        only={"nargs": "+", "choices": list(WORKS), "default": list(WORKS)}, dtypes={"nargs": "+", "default": ["f32", "bf16", "int8"]},
+        only={"nargs": "+", "choices": list(WORKS), "default": list(WORKS)},
+        dtypes={"nargs": "+", "default": ["f32", "bf16", "int8"]},
         rivals={"nargs": "+", "choices": list(RIVALS), "default": list(RIVALS)},
         no_compile={"action": "store_true", "help": "leave out torch.compile, which takes half a minute a model"},
         trace={"action": "store_true"})

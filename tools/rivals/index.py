@@ -147,8 +147,13 @@ def rclip(report, model, pictures, threads, program):
 
 def sentence_transformers(report, model, pictures, threads):
     checks, out = {}, os.path.join(report.folder("index-st"), "vectors.npy")
-    command = [*limited(threads), sys.executable, os.path.abspath(__file__), "--child", model, pictures, out, str(threads)]
-    return common.side("sentence-transformers", lambda: measured(checks, command, dict(os.environ), None), "", "f32"), checks
+    command = [*limited(threads), sys.executable, os.path.abspath(__file__), "--child", model, pictures, out,
+               str(threads)]
+
+    def run():
+        return measured(checks, command, dict(os.environ), None)
+
+    return common.side("sentence-transformers", run, "", "f32"), checks
 
 
 def child(model, pictures, out, threads):
