@@ -15,20 +15,6 @@ static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *que
     }
 }
 
-static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
-{
-    const int8x16_t ones = vdupq_n_s8(1);
-    for (size_t i = 0; i < n; i++) {
-        int32x4_t sum[2] = {vdupq_n_s32(0), vdupq_n_s32(0)};
-        for (size_t w = 0; w < words; w++, rows += 8) {
-            const uint8x8_t word = vld1_u8(rows);
-            for (unsigned part = 0; part < 4; part++)
-                sum[part % 2] = vdotq_s32(sum[part % 2], chosen(word, part, query + 64 * w), ones);
-        }
-        out[i] = vaddvq_s32(vaddq_s32(sum[0], sum[1]));
-    }
-}
-
 /* ---- numbers of 4 bits ---- */
 
 /* Adds 16 bytes of a row, 32 numbers, to its sum. */
@@ -71,4 +57,4 @@ static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *que
 }
 
 const code_kernels code_kernels_dotprod = {
-    .name = "dotprod", .heads = heads, .signs = signs, .sums = sums, .bounds = code_bounds_neon};
+    .name = "dotprod", .heads = heads, .signs = code_signs_neon, .sums = sums, .bounds = code_bounds_neon};

@@ -2,7 +2,7 @@
  * sums_neon.c - sums of products of small numbers with NEON, and bounds by them for this and sums_dotprod.c.
  *
  * Products are added up in 16 bits as long as they fit: two of a head, at most 2 x 127 x 127 = 32258; sixteen of
- * numbers of 4 bits, a group, at most 16 x 15 x 127 = 30480; eight numbers of the query alone, a word of signs. Then
+ * numbers of 4 bits, a group, at most 16 x 15 x 127 = 30480; what tables say of signs, at most 64 x 510. Then
  * lanes are widened to 32 bits. */
 #include "index/sums_neon.h"
 
@@ -19,17 +19,36 @@ static void heads(const uint8_t *rows, size_t n, size_t width, const int8_t *que
     }
 }
 
-static void signs(const uint8_t *rows, size_t n, size_t words, const int8_t *query, int32_t *out)
+/* Bytes of 16 rows: what both tables say, in sums of 16 bits. */
+static inline void look_up(uint8x16_t bytes, uint8x16_t low, uint8x16_t high, uint16x8_t sum[2])
 {
-    for (size_t i = 0; i < n; i++) {
-        int32x4_t sum = vdupq_n_s32(0);
-        for (size_t w = 0; w < words; w++, rows += 8) {
-            const uint8x8_t word = vld1_u8(rows);
-            int16x8_t pairs = vdupq_n_s16(0);
-            for (unsigned part = 0; part < 4; part++) pairs = vpadalq_s8(pairs, chosen(word, part, query + 64 * w));
-            sum = vpadalq_s16(sum, pairs);
+    const uint8x16_t a = vqtbl1q_u8(low, vandq_u8(bytes, vdupq_n_u8(15))), b = vqtbl1q_u8(high, vshrq_n_u8(bytes, 4));
+    sum[0] = vaddq_u16(sum[0], vaddl_u8(vget_low_u8(a), vget_low_u8(b)));
+    sum[1] = vaddq_u16(sum[1], vaddl_high_u8(a, b));
+}
+
+static inline void add_wide(uint16x8_t sum, int32_t *to)
+{
+    vst1q_s32(to, vaddq_s32(vld1q_s32(to), vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(sum)))));
+    vst1q_s32(to + 4, vaddq_s32(vld1q_s32(to + 4), vreinterpretq_s32_u32(vmovl_high_u16(sum))));
+}
+
+void code_signs_neon(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *out)
+{
+    enum { AT_ONCE = 64 }; /* of at most 510 each */
+    for (size_t i = 0; i < SIGN_ROWS; i++) out[i] = 0;
+    for (size_t first = 0; first < bytes; first += AT_ONCE) {
+        const size_t end = bytes - first < AT_ONCE ? bytes : first + AT_ONCE;
+        uint16x8_t sum[SIGN_ROWS / 16][2];
+        for (size_t r = 0; r < SIGN_ROWS / 16; r++) sum[r][0] = sum[r][1] = vdupq_n_u16(0);
+        for (size_t j = first; j < end; j++, block += SIGN_ROWS) {
+            const uint8x16_t low = vld1q_u8(tables[2 * j]), high = vld1q_u8(tables[2 * j + 1]);
+            for (size_t r = 0; r < SIGN_ROWS / 16; r++) look_up(vld1q_u8(block + 16 * r), low, high, sum[r]);
         }
-        out[i] = vaddvq_s32(sum);
+        for (size_t r = 0; r < SIGN_ROWS / 16; r++) {
+            add_wide(sum[r][0], out + 16 * r);
+            add_wide(sum[r][1], out + 16 * r + 8);
+        }
     }
 }
 
@@ -91,4 +110,4 @@ uint64_t code_bounds_neon(const code_bounds *b, const float *base, const int32_t
 }
 
 const code_kernels code_kernels_neon = {
-    .name = "neon", .heads = heads, .signs = signs, .sums = sums, .bounds = code_bounds_neon};
+    .name = "neon", .heads = heads, .signs = code_signs_neon, .sums = sums, .bounds = code_bounds_neon};
