@@ -66,6 +66,7 @@ static void open_network(const char *directory, network *n)
     loader l = {.files = n->files, .list = &n->params, .err = &err};
     packer how = {.precision = NN_COMPUTE_F32};
     if (marian_new(&l, &n->config, &n->m) || marian_pack(n->m, &how, &err)) fail(&err);
+    packer_close(&how);
 }
 
 static void open_random(network *n)

@@ -44,8 +44,9 @@ static attention_pool new_pool(const size *s)
         p.weight[i] = random_tensor(rows, s->width, 2 * spread, 10 + (uint64_t)i);
         p.bias[i] = random_tensor(rows, 1, 0.1, 20 + (uint64_t)i);
     }
-    packer how = {.precision = NN_COMPUTE_F32};
+    packer how = packer_for(NN_COMPUTE_F32);
     if (attention_pool_pack(&p, &how, NULL)) fail_msg("cannot pack");
+    packer_close(&how);
     return p;
 }
 

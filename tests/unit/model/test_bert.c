@@ -106,10 +106,11 @@ static void open_encoder(encoder *e, const char *directory, bert_pooling pooling
         bert_config_read((json_from){root, path}, NULL, &c, &err))
         fail_msg("%s", err.message);
     loader l = {.files = e->files, .list = &e->params, .err = &err};
+    packer how = packer_for(NN_COMPUTE_F32);
     if (bert_new(&l, &c, NULL, 0, &e->tower) || weights_all_used(e->files, &err) ||
-        e->tower->ops->pack(e->tower, &(packer){.precision = NN_COMPUTE_F32}, &err) ||
-        nn_context_new(threads, &e->ctx, &err))
+        e->tower->ops->pack(e->tower, &how, &err) || nn_context_new(threads, &e->ctx, &err))
         fail_msg("%s: %s", directory, err.message);
+    packer_close(&how);
     assert_true(arena_init(&e->memory, e->tower->ops->memory(e->tower)));
     json_decref(root);
     mem_free(path);
