@@ -63,11 +63,11 @@ static tower_shape shape_of(const clip_config *c, int batch)
                          .projection = c->dim};
 }
 
-/* Products of the last block that only the class rows go through: out, fc1, fc2 of all other rows. */
+/* Products of the last block that only the class rows go through: q, out, fc1, fc2 of all other rows. */
 static double computed_part(const tower_shape *s)
 {
     const double d = (double)s->width, f = (double)s->mlp, spared = (double)(s->batch * (s->tokens - 1));
-    return 1 - 2 * spared * (d * d + 2 * d * f) / products_bound_flop(s);
+    return 1 - 2 * spared * (2 * d * d + 2 * d * f) / products_bound_flop(s);
 }
 
 /* A ModifiedResNet's products in their order: see model/resnet.h. */

@@ -2,6 +2,8 @@
  * block.c - see block.h. */
 #include "model/block.h"
 
+#include "model/query_attention.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -60,11 +62,13 @@ static void block_release(block *b)
 {
     norm_release(&b->norm1);
     norm_release(&b->norm2);
+    nn_matrix_free(b->q);
+    nn_matrix_free(b->kv);
     nn_matrix_free(b->qkv);
     nn_matrix_free(b->out);
     nn_matrix_free(b->fc1);
     nn_matrix_free(b->fc2);
-    b->qkv = b->out = b->fc1 = b->fc2 = NULL;
+    b->qkv = b->q = b->kv = b->out = b->fc1 = b->fc2 = NULL;
 }
 
 void blocks_load_named(loader *l, const char *prefix, const block_names *names, const tower_config *c, block *out)
@@ -81,13 +85,21 @@ void blocks_load(loader *l, const char *prefix, const tower_config *c, block *ou
     blocks_load_named(l, prefix, &clip_names, c, out);
 }
 
+/* The last block may be asked for the queries of a few rows and keys and values of all (block_forward_rows). */
+static simile_status cut_last(block *b, const tower_config *c, simile_error *err)
+{
+    if (!b->qkv) return SIMILE_OK; /* nothing is packed: someone listens */
+    RETURN_IF_ERROR(nn_matrix_part(b->qkv, 0, c->width, &b->q, err));
+    return b->q ? nn_matrix_part(b->qkv, c->width, 2 * c->width, &b->kv, err) : SIMILE_OK;
+}
+
 simile_status blocks_pack(block *blocks, const tower_config *c, const norm *before, packer *how, simile_error *err)
 {
     for (int64_t i = 0; i < c->layers; i++) {
         const norm *last = before && i ? &blocks[i - 1].norm2 : before;
         RETURN_IF_ERROR(block_pack(&blocks[i], c, last, how, err));
     }
-    return SIMILE_OK;
+    return c->layers > 0 ? cut_last(&blocks[c->layers - 1], c, err) : SIMILE_OK;
 }
 
 void blocks_release(block *blocks, int64_t layers)
@@ -116,15 +128,19 @@ static simile_status normed_linear(const block_run *r, const norm *n, const nn_m
     return nn_linear_normed(r->ctx, w, rows, &how, r->x, r->y, y, act, err);
 }
 
+/* to = norm1(x) W^T + b, or x W^T + b with post_norm, `rows` rows; y is overwritten. */
+static simile_status enter(const block_run *r, const block *b, const nn_matrix *w, int64_t rows, float *to,
+                           simile_error *err)
+{
+    if (r->post_norm) return nn_linear(r->ctx, w, rows, r->x, to, NN_ACT_NONE, false, err);
+    return normed_linear(r, &b->norm1, w, rows, to, NN_ACT_NONE, err);
+}
+
 /* y = attention(norm1(x)), or attention(x) with post_norm, all rows; y is overwritten twice. */
 static simile_status attend(const block_run *r, const block *b, simile_error *err)
 {
     const tower_config *c = r->config;
-    const int64_t rows = r->starts[r->sequences];
-    if (r->post_norm)
-        RETURN_IF_ERROR(nn_linear(r->ctx, b->qkv, rows, r->x, r->h, NN_ACT_NONE, false, err));
-    else
-        RETURN_IF_ERROR(normed_linear(r, &b->norm1, b->qkv, rows, r->h, NN_ACT_NONE, err));
+    RETURN_IF_ERROR(enter(r, b, b->qkv, r->starts[r->sequences], r->h, err));
     const nn_attention_args args = {.qkv = r->h,
                                     .out = r->y,
                                     .starts = r->starts,
@@ -163,13 +179,43 @@ simile_status block_forward(const block_run *r, const block *b, simile_error *er
     return finish(r, b, r->starts[r->sequences], err);
 }
 
-simile_status block_forward_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err)
+/* The rows wanted of x [T, D], to its beginning: rows[s] >= s, so nothing still needed is overwritten. */
+static void gather(const block_run *r, const int32_t *rows, float *x)
 {
     const size_t width = (size_t)r->config->width;
-    RETURN_IF_ERROR(attend(r, b, err));
-    for (int32_t s = 0; s < r->sequences; s++) { /* rows[s] >= s, so nothing still needed is overwritten */
-        memmove(r->x + (size_t)s * width, r->x + (size_t)rows[s] * width, width * sizeof *r->x);
-        memmove(r->y + (size_t)s * width, r->y + (size_t)rows[s] * width, width * sizeof *r->y);
+    for (int32_t s = 0; s < r->sequences; s++)
+        memmove(x + (size_t)s * width, x + (size_t)rows[s] * width, width * sizeof *x);
+}
+
+/* As attend(), one query a sequence. Leaves these rows of x and y alone. */
+static simile_status attend_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err)
+{
+    const tower_config *c = r->config;
+    const int64_t all = r->starts[r->sequences];
+    float *q = r->h + all * 2 * c->width;
+    RETURN_IF_ERROR(enter(r, b, b->kv, all, r->h, err));
+    gather(r, rows, r->x);
+    RETURN_IF_ERROR(enter(r, b, b->q, r->sequences, q, err));
+    const query_attention_args args = {.q = q,
+                                       .kv = r->h,
+                                       .out = r->y,
+                                       .n = r->sequences,
+                                       .width = c->width,
+                                       .heads = c->heads,
+                                       .first = r->starts,
+                                       .last = r->causal ? rows : NULL};
+    query_attention(r->ctx, &args);
+    return SIMILE_OK;
+}
+
+simile_status block_forward_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err)
+{
+    if (b->kv) {
+        RETURN_IF_ERROR(attend_rows(r, b, rows, err));
+    } else {
+        RETURN_IF_ERROR(attend(r, b, err));
+        gather(r, rows, r->x);
+        gather(r, rows, r->y);
     }
     return finish(r, b, r->sequences, err);
 }

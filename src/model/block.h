@@ -23,6 +23,7 @@ typedef struct {
     norm norm1, norm2;
     nn_tensor weight[BLOCK_LINEARS], bias[BLOCK_LINEARS]; /* views */
     nn_matrix *qkv, *out, *fc1, *fc2;                     /* [3D, D], [D, D], [F, D], [D, F], once packed */
+    nn_matrix *q, *kv; /* parts of qkv, in the last block alone; NULL where it cannot be cut */
     nn_precision precision;
 } block;
 
@@ -54,8 +55,8 @@ typedef struct {
 } block_run;
 
 simile_status block_forward(const block_run *r, const block *b, simile_error *err);
-/* The last block where one row of each sequence is wanted: only those rows go past the attention. rows: [sequences],
- * absolute; on return x[s] (contiguous, [sequences, D]) is the row of sequence s. */
+/* The last block where one row of each sequence is wanted: of the others, keys and values alone are computed. rows:
+ * [sequences], absolute; on return x[s] (contiguous, [sequences, D]) is the row of sequence s. */
 simile_status block_forward_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err);
 
 /* Bytes that x, y and h take together for T rows. */

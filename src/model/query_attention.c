@@ -23,6 +23,15 @@ static float dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
+/* The rows that a query sees. */
+static attention_keys keys_of(const query_attention_args *a, int64_t query)
+{
+    if (a->keys) return a->keys[query];
+    if (!a->first) return (attention_keys){a->kv + query * a->rows * 2 * a->width, NULL, a->rows};
+    const int64_t first = a->first[query], end = a->last ? a->last[query] + 1 : a->first[query + 1];
+    return (attention_keys){a->kv + first * 2 * a->width, NULL, end - first};
+}
+
 /* Item: query x heads + head. */
 static void attend(void *user, int64_t item)
 {
@@ -30,8 +39,7 @@ static void attend(void *user, int64_t item)
     const int64_t dim = a->width / a->heads, query = item / a->heads, at = item % a->heads * dim;
     const int64_t stride = a->q_stride ? a->q_stride : a->width;
     const float *q = a->q + query * stride + at;
-    const attention_keys keys =
-        a->keys ? a->keys[query] : (attention_keys){a->kv + query * a->rows * 2 * a->width, NULL, a->rows};
+    const attention_keys keys = keys_of(a, query);
     const float scale = 1.0f / sqrtf((float)dim);
     float *out = a->out + query * a->width + at;
     float largest = -INFINITY, total = 0;
@@ -55,8 +63,8 @@ static void attend(void *user, int64_t item)
 /* Multiply-adds of all items. */
 static int64_t cost_of(const query_attention_args *a)
 {
-    int64_t rows = a->keys ? 0 : a->n * a->rows;
-    for (int64_t i = 0; a->keys && i < a->n; i++) rows += a->keys[i].rows;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < a->n; i++) rows += keys_of(a, i).rows;
     return 2 * rows * a->width;
 }
 

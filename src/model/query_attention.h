@@ -24,6 +24,8 @@ typedef struct {
     int64_t rows, width, heads;
     int64_t q_stride;           /* floats from one query to the next; 0: width */
     const attention_keys *keys; /* [n], in place of kv and rows; NULL: these */
+    const int32_t *first;       /* [n + 1]: a query sees the rows first[i] .. first[i+1]-1 of kv; NULL: see rows */
+    const int32_t *last;        /* [n]: and none behind last[i]; NULL: all of them */
 } query_attention_args;
 
 void query_attention(nn_context *ctx, const query_attention_args *a);

@@ -133,6 +133,8 @@ simile_status gemm_matrix_adopt(const void *image, size_t bytes, gemm_matrix **o
 /* Of the layout: another one has another id. */
 uint64_t gemm_packing_id(nn_precision precision);
 const gemm_weights *gemm_matrix_view(const gemm_matrix *m);
+/* Rows first .. first+n-1 of W, where they lie; the whole outlives the part. NULL in *out: not at ends of panels. */
+simile_status gemm_matrix_part(const gemm_matrix *m, int64_t first, int64_t n, gemm_matrix **out, simile_error *err);
 
 /* Of all ways to cut rows and panels among the team, the one that gives its slowest member the least: into how many
  * parts the panels are cut. */

@@ -264,6 +264,23 @@ void gemm_matrix_free(gemm_matrix *m)
     mem_free(m);
 }
 
+simile_status gemm_matrix_part(const gemm_matrix *m, int64_t first, int64_t n, gemm_matrix **out, simile_error *err)
+{
+    const gemm_weights *w = &m->view;
+    *out = NULL;
+    if (first % GEMM_PANEL || (n % GEMM_PANEL && first + n < w->n)) return SIMILE_OK;
+    gemm_matrix *part = mem_new(gemm_matrix);
+    if (!part) return err_nomem(err);
+    part->view = *w;
+    part->view.n = n;
+    part->view.panels += first * w->groups * GEMM_GROUP_BYTES;
+    if (w->bias) part->view.bias += first;
+    if (w->scale) part->view.scale += first;
+    if (w->sum) part->view.sum += first;
+    *out = part;
+    return SIMILE_OK;
+}
+
 const gemm_weights *gemm_matrix_view(const gemm_matrix *m)
 {
     return &m->view;

@@ -242,6 +242,25 @@ simile_status nn_matrix_adopt(const void *image, size_t bytes, nn_matrix **out, 
     return SIMILE_OK;
 }
 
+simile_status nn_matrix_part(const nn_matrix *whole, int64_t first, int64_t n, nn_matrix **out, simile_error *err)
+{
+    gemm_matrix *part = NULL;
+    *out = NULL;
+    assert(first >= 0 && n > 0 && first + n <= whole->shape.n);
+    if (whole->own) RETURN_IF_ERROR(gemm_matrix_part(whole->own, first, n, &part, err));
+    if (!part) return SIMILE_OK;
+    nn_matrix *m = mem_new(nn_matrix);
+    if (!m) {
+        gemm_matrix_free(part);
+        return err_nomem(err);
+    }
+    m->shape = whole->shape;
+    m->shape.n = n;
+    m->own = part;
+    *out = m;
+    return SIMILE_OK;
+}
+
 void nn_matrix_free(nn_matrix *m)
 {
     if (!m) return;

@@ -118,6 +118,10 @@ size_t nn_matrix_image_bytes(const nn_matrix *m);
 void nn_matrix_image_write(const nn_matrix *m, void *out);
 simile_status nn_matrix_adopt(const void *image, size_t bytes, nn_matrix **out, simile_error *err);
 
+/* Rows first .. first+n-1 of a matrix as one of their own, which gives the same numbers. Nothing is copied: the whole
+ * outlives it. NULL in *out without an error: as the whole is packed, it cannot be cut there. */
+simile_status nn_matrix_part(const nn_matrix *whole, int64_t first, int64_t n, nn_matrix **out, simile_error *err);
+
 /* y = act(x W^T + b)        x: [rows, k], y: [rows, n]; with `accumulate`, y = act(y + x W^T + b). */
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
                         bool accumulate, simile_error *err);

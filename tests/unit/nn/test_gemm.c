@@ -471,6 +471,53 @@ static void images_are_the_matrix(void **state)
         for (int i = 0; i < 4; i++) saved((nn_precision)p, i % 2, i / 2);
 }
 
+/* Columns first .. first+n-1 of what the whole gives. */
+static void cut(const dense *d, nn_precision precision, int64_t first, int64_t n)
+{
+    enum { ROWS = 17 };
+    nn_matrix *m = pack(d, precision), *part;
+    nn_context *ctx = context(2);
+    float *x = numbers(ROWS * d->k, 9), *whole = floats(ROWS * d->n), *got = floats(ROWS * n);
+    simile_error err;
+    if (nn_matrix_part(m, first, n, &part, &err)) fail_msg("%s", err.message);
+    assert_non_null(part);
+    assert_int_equal(nn_matrix_rows(part), n);
+    assert_int_equal(nn_matrix_cols(part), d->k);
+    run(ctx, m, ROWS, x, whole, NN_ACT_QUICK_GELU, false);
+    run(ctx, part, ROWS, x, got, NN_ACT_QUICK_GELU, false);
+    for (int64_t r = 0; r < ROWS; r++)
+        assert_memory_equal(whole + r * d->n + first, got + r * n, (size_t)n * sizeof *got);
+    nn_matrix_free(part);
+    nn_matrix_free(m);
+    nn_context_free(ctx);
+    mem_free(x);
+    mem_free(whole);
+    mem_free(got);
+}
+
+static void parts_give_what_the_whole_does(void **state)
+{
+    for (int p = 0; p < 2 * NN_PRECISIONS; p++) {
+        dense d = dense_new(150, 45, p % 2, p % 2);
+        cut(&d, (nn_precision)(p / 2), 0, 64);
+        cut(&d, (nn_precision)(p / 2), 64, 86);
+        dense_free(&d);
+    }
+}
+
+static void parts_end_where_panels_do(void **state)
+{
+    dense d = dense_new(150, 45, true, false);
+    nn_matrix *m = pack(&d, NN_COMPUTE_F32), *part;
+    simile_error err;
+    assert_int_equal(nn_matrix_part(m, 50, 100, &part, &err), SIMILE_OK);
+    assert_null(part);
+    assert_int_equal(nn_matrix_part(m, 0, 50, &part, &err), SIMILE_OK);
+    assert_null(part);
+    nn_matrix_free(m);
+    dense_free(&d);
+}
+
 /* Each bit of the header, each length, another place: refused, or another name for the same layout. */
 static void foreign_images_are_refused(void **state)
 {
@@ -610,6 +657,8 @@ int main(void)
         cmocka_unit_test(matrices_too_wide_are_refused),
         cmocka_unit_test(sums_do_not_overflow),
         cmocka_unit_test(images_are_the_matrix),
+        cmocka_unit_test(parts_give_what_the_whole_does),
+        cmocka_unit_test(parts_end_where_panels_do),
         cmocka_unit_test(foreign_images_are_refused),
         cmocka_unit_test(layouts_have_names),
         cmocka_unit_test(stores_are_shared),
