@@ -7,6 +7,9 @@
 #include <math.h>
 #include <stdio.h>
 
+/* In bfloat16, on one thread: as many rows as leave their part of y and h in the second cache between two products. */
+enum { ROWS_TOGETHER = 112, MOST_TOGETHER = 16 };
+
 static const block_names clip_names = {
     .norm1 = "layer_norm1",
     .linear = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2"},
@@ -173,10 +176,43 @@ static simile_status finish(const block_run *r, const block *b, int64_t rows, si
     return nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err);
 }
 
-simile_status block_forward(const block_run *r, const block *b, simile_error *err)
+static simile_status forward(const block_run *r, const block *b, simile_error *err)
 {
     RETURN_IF_ERROR(attend(r, b, err));
     return finish(r, b, r->starts[r->sequences], err);
+}
+
+/* The sequences first .. first+n-1 of a run, where it was: they share its scratch memory. starts: [n + 1] */
+static block_run some_of(const block_run *r, int32_t first, int32_t n, int32_t *starts)
+{
+    block_run some = *r;
+    for (int32_t s = 0; s <= n; s++) starts[s] = r->starts[first + s] - r->starts[first];
+    some.x += (int64_t)r->starts[first] * r->config->width;
+    some.starts = starts;
+    some.sequences = n;
+    return some;
+}
+
+/* How many sequences from `first` on go together. */
+static int32_t company(const block_run *r, int32_t first, int32_t rows)
+{
+    int32_t end = first + 1;
+    while (end < r->sequences && end - first < MOST_TOGETHER && r->starts[end + 1] - r->starts[first] <= rows) end++;
+    return end - first;
+}
+
+simile_status block_forward(const block_run *r, const block *b, simile_error *err)
+{
+    const bool many = r->starts[r->sequences] >= 2 * ROWS_TOGETHER;
+    if (!many || b->precision != NN_COMPUTE_BF16 || nn_context_threads(r->ctx) > 1) return forward(r, b, err);
+    for (int32_t first = 0; first < r->sequences;) {
+        int32_t starts[MOST_TOGETHER + 1];
+        const int32_t n = company(r, first, ROWS_TOGETHER);
+        const block_run some = some_of(r, first, n, starts);
+        RETURN_IF_ERROR(forward(&some, b, err));
+        first += n;
+    }
+    return SIMILE_OK;
 }
 
 /* The rows wanted of x [T, D], to its beginning: rows[s] >= s, so nothing still needed is overwritten. */

@@ -22,7 +22,7 @@
 static const double least_cosine[NN_PRECISIONS] = {
     [NN_COMPUTE_F32] = 1 - 1e-6, [NN_COMPUTE_BF16] = 0.9999, [NN_COMPUTE_INT8] = 0.99};
 
-enum { INPUTS = 6 };
+enum { INPUTS = 7 }; /* of pictures, more rows than a block takes at once in bfloat16 */
 
 #define TOWER(w, l, h, a, e)                                                                                           \
     {                                                                                                                  \
