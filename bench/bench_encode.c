@@ -7,6 +7,7 @@
  *                  [--json]
  *
  * The image rows alternate: peak, tower, bound, peak, tower, bound, ...; the median of the pairwise ratios is quoted.
+ * Beside the texts stands how long one thread needs to read their weights: few rows are bound by that.
  * Of the peak, only the products are counted as work, with every row of every block and with those really computed (the
  * last block leaves out what nothing reads). "bound" also counts every row of every block; the tower leaves out the
  * rows of its last block that nothing reads, and `share` is therefore given against the full bound and, in the last
@@ -19,6 +20,7 @@
 #include "random_model.h"
 #include "roofline.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -143,6 +145,37 @@ static image_row measure_image(const model *m, const clip_config *c, const optio
     return row;
 }
 
+/* Bytes of the weights of a text tower's blocks, which each batch reads once at least. */
+static double text_bytes(const tower_config *t, nn_precision dtype)
+{
+    static const double each[NN_PRECISIONS] = {[NN_COMPUTE_F32] = 4, [NN_COMPUTE_BF16] = 2, [NN_COMPUTE_INT8] = 1};
+    const double w = (double)t->width;
+    return each[dtype] * (double)t->layers * w * (4 * w + 2 * (double)t->mlp);
+}
+
+/* Seconds in which one thread reads that much memory, over and over as the weights are: the best of a few. */
+static double read_seconds(double bytes)
+{
+    enum { TIMES = 8, AT_ONCE = 32 };
+    const size_t n = (size_t)bytes / sizeof(uint32_t) / AT_ONCE * AT_ONCE;
+    uint32_t *numbers = mem_aligned(n * sizeof *numbers);
+    volatile uint32_t sink;
+    double best = HUGE_VAL;
+    if (!numbers) exit(1);
+    for (size_t i = 0; i < n; i++) numbers[i] = (uint32_t)i;
+    for (int r = 0; r < TIMES; r++) {
+        const double start = bench_now();
+        uint32_t sum[AT_ONCE] = {0};
+        for (size_t i = 0; i < n; i += AT_ONCE)
+            for (size_t k = 0; k < AT_ONCE; k++) sum[k] += numbers[i + k];
+        for (size_t k = 0; k < AT_ONCE; k++) sink = sum[k];
+        best = fmin(best, bench_now() - start);
+    }
+    (void)sink;
+    mem_free(numbers);
+    return best;
+}
+
 /* Seconds of a batch, and what part of the peak its products are. */
 static double measure_text(const model *m, const clip_config *c, const int *size, const options *o, int threads,
                            double *of_peak)
@@ -181,6 +214,7 @@ static double measure_text(const model *m, const clip_config *c, const int *size
 static void report_threads(const model *m, const clip_config *c, const options *o, int threads, json_writer *w)
 {
     static const int texts[][2] = {{12, 1}, {12, 64}, {77, 1}};
+    const double bytes = text_bytes(&c->text.tower, o->dtype), reading = read_seconds(bytes);
     const image_row row = measure_image(m, c, o, threads);
     if (!o->json)
         printf("%-10s %s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  of peak %5.1f %%  bound %8.2f ms  "
@@ -214,9 +248,10 @@ static void report_threads(const model *m, const clip_config *c, const options *
         double of_peak;
         const double seconds = measure_text(m, c, texts[i], o, threads, &of_peak);
         if (!o->json)
-            printf("%-10s %s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s  of peak %5.1f %%\n",
+            printf("%-10s %s text   %d tokens, batch %-3d threads %d  %8.2f ms a text  %6.1f/s  of peak %5.1f %%  "
+                   "(one thread reads %.1f MB in %.2f ms)\n",
                    o->shape, nn_precision_name(o->dtype), texts[i][0], texts[i][1], threads,
-                   1e3 * seconds / texts[i][1], texts[i][1] / seconds, 100 * of_peak);
+                   1e3 * seconds / texts[i][1], texts[i][1] / seconds, 100 * of_peak, 1e-6 * bytes, 1e3 * reading);
         jw_object(w);
         jw_key(w, "tower");
         jw_string(w, "text");
@@ -224,6 +259,8 @@ static void report_threads(const model *m, const clip_config *c, const options *
         jw_string(w, nn_precision_name(o->dtype));
         jw_key(w, "of_peak");
         jw_double(w, of_peak);
+        jw_key(w, "reading_seconds"); /* of the weights, by one thread */
+        jw_double(w, reading);
         jw_key(w, "tokens");
         jw_int(w, texts[i][0]);
         jw_key(w, "batch");
