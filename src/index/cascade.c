@@ -36,6 +36,7 @@
 enum {
     WORD = 64,         /* rows that are looked at together: a word of the bitmap */
     FEW = 24,          /* rows of a word that are read one by one */
+    GATHERED = 16,     /* such rows whose numbers are summed at once */
     LARGEST_PART = 8,  /* where more than an eighth of the rows is wanted, floats are as fast */
     TRIED = 1 << 14,   /* rows by which signs are judged */
     PASSED_OVER = 1024 /* words, until they are tried again */
@@ -232,6 +233,7 @@ static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error
 /* Of one worker. */
 typedef struct {
     codes_work work;
+    uint8_t *gathered;
     size_t tried, kept; /* rows that came to the signs, and that they kept, lately */
     size_t passing;     /* words in which signs are still passed over */
 } tally;
@@ -244,8 +246,9 @@ typedef struct {
     code_bounds head, signs, along, by_4, by_8;
     size_t n_along; /* rows of the habit, if it is used */
     const scan_kernels *kernels;
-    heap *heaps;    /* one a worker */
-    tally *tallies; /* one a worker */
+    heap *heaps;       /* one a worker */
+    tally *tallies;    /* one a worker */
+    uint8_t *gathered; /* of each worker, GATHERED rows of 4 bits a number */
     _Atomic float bar;
 } codes_job;
 
@@ -257,6 +260,7 @@ typedef struct {
     size_t first, n;
     uint64_t masks[ROWS_AT_ONCE / WORD];
     int32_t sums[ROWS_AT_ONCE]; /* of products with the query, of the rows that remain */
+    int32_t low[ROWS_AT_ONCE];  /* the same, of lower halves */
     float known[ROWS_AT_ONCE];  /* scores as far as heads tell */
     float most[ROWS_AT_ONCE];   /* upper bounds of scores */
 } block_scan;
@@ -328,6 +332,43 @@ static void sum_layer(const block_scan *b, size_t layer, sum_fn sum, size_t widt
     }
 }
 
+/* Sums over 4 bits a number for rows that lie apart, by their places in the block: side by side they are summed several
+ * at once, and none waits for the memory of another. */
+static void sum_gathered(const block_scan *b, const uint8_t *rows, const uint16_t *places, size_t n, int32_t *sums)
+{
+    const codes *c = b->job->c;
+    const size_t stride = c->groups * CODE_GROUP;
+    int32_t got[GATHERED];
+    for (size_t i = 0; i < n; i++) memcpy(b->t->gathered + i * stride, rows + places[i] * stride, stride);
+    c->kernels->sums(b->t->gathered, n, c->groups, b->job->coded.left.v, got);
+    for (size_t i = 0; i < n; i++) sums[places[i]] = got[i];
+    b->t->work.bytes += n * stride;
+}
+
+/* Sums over 4 bits a number for all rows of a block that remain. */
+static void sum_numbers(const block_scan *b, size_t layer, int32_t *sums)
+{
+    const codes *c = b->job->c;
+    const uint8_t *rows = layer_rows(b, layer, 0);
+    uint16_t places[GATHERED];
+    size_t n = 0;
+    for (size_t at = 0; at < b->n; at += WORD) {
+        uint64_t mask = b->masks[at / WORD];
+        if (count_of(mask) >= FEW) {
+            sum_layer(b, layer, c->kernels->sums, c->groups, b->job->coded.left.v, at, sums + at);
+            continue;
+        }
+        if (mask) memset(sums + at, 0, WORD * sizeof *sums);
+        for (; mask; mask &= mask - 1) {
+            places[n++] = (uint16_t)(at + (size_t)__builtin_ctzll(mask));
+            if (n < GATHERED) continue;
+            sum_gathered(b, rows, places, n, sums);
+            n = 0;
+        }
+    }
+    sum_gathered(b, rows, places, n, sums);
+}
+
 /* Rules out rows of a word. into: where what is known goes. */
 static void keep(block_scan *b, const code_bounds *by, size_t at, float bar, float *into)
 {
@@ -378,23 +419,18 @@ static void by_signs(block_scan *b, size_t at, float bar)
 
 static void by_4_bits(block_scan *b, size_t at, float bar)
 {
-    const codes *c = b->job->c;
     float unused[WORD];
     b->t->work.in_4_bits += count_of(b->masks[at / WORD]);
     b->t->work.bytes += 6 * rows_of_word(b, at);
-    sum_layer(b, LAYER_HIGH, c->kernels->sums, c->groups, b->job->coded.left.v, at, b->sums + at);
     keep(b, &b->job->by_4, at, bar, unused);
 }
 
 static void by_8_bits(block_scan *b, size_t at, float bar)
 {
-    const codes *c = b->job->c;
     float unused[WORD];
-    int32_t low[WORD];
     b->t->work.in_8_bits += count_of(b->masks[at / WORD]);
     b->t->work.bytes += 2 * rows_of_word(b, at);
-    sum_layer(b, LAYER_LOW, c->kernels->sums, c->groups, b->job->coded.left.v, at, low);
-    for (size_t i = 0; i < rows_of_word(b, at); i++) b->sums[at + i] = 16 * b->sums[at + i] + low[i];
+    for (size_t i = at; i < at + rows_of_word(b, at); i++) b->sums[i] = 16 * b->sums[i] + b->low[i];
     keep(b, &b->job->by_8, at, bar, unused);
 }
 
@@ -436,10 +472,12 @@ static void narrow(block_scan *b, float bar)
         if (b->masks[at / WORD]) by_signs(b, at, bar);
         if (b->masks[at / WORD]) ask_for_layer(b, LAYER_HIGH, at, b->masks[at / WORD]);
     }
+    sum_numbers(b, LAYER_HIGH, b->sums);
     for (size_t at = 0; at < b->n; at += WORD) {
         if (b->masks[at / WORD]) by_4_bits(b, at, bar);
         if (b->masks[at / WORD]) ask_for_layer(b, LAYER_LOW, at, b->masks[at / WORD]);
     }
+    sum_numbers(b, LAYER_LOW, b->low);
     for (size_t at = 0; at < b->n; at += WORD) {
         if (!b->masks[at / WORD]) continue;
         by_8_bits(b, at, bar);
@@ -492,9 +530,12 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
     const size_t blocks = (job->set->n - 1) / ROWS_AT_ONCE + 1;
     if (blocks == 1) threads = NULL;
     const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
+    const size_t room = GATHERED * job->c->groups * CODE_GROUP;
     best kept;
     job->tallies = mem_zero_array(workers, sizeof *job->tallies);
-    if (!job->tallies || !best_init(&kept, workers, k)) return err_nomem(err);
+    job->gathered = mem_aligned(workers * room);
+    if (!job->tallies || !job->gathered || !best_init(&kept, workers, k)) return err_nomem(err);
+    for (size_t w = 0; w < workers; w++) job->tallies[w].gathered = job->gathered + w * room;
     job->heaps = kept.heaps;
     if (threads)
         pool_run(threads, blocks, scan_block, job);
@@ -531,6 +572,7 @@ simile_status codes_top(const scan_set *set, const codes *c, const habit *h, con
     atomic_init(&job.bar, set->min_score);
     if (!status) status = scan_codes(&job, k, threads, out, found, work, err);
     mem_free(job.tallies);
+    mem_free(job.gathered);
     query_release(&job.coded);
     return status;
 }
