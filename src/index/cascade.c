@@ -17,7 +17,12 @@
  * While rows are gone through, the k-th best score so far is a lower bound of the k-th best of all (`bar`): a row whose
  * upper bound is below it is ruled out: by its head alone, r' = 0; by a bit a number; by 4 bits; by 8. What is left is
  * scored by the dot product of scan_top(), so the answer is that of scan_top(), bit for bit. Equal scores are never
- * ruled out, hence ties go by id as there. Where signs rule out next to nothing they are passed over for a while.
+ * ruled out, hence ties go by id as there.
+ *
+ * Rows are gone through twice. The first pass reads heads and signs of all, keeps the bounds, and scores at once what
+ * these say is among the best so far, which nearly always includes the best of all: so the second, which reads more
+ * bits of the rows that are left, has its final bar from the start. Where signs rule out next to nothing they are
+ * passed over for a while, each time for twice as long.
  *
  * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
  * LONGEST_ROW as longer rows are always scored. A bound is a dozen roundings of values that come to no more than 32
@@ -34,7 +39,9 @@
 #include <stdatomic.h>
 
 enum {
-    WORD = 64,         /* rows that are looked at together: a word of the bitmap */
+    WORD = 64, /* rows that are looked at together: a word of the bitmap */
+    WORDS = ROWS_AT_ONCE / WORD,
+    LIKELY = 48,       /* rows more than wanted that are kept as likely */
     FEW = 24,          /* rows of a word that are read one by one */
     GATHERED = 16,     /* such rows whose numbers are summed at once */
     LARGEST_PART = 8,  /* where more than an eighth of the rows is wanted, floats are as fast */
@@ -236,6 +243,7 @@ typedef struct {
     uint8_t *gathered;
     size_t tried, kept; /* rows that came to the signs, and that they kept, lately */
     size_t passing;     /* words in which signs are still passed over */
+    size_t span;        /* words in which they were last, doubled each time */
 } tally;
 
 typedef struct {
@@ -246,9 +254,12 @@ typedef struct {
     code_bounds head, signs, along, by_4, by_8;
     size_t n_along; /* rows of the habit, if it is used */
     const scan_kernels *kernels;
-    heap *heaps;       /* one a worker */
-    tally *tallies;    /* one a worker */
-    uint8_t *gathered; /* of each worker, GATHERED rows of 4 bits a number */
+    heap *heaps;          /* one a worker */
+    heap *first, *likely; /* one a worker, of the first pass: best scores; rows by their scores as signs tell them */
+    float *known, *most;  /* [blocks x ROWS_AT_ONCE]: scores as far as heads tell; upper bounds */
+    uint64_t *left;       /* [blocks x WORDS]: rows that the first pass leaves */
+    tally *tallies;       /* one a worker */
+    uint8_t *gathered;    /* of each worker, GATHERED rows of 4 bits a number */
     _Atomic float bar;
 } codes_job;
 
@@ -258,11 +269,10 @@ typedef struct {
     const codes_job *job;
     tally *t;
     size_t first, n;
-    uint64_t masks[ROWS_AT_ONCE / WORD];
+    uint64_t masks[WORDS];
     int32_t sums[ROWS_AT_ONCE]; /* of products with the query, of the rows that remain */
     int32_t low[ROWS_AT_ONCE];  /* the same, of lower halves */
-    float known[ROWS_AT_ONCE];  /* scores as far as heads tell */
-    float most[ROWS_AT_ONCE];   /* upper bounds of scores */
+    float *known, *most;        /* of these rows, in the job */
 } block_scan;
 
 typedef void (*sum_fn)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
@@ -381,20 +391,42 @@ static void by_heads(block_scan *b, size_t at, float bar)
 {
     const codes_job *job = b->job;
     const codes *c = job->c;
-    for (size_t i = 0; i < WORD; i++) b->known[at + i] = job->coded.base;
+    for (size_t i = at; i < at + WORD; i++) {
+        b->known[i] = job->coded.base;
+        b->most[i] = INFINITY;
+    }
     if (!c->f.head) return;
     sum_layer(b, LAYER_HEAD, c->kernels->heads, c->f.head, job->coded.head.v, at, b->sums + at);
     b->t->work.bytes += 6 * rows_of_word(b, at);
     keep(b, &job->head, at, bar, b->known + at);
 }
 
+/* Scores the rows that seem to be among the best so far, for a bar. told: scores as signs tell them. Returns how many
+ * rows might be among them. */
+static size_t score_likely(const block_scan *b, size_t at, const float *told, heap *first, heap *likely)
+{
+    const scan_set *set = b->job->set;
+    size_t might = 0;
+    for (uint64_t mask = b->masks[at / WORD]; mask; mask &= mask - 1) {
+        const size_t i = (size_t)__builtin_ctzll(mask), row = b->first + at + i;
+        const bool full = likely->n == likely->k;
+        might += !full || !(b->most[at + i] < likely->hits[0].score);
+        if (!(told[i] > (full ? likely->hits[0].score : -INFINITY))) continue;
+        heap_offer(likely, (scan_hit){.id = set->ids[row], .score = told[i]});
+        const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
+        b->t->work.bytes += set->dim * sizeof(float);
+        if (score >= set->min_score) heap_offer(first, (scan_hit){.id = set->ids[row], .score = score});
+    }
+    return might;
+}
+
 /* Not of few rows: theirs are spread over as many bytes as those of all. */
-static void by_signs(block_scan *b, size_t at, float bar)
+static void by_signs(block_scan *b, size_t at, float bar, heap *first, heap *likely)
 {
     const codes_job *job = b->job;
     const codes *c = job->c;
     tally *t = b->t;
-    float unused[WORD];
+    float told[WORD];
     int32_t sums[WORD];
     const size_t came = count_of(b->masks[at / WORD]), n = rows_of_word(b, at);
     if (came < FEW) return;
@@ -406,13 +438,14 @@ static void by_signs(block_scan *b, size_t at, float bar)
     c->kernels->signs(layer_rows(b, LAYER_SIGNS, at), c->words * 8, (const uint8_t(*)[16])job->coded.signs.tables,
                       sums);
     memcpy(b->sums + at, sums, n * sizeof *sums);
-    keep(b, along ? &job->along : &job->signs, at, bar, unused);
+    keep(b, along ? &job->along : &job->signs, at, bar, told);
     t->work.in_signs += came;
     t->work.bytes += (along ? 6 : 4) * n + c->words * 8 * SIGN_ROWS;
     t->tried += came;
-    t->kept += count_of(b->masks[at / WORD]);
+    t->kept += score_likely(b, at, told, first, likely);
     if (t->tried >= TRIED) {
-        if (t->kept > t->tried / 8 * 7) t->passing = PASSED_OVER;
+        t->span = t->kept > t->tried / 8 * 7 ? t->span ? 2 * t->span : PASSED_OVER : 0;
+        t->passing = t->span;
         t->tried = t->kept = 0;
     }
 }
@@ -462,16 +495,27 @@ static void allow_rows(block_scan *b)
     }
 }
 
+/* The rows that are still not ruled out, after the first pass. */
+static void take_rows_left(block_scan *b, float bar)
+{
+    static const uint16_t nothing[WORD];
+    static const int32_t no_sums[WORD];
+    const code_bounds by_nothing = {.scale = nothing, .reach = nothing, .error = nothing};
+    const uint64_t *left = b->job->left + b->first / WORD;
+    float unused[WORD];
+    for (size_t at = 0; at < b->n; at += WORD) {
+        b->masks[at / WORD] = left[at / WORD];
+        if (!left[at / WORD]) continue;
+        b->masks[at / WORD] &= b->job->c->kernels->bounds(&by_nothing, b->most + at, no_sums, 0, rows_of_word(b, at),
+                                                          bar, unused, b->most + at);
+        ask_for_layer(b, LAYER_HIGH, at, b->masks[at / WORD]);
+    }
+}
+
 /* Rules out rows by one layer of codes after the other. */
 static void narrow(block_scan *b, float bar)
 {
     const scan_set *set = b->job->set;
-    ask_for_scales(b);
-    for (size_t at = 0; at < b->n; at += WORD) {
-        if (b->masks[at / WORD]) by_heads(b, at, bar);
-        if (b->masks[at / WORD]) by_signs(b, at, bar);
-        if (b->masks[at / WORD]) ask_for_layer(b, LAYER_HIGH, at, b->masks[at / WORD]);
-    }
     sum_numbers(b, LAYER_HIGH, b->sums);
     for (size_t at = 0; at < b->n; at += WORD) {
         if (b->masks[at / WORD]) by_4_bits(b, at, bar);
@@ -496,13 +540,42 @@ static float share_bar(codes_job *job, float bar)
     return there;
 }
 
+static block_scan block_of(const codes_job *job, size_t block, int worker)
+{
+    const size_t first = block * ROWS_AT_ONCE;
+    return (block_scan){.job = job,
+                        .t = &job->tallies[worker],
+                        .first = first,
+                        .n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE,
+                        .known = job->known + first,
+                        .most = job->most + first};
+}
+
+/* The first pass: heads and signs of all rows, and a bar. */
+static void look_at_block(void *user, size_t block, int worker)
+{
+    codes_job *job = user;
+    heap *first = &job->first[worker];
+    block_scan b = block_of(job, block, worker);
+    float bar = share_bar(job, -INFINITY);
+    allow_rows(&b);
+    ask_for_scales(&b);
+    for (size_t at = 0; at < b.n; at += WORD) {
+        if (b.masks[at / WORD]) by_heads(&b, at, bar);
+        if (b.masks[at / WORD]) by_signs(&b, at, bar, first, &job->likely[worker]);
+        if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
+    }
+    memcpy(job->left + block * WORDS, b.masks, sizeof b.masks);
+    share_bar(job, bar);
+}
+
+/* The second: all that is left. */
 static void scan_block(void *user, size_t block, int worker)
 {
     codes_job *job = user;
-    block_scan b = {.job = job, .t = &job->tallies[worker], .first = block * ROWS_AT_ONCE};
-    b.n = job->set->n - b.first < ROWS_AT_ONCE ? job->set->n - b.first : ROWS_AT_ONCE;
+    block_scan b = block_of(job, block, worker);
     float bar = share_bar(job, -INFINITY);
-    allow_rows(&b);
+    take_rows_left(&b, bar);
     for (size_t at = 0; at < b.n && bar == -INFINITY; at += WORD) { /* until there is a bar, every row is scored */
         for (size_t i = at; i < at + WORD; i++) b.most[i] = INFINITY;
         bar = by_floats(&b, at, &job->heaps[worker], bar);
@@ -524,27 +597,58 @@ static void add_work(codes_work *to, const codes_work *from)
     to->bytes += from->bytes;
 }
 
+static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(void *, size_t, int))
+{
+    if (threads)
+        pool_run(threads, blocks, pass, job);
+    else
+        for (size_t block = 0; block < blocks; block++) pass(job, block, 0);
+}
+
+static bool make_room(codes_job *job, size_t blocks, size_t workers)
+{
+    const size_t gathered = GATHERED * job->c->groups * CODE_GROUP;
+    job->tallies = mem_zero_array(workers, sizeof *job->tallies);
+    job->gathered = mem_aligned(workers * gathered);
+    job->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->known);
+    job->most = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->most);
+    job->left = mem_array(blocks, WORDS * sizeof *job->left);
+    if (!job->tallies || !job->gathered || !job->known || !job->most || !job->left) return false;
+    for (size_t w = 0; w < workers; w++) job->tallies[w].gathered = job->gathered + w * gathered;
+    return true;
+}
+
+static void release_room(codes_job *job)
+{
+    mem_free(job->tallies);
+    mem_free(job->gathered);
+    mem_free(job->known);
+    mem_free(job->most);
+    mem_free(job->left);
+}
+
 static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hit *out, size_t *found, codes_work *work,
                                 simile_error *err)
 {
     const size_t blocks = (job->set->n - 1) / ROWS_AT_ONCE + 1;
     if (blocks == 1) threads = NULL;
     const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
-    const size_t room = GATHERED * job->c->groups * CODE_GROUP;
-    best kept;
-    job->tallies = mem_zero_array(workers, sizeof *job->tallies);
-    job->gathered = mem_aligned(workers * room);
-    if (!job->tallies || !job->gathered || !best_init(&kept, workers, k)) return err_nomem(err);
-    for (size_t w = 0; w < workers; w++) job->tallies[w].gathered = job->gathered + w * room;
-    job->heaps = kept.heaps;
-    if (threads)
-        pool_run(threads, blocks, scan_block, job);
-    else
-        for (size_t block = 0; block < blocks; block++) scan_block(job, block, 0);
-    *found = best_merge(&kept, out);
+    best kept = {0}, first = {0}, likely = {0};
+    const bool ready = make_room(job, blocks, workers) && best_init(&kept, workers, k) &&
+                       best_init(&first, workers, k) && best_init(&likely, workers, k + LIKELY);
+    if (ready) {
+        job->heaps = kept.heaps;
+        job->first = first.heaps;
+        job->likely = likely.heaps;
+        run_pass(job, blocks, threads, look_at_block);
+        run_pass(job, blocks, threads, scan_block);
+        *found = best_merge(&kept, out);
+    }
     best_release(&kept);
-    for (size_t w = 0; work && w < workers; w++) add_work(work, &job->tallies[w].work);
-    return SIMILE_OK;
+    best_release(&first);
+    best_release(&likely);
+    for (size_t w = 0; ready && work && w < workers; w++) add_work(work, &job->tallies[w].work);
+    return ready ? SIMILE_OK : err_nomem(err);
 }
 
 simile_status codes_top(const scan_set *set, const codes *c, const habit *h, const float *query, size_t k,
@@ -571,8 +675,7 @@ simile_status codes_top(const scan_set *set, const codes *c, const habit *h, con
     job.by_8 = of_numbers(c, &job.coded, LAYER_ERROR_8, 255, 0.5f);
     atomic_init(&job.bar, set->min_score);
     if (!status) status = scan_codes(&job, k, threads, out, found, work, err);
-    mem_free(job.tallies);
-    mem_free(job.gathered);
+    release_room(&job);
     query_release(&job.coded);
     return status;
 }
