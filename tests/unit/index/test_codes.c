@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_codes.c - the scan over codes against the scan over floats: equal ids and equal scores, bit for bit, on data
- * that is easy, hard or hostile, with each table of kernels. */
+ * that is easy, hard or hostile, with each table of kernels. With SIMILE_TEST_SMALL, as where a processor is emulated,
+ * each case is tried on fewer rows, or fewer times. */
 #include "base/mem.h"
 #include "index/codes.h"
 #include "index/kernels.h"
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -28,6 +30,11 @@ static uint64_t next_random(void)
 static float random_float(void)
 {
     return (float)next_random() / (float)(UINT64_C(1) << 30) - 1.0f;
+}
+
+static size_t of_size(size_t usual, size_t small)
+{
+    return getenv("SIMILE_TEST_SMALL") ? small : usual;
 }
 
 /* ---- kernels ---- */
@@ -140,7 +147,8 @@ static void every_table_of_bounds_equals_the_plain_one(void **state)
     float base[64], expected[2][64], got[2][65];
     int32_t sums[64];
     code_bounds b = {.scale = scale, .reach = reach, .error = error, .of_error = 1.01f, .of_reach = 0.0071f};
-    for (int round = 0; round < 3000; round++) {
+    const int rounds = (int)of_size(3000, 400);
+    for (int round = 0; round < rounds; round++) {
         const size_t n = next_random() % 65, first = next_random() % 130;
         for (size_t i = 0; i < 200; i++) {
             scale[i] = random_half();
@@ -355,7 +363,7 @@ static void assert_equal_scans(const sample *s, const float *query, size_t k)
 
 static void the_answer_is_that_of_floats(void **state)
 {
-    const size_t sizes[] = {0, 1, 63, 64, 65, 1023, 1025, 2600}, dims[] = {1, 7, 64, 127, 128, 129, 512};
+    const size_t sizes[] = {0, 1, 63, 64, 65, 1023, 1025, of_size(2600, 2050)}, dims[] = {1, 7, 64, 127, 128, 129, 512};
     for (int kind = 0; kind < KINDS; kind++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             sample s = sample_make(sizes[i], dims[(i + (size_t)kind) % 7], (data_kind)kind);
@@ -367,20 +375,21 @@ static void the_answer_is_that_of_floats(void **state)
 
 static void filters_and_a_least_score_change_nothing(void **state)
 {
+    const size_t rows = of_size(3000, 1100);
     const unsigned percents[] = {0, 1, 20, 50, 99, 100};
     for (int kind = 0; kind < KINDS; kind++) {
-        sample s = sample_make(3000, 96, (data_kind)kind);
+        sample s = sample_make(rows, 96, (data_kind)kind);
         for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
-            memset(s.allow, 0, (3000 / 64 + 1) * sizeof *s.allow);
-            for (size_t row = 0; row < 3000; row++)
+            memset(s.allow, 0, (rows / 64 + 1) * sizeof *s.allow);
+            for (size_t row = 0; row < rows; row++)
                 if (next_random() % 100 < percents[i]) s.allow[row / 64] |= UINT64_C(1) << row % 64;
-            if (percents[i] == 99) s.allow[3000 / 64] = UINT64_MAX; /* bits behind the last row */
+            if (percents[i] == 99) s.allow[rows / 64] = UINT64_MAX; /* bits behind the last row */
             s.set.allow = s.allow;
             s.set.min_score = -INFINITY;
             assert_equal_scans(&s, s.query, 10);
-            assert_equal_scans(&s, s.query, 3000);
+            assert_equal_scans(&s, s.query, rows);
             s.set.min_score = 0.1f;
-            assert_equal_scans(&s, s.query, 2000);
+            assert_equal_scans(&s, s.query, rows * 2 / 3);
         }
         s.set.allow = NULL;
         s.set.min_score = NAN;
@@ -395,7 +404,7 @@ static void queries_of_any_kind_are_answered(void **state)
 {
     const float factors[] = {0, -1, 1e-45f, 0x1p-60f, 0x1p-39f, 0x1p-20f, 1000, 0x1p39f, 0x1p60f, INFINITY, NAN};
     for (int kind = 0; kind < KINDS; kind++) {
-        sample s = sample_make(1500, 40, (data_kind)kind);
+        sample s = sample_make(of_size(1500, 400), 40, (data_kind)kind);
         for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
             float query[40];
             for (size_t j = 0; j < 40; j++) query[j] = s.query[j] * factors[i];
@@ -411,7 +420,8 @@ static void queries_of_any_kind_are_answered(void **state)
 static void most_rows_are_ruled_out(void **state)
 {
     const data_kind kinds[] = {UNIFORM, CLUSTERED, FEW_DIRECTIONS};
-    for (int round = 0; round < 21; round++) {
+    const int rounds = (int)of_size(21, 3);
+    for (int round = 0; round < rounds; round++) {
         const data_kind kind = kinds[round % 3];
         sample s = sample_make(20000, 128, kind);
         scan_hit hits[10];
