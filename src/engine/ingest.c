@@ -97,9 +97,10 @@ static simile_status consider(ingest *in, candidate *file, simile_error *err)
     if (found && !retry && !status && facts.size == old.size && facts.mtime_ns == old.mtime_ns) {
         in->report->unchanged++;
         in->done++;
-    } else {
-        add_job(in, file, &facts, found ? &old : NULL);
+        return SIMILE_OK;
     }
+    RETURN_IF_ERROR(image_init(err)); /* or every picture would be held to be broken */
+    add_job(in, file, &facts, found ? &old : NULL);
     return SIMILE_OK;
 }
 

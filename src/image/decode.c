@@ -345,7 +345,8 @@ simile_status image_decode(const void *bytes, size_t len, const char *subject, c
 /* Pixels of the formats that libvips opens, by their header; 0: it does not open. */
 static uint64_t vips_pixels(picture_format format, const uint8_t *bytes, size_t len)
 {
-    VipsImage *const in = image_init(NULL) ? NULL : vips_open(format, bytes, len, 1);
+    if (image_init(NULL)) return 0;
+    VipsImage *const in = vips_open(format, bytes, len, 1);
     const uint64_t pixels = in ? (uint64_t)vips_image_get_width(in) * (uint64_t)vips_image_get_height(in) : 0;
     if (in) g_object_unref(in);
     vips_error_clear();
