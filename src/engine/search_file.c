@@ -6,10 +6,12 @@
  * else writes them, and searches of whoever may not write use them all the same. Without one, or with one in doubt, a
  * search reads the catalogue.
  *
- * A file is doubted unless it names the catalogue's model, kind and length of vectors, no vector was changed or deleted
- * since (`rewrites`), it is not of a later moment, and some of its rows, the last one among them, are those in the
- * catalogue: one that was restored from a copy and went another way since has other vectors under the same ids. Items
- * that came after it are appended.
+ * A file is doubted unless it names the catalogue's model, kind and length of vectors, bears its mark, no vector was
+ * changed or deleted since (`rewrites`), it is not of a later moment, and some of its rows, the last one among them,
+ * are those in the catalogue. The mark is drawn anew whenever the file is brought up to date: a catalogue that was
+ * restored from a copy made before has another one, as other ones have, whatever their counters say; one restored from
+ * a copy made after has had the very rows of the file. Items that came after it are appended. Who is killed between
+ * mark and file leaves a file that is doubted.
  *
  * Threads: what is written is guarded by the file's own lock; who does not get it leaves it to the other. */
 #include "engine/search_file.h"
@@ -18,7 +20,7 @@
 
 #include <math.h>
 
-enum { SAMPLES = 8 };
+enum { SAMPLES = 8, MARK_BITS = 20 };
 
 static char *file_of(const simile_library *library, int32_t kind)
 {
@@ -40,12 +42,26 @@ bool vector_take(const scan_kernels *kernels, const void *vector, size_t bytes, 
 
 /* ---- what the catalogue says ---- */
 
+/* The counter of what was rewritten, and the mark, as a file has them. */
+static int64_t with_mark(int64_t rewrites, int64_t mark)
+{
+    return rewrites << MARK_BITS | mark;
+}
+
+static bool is_marked(const mapped_facts *facts)
+{
+    return (facts->rewrites & (((int64_t)1 << MARK_BITS) - 1)) != 0;
+}
+
 static simile_status facts_of(catalog *c, int32_t kind, mapped_facts *out, simile_error *err)
 {
     catalog_model there;
     *out = (mapped_facts){.kind = kind};
     RETURN_IF_ERROR(catalog_get_model(c, &there, err));
+    int64_t mark;
     RETURN_IF_ERROR(catalog_generation(c, &out->generation, &out->rewrites, err));
+    RETURN_IF_ERROR(catalog_get_mark(c, kind, &mark, err));
+    out->rewrites = with_mark(out->rewrites, mark);
     out->dim = there.dim;
     memcpy(out->owner, there.digest, sizeof out->owner - 1);
     return SIMILE_OK;
@@ -63,7 +79,7 @@ static bool belongs(mapped *m, catalog *c, const mapped_facts *now)
 {
     const mapped_facts *then = mapped_facts_of(m);
     if (then->kind != now->kind || then->dim != now->dim || memcmp(then->owner, now->owner, sizeof now->owner) != 0 ||
-        then->rewrites != now->rewrites || then->generation > now->generation || !then->n)
+        then->rewrites != now->rewrites || then->generation > now->generation || !is_marked(then) || !then->n)
         return false;
     float *vector = mem_array((size_t)now->dim, sizeof *vector);
     bool is = vector != NULL;
@@ -112,6 +128,16 @@ static int fill_row(void *user, int64_t id, const void *vector, size_t bytes)
     return 0;
 }
 
+/* Marks the catalogue, whose read transaction ends, and the file. */
+static simile_status commit(mapped *m, catalog *c, mapped_facts *facts, simile_error *err)
+{
+    int64_t mark;
+    catalog_read_end(c);
+    RETURN_IF_ERROR(catalog_new_mark(c, facts->kind, &mark, err));
+    facts->rewrites = with_mark(facts->rewrites >> MARK_BITS, mark);
+    return mapped_commit(m, facts, err);
+}
+
 /* Appends what the catalogue has behind the file's last row. *full: there is no room for all of that. */
 static simile_status append(mapped *m, catalog *c, const mapped_facts *now, bool *full, simile_error *err)
 {
@@ -123,7 +149,7 @@ static simile_status append(mapped *m, catalog *c, const mapped_facts *now, bool
     if (f.full) return SIMILE_OK;
     for (size_t row = then->n; row < f.n; row++) codes_put(mapped_codes(m), row, mapped_rows(m) + row * f.stride);
     f.facts.n = f.n;
-    return mapped_commit(m, &f.facts, err);
+    return commit(m, c, &f.facts, err);
 }
 
 static simile_status make(const char *path, catalog *c, const mapped_facts *now, pool *threads, simile_error *err)
@@ -139,12 +165,12 @@ static simile_status make(const char *path, catalog *c, const mapped_facts *now,
     simile_status status = catalog_each_vector(c, now->kind, 0, fill_row, &f, err);
     f.facts.n = f.n;
     if (!status && f.n) status = mapped_code(m, f.n, threads, err);
-    if (!status && f.n) status = mapped_commit(m, &f.facts, err);
+    if (!status && f.n) status = commit(m, c, &f.facts, err);
     mapped_close(m);
     return status;
 }
 
-/* With a read transaction open. */
+/* With a read transaction open, on the connection of who writes. */
 static simile_status update(const char *path, catalog *c, int32_t kind, pool *threads, simile_error *err)
 {
     mapped *m;

@@ -13,7 +13,8 @@ enum { SEARCH_FILE_LEAST_NUMBERS = 1 << 20 };
  * are none to be had so. For mapped_close(). */
 mapped *search_file_open(const simile_library *library, int32_t kind, catalog *reader);
 
-/* Brings the file up to date with the catalogue; what fails is logged. threads may be NULL. */
+/* Brings the file up to date with the catalogue, of which the caller is the writer; what fails is logged. threads may
+ * be NULL. */
 void search_file_update(const simile_library *library, int32_t kind, catalog *c, pool *threads);
 
 /* A vector as the catalogue has it to a row, zeros behind it; false: damaged, no unit vector. */

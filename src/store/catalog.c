@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -21,6 +23,11 @@ enum {
     MAX_VALUE_BYTES = 16 << 20, /* of one text or vector */
     MAX_GLOB_BYTES = 4096
 };
+
+/* meta.rewrites: a mark for each kind, and above them the counter, which begins anew when it is full. */
+enum { MARK_BITS = 20, MARKS_BITS = 2 * MARK_BITS };
+static const int64_t MARK_MOST = ((int64_t)1 << MARK_BITS) - 1;
+static const int64_t ONE_REWRITE = (int64_t)1 << MARKS_BITS;
 
 static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -32,7 +39,9 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
     [SQL_META_1] = "SELECT model_digest, model_name, dim, generation, rewrites, '' FROM meta WHERE id = 1",
     [SQL_SET_MODEL] = "UPDATE meta SET model_digest = ?1, model_name = ?2, dim = ?3 WHERE id = 1",
     [SQL_SET_SPACE] = "UPDATE space SET name = ?1 WHERE id = 1",
-    [SQL_TOUCH] = "UPDATE meta SET generation = generation + 1, rewrites = rewrites + ?1 WHERE id = 1",
+    [SQL_TOUCH] = "UPDATE meta SET generation = generation + 1, rewrites = (rewrites + ?1) & 0x7fffffffffffffff "
+                  "WHERE id = 1",
+    [SQL_MARK] = "UPDATE meta SET rewrites = (rewrites & ~?1) | ?2 WHERE id = 1",
     [SQL_ANY_VECTOR] = "SELECT EXISTS (SELECT 1 FROM vector)",
     [SQL_INSERT] =
         "INSERT INTO item (id, kind, status, path, text, reason, hash, size, mtime_ns, taken, width, height, "
@@ -435,7 +444,7 @@ static simile_status touch(catalog *c, simile_error *err)
 {
     sqlite3_stmt *statement;
     RETURN_IF_ERROR(store_statement(c, SQL_TOUCH, &statement, err));
-    sqlite3_bind_int(statement, 1, c->rewrote);
+    sqlite3_bind_int64(statement, 1, c->rewrote ? ONE_REWRITE : 0);
     return store_run(c, statement, err);
 }
 
@@ -480,7 +489,7 @@ void catalog_read_end(catalog *c)
 
 typedef struct {
     catalog_model model;
-    int64_t generation, rewrites;
+    int64_t generation, rewrites; /* with the marks */
 } meta;
 
 static bool is_digest(const char *text, int bytes)
@@ -538,8 +547,54 @@ simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewri
     RETURN_IF_ERROR(check_immutable(c, err));
     RETURN_IF_ERROR(read_meta(c, &m, err));
     *generation = m.generation;
-    if (rewrites) *rewrites = m.rewrites;
+    if (rewrites) *rewrites = m.rewrites >> MARKS_BITS;
     return SIMILE_OK;
+}
+
+static int mark_shift(int32_t kind)
+{
+    return kind == SIMILE_KIND_IMAGE ? 0 : MARK_BITS;
+}
+
+simile_status catalog_get_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err)
+{
+    meta m;
+    RETURN_IF_ERROR(read_meta(c, &m, err));
+    *mark = m.rewrites >> mark_shift(kind) & MARK_MOST;
+    return SIMILE_OK;
+}
+
+static int64_t draw_mark(void)
+{
+    uint64_t drawn = 0;
+    if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        drawn = ((uint64_t)now.tv_sec * 1000000007 + (uint64_t)now.tv_nsec) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
+    }
+    return (int64_t)(drawn % (uint64_t)MARK_MOST) + 1;
+}
+
+static simile_status set_mark(catalog *c, int32_t kind, int64_t mark, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    RETURN_IF_ERROR(store_statement(c, SQL_MARK, &statement, err));
+    sqlite3_bind_int64(statement, 1, MARK_MOST << mark_shift(kind));
+    sqlite3_bind_int64(statement, 2, mark << mark_shift(kind));
+    return store_run(c, statement, err);
+}
+
+simile_status catalog_new_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err)
+{
+    int64_t before;
+    RETURN_IF_ERROR(catalog_begin(c, err));
+    simile_status status = catalog_get_mark(c, kind, &before, err);
+    do *mark = draw_mark();
+    while (!status && *mark == before);
+    if (!status) status = set_mark(c, kind, *mark, err);
+    if (!status) status = catalog_commit(c, err);
+    if (status) catalog_rollback(c);
+    return status;
 }
 
 static simile_status has_vectors(catalog *c, bool *out, simile_error *err)

@@ -115,6 +115,11 @@ void catalog_vector_decode(const void *vector, int32_t dim, float *out); /* litt
 /* generation changes whenever any connection commits a write: a cached copy of the vectors is stale when it differs.
  * As long as rewrites (may be NULL) is the same, vectors were only added, with ids larger than all before. */
 simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewrites, simile_error *err);
+/* A number drawn at random by who keeps a copy of a kind's vectors outside, noted there as well; 0: none was. A
+ * catalogue that bears a copy's mark comes from the one that it was made of, as that was then; one that was restored
+ * from a backup, or is another one, bears another. Neither generation nor rewrites change. */
+simile_status catalog_get_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err);
+simile_status catalog_new_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err);
 
 /* ---- filters, counts, checks ---- */
 

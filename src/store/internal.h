@@ -25,6 +25,7 @@ typedef enum {
     SQL_SET_MODEL,
     SQL_SET_SPACE,
     SQL_TOUCH,
+    SQL_MARK,
     SQL_ANY_VECTOR,
     SQL_INSERT,
     SQL_UPDATE,

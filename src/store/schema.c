@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * schema.c - the tables of a catalogue and how they came to be.
  *
- *     meta    one row: whose vectors these are, and two counters that tell caches when they are stale
+ *     meta    one row: whose vectors these are, and two counters that tell caches when they are stale. The lower bits
+ *             of `rewrites` are marks of copies that are kept outside (catalog_new_mark)
  *     space   one row: what that model calls the space of its vectors ("": nothing); since version 2
  *     item    one row a picture or text; ids are never used twice (AUTOINCREMENT). date = taken, else mtime in seconds,
  *             kept in a column of its own so that a range of dates is a range of an index

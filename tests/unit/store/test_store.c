@@ -525,6 +525,32 @@ static void the_generation_tells_of_every_commit(void **state)
     catalog_close(c);
 }
 
+static void a_mark_is_one_kinds_and_no_change(void **state)
+{
+    catalog *c = open_filled(), *reader = open_ok(true);
+    int64_t before, after, rewrites, same, mark, other;
+    assert_ok(catalog_generation(reader, &before, &rewrites, &err));
+    assert_ok(catalog_get_mark(reader, SIMILE_KIND_IMAGE, &mark, &err));
+    assert_int_equal(mark, 0);
+    for (int kind = 0; kind < 2; kind++)
+        for (int i = 0; i < 3; i++) {
+            assert_ok(catalog_new_mark(c, kind, &mark, &err));
+            assert_ok(catalog_get_mark(reader, kind, &other, &err));
+            assert_true(mark > 0 && mark < 1 << 20 && other == mark);
+        }
+    assert_ok(catalog_begin(c, &err));
+    assert_ok(catalog_delete(c, 1, &err));
+    assert_ok(catalog_commit(c, &err));
+    assert_ok(catalog_get_mark(reader, SIMILE_KIND_TEXT, &other, &err));
+    assert_int_equal(other, mark); /* it stays */
+    assert_ok(catalog_generation(reader, &after, &same, &err));
+    assert_int_equal(after, before + 1);
+    assert_int_equal(same, rewrites + 1);
+    assert_int_equal(catalog_new_mark(reader, SIMILE_KIND_IMAGE, &mark, &err), SIMILE_E_ARG);
+    catalog_close(reader);
+    catalog_close(c);
+}
+
 static int join_vectors(void *user, int64_t id, const void *vector, size_t bytes)
 {
     assert_int_equal(bytes, sizeof unit_vector);
@@ -985,6 +1011,7 @@ int main(void)
         store_test(the_date_taken_wins_over_the_files),
         store_test(a_catalogue_belongs_to_one_model),
         store_test(the_generation_tells_of_every_commit),
+        store_test(a_mark_is_one_kinds_and_no_change),
         store_test(vectors_are_listed_by_id),
         store_test(a_read_sees_one_moment),
         store_test(one_writer_at_a_time),
