@@ -466,7 +466,10 @@ static simile_status extend(mapped *m, const char *path, simile_error *err)
     RETURN_IF_ERROR(map_file(m, m->fd, (size_t)facts.st_size, true, err));
     const simile_status status = read_all(m, (size_t)facts.st_size, true, err);
     m->len = (size_t)facts.st_size;
-    return status;
+    RETURN_IF_ERROR(status);
+    /* A copy may have holes where nothing is yet; a full disk would kill who writes there through a mapping. */
+    errno = posix_fallocate(m->fd, 0, facts.st_size);
+    return errno ? err_errno(err, "cannot write '%s'", path) : SIMILE_OK;
 }
 
 simile_status mapped_extend(const char *path, mapped **out, simile_error *err)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -101,6 +102,42 @@ static void what_is_written_is_read(void **state)
     mapped_close(reader);
 }
 
+/* As who copies a file that has never been written to in places leaves it. */
+static void make_sparse(void)
+{
+    char *bytes = NULL, name[80];
+    size_t len;
+    static const char none[4096];
+    snprintf(name, sizeof name, "%s.sparse", path);
+    assert_int_equal(file_read(path, SIZE_MAX / 2, &bytes, &len, &err), SIMILE_OK);
+    FILE *file = fopen(name, "wb");
+    assert_non_null(file);
+    for (size_t at = 0; at < len; at += sizeof none) {
+        if (!memcmp(bytes + at, none, sizeof none)) continue;
+        assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+        assert_int_equal(fwrite(bytes + at, 1, sizeof none, file), sizeof none);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(truncate(name, (off_t)len), 0);
+    assert_int_equal(rename(name, path), 0);
+    mem_free(bytes);
+}
+
+static void room_for_more_is_reserved_before_it_is_written_to(void **state)
+{
+    mapped *m;
+    struct stat before, after;
+    make(N, 8 * N);
+    make_sparse();
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(mapped_extend(path, &m, &err), SIMILE_OK);
+    assert_holds(m, N);
+    mapped_close(m);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_true(before.st_blocks * 512 < before.st_size && after.st_blocks * 512 >= after.st_size);
+}
+
 static void one_at_a_time_makes_it(void **state)
 {
     mapped *m, *other;
@@ -168,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_is_written_is_read, forget),
+        cmocka_unit_test_teardown(room_for_more_is_reserved_before_it_is_written_to, forget),
         cmocka_unit_test_teardown(one_at_a_time_makes_it, forget),
         cmocka_unit_test_teardown(an_unfinished_append_is_not_seen, forget),
         cmocka_unit_test_teardown(every_byte_of_the_head_counts, forget),
