@@ -132,7 +132,8 @@ simile_status stages_run(ingest *in, simile_error *err);
 bool stages_have_room(const ingest *in);
 /* Under no lock, on the calling thread. */
 void stages_push(ingest *in, const job *j);
-/* Reads, decodes and encodes one job by itself, on the calling thread. */
+/* Reads, decodes and encodes one job by itself, on the calling thread, when all others have come to rest: they look at
+ * what jobs before theirs are. */
 simile_status stages_work_alone(ingest *in, job *j, simile_error *err);
 
 /* ---- ingest.c ---- */

@@ -278,9 +278,8 @@ static void do_encode(ingest *in, int worker)
     in->seconds[SIMILE_STAGE_ENCODE] += seconds * (team ? in->threads : 1);
 }
 
-simile_status stages_work_alone(ingest *in, job *j, simile_error *err)
+static simile_status work_off(ingest *in, job *j, double *seconds, simile_error *err)
 {
-    double seconds[SIMILE_STAGES] = {0};
     model_encoder *e;
     examine_forget(j);
     RETURN_IF_ERROR(encoder_of(in, 0, false, &e, err));
@@ -299,8 +298,21 @@ simile_status stages_work_alone(ingest *in, job *j, simile_error *err)
     if (j->outcome == OUTCOME_NO_MEMORY) quarantine(j, "too large for the memory of this machine");
     mem_free(pixels);
     mem_free(row);
+    return status;
+}
+
+simile_status stages_work_alone(ingest *in, job *j, simile_error *err)
+{
+    double seconds[SIMILE_STAGES] = {0};
     pthread_mutex_lock(&in->lock);
+    in->alone = true;
+    while (in->n_busy > 1) pthread_cond_wait(&in->news, &in->lock);
+    pthread_mutex_unlock(&in->lock);
+    const simile_status status = work_off(in, j, seconds, err);
+    pthread_mutex_lock(&in->lock);
+    in->alone = false;
     add_seconds(in, seconds);
+    pthread_cond_broadcast(&in->news);
     pthread_mutex_unlock(&in->lock);
     return status;
 }
@@ -313,16 +325,8 @@ static simile_status retry_alone(ingest *in, size_t n, simile_error *err)
     simile_status status = SIMILE_OK;
     for (size_t i = 0; i < n && !status; i++) {
         job *j = job_at(in, in->stored + (int64_t)i);
-        if (j->outcome != OUTCOME_NO_MEMORY) continue;
-        pthread_mutex_lock(&in->lock);
-        in->alone = true;
-        while (in->n_busy > 1) pthread_cond_wait(&in->news, &in->lock);
-        pthread_mutex_unlock(&in->lock);
-        status = stages_work_alone(in, j, err);
+        if (j->outcome == OUTCOME_NO_MEMORY) status = stages_work_alone(in, j, err);
     }
-    pthread_mutex_lock(&in->lock);
-    in->alone = false;
-    pthread_mutex_unlock(&in->lock);
     return status;
 }
 

@@ -480,6 +480,42 @@ static void copies_of_what_cannot_be_read_cannot_be_read(void **state)
     simile_library_close(library);
 }
 
+/* Every copy is forgotten as soon as it is stored, so that the next one finds nothing to be a copy of. */
+static int forget_each_copy(void *user, int64_t done, int64_t total, const char *subject)
+{
+    int64_t removed;
+    forgetter *f = user;
+    if (!simile_library_remove(f->library, "*[13579].ppm", &removed, NULL)) f->calls += (int)removed;
+    return 0;
+}
+
+static void copies_outlive_what_they_are_copies_of(void **state)
+{
+    enum { N = 60, THREADS = 4 };
+    char name[32];
+    simile_stats stats;
+    simile_encoder *encoder;
+    const char *pictures = lab.pictures;
+    simile_add_report report;
+    for (unsigned i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "%02u.ppm", i);
+        draw(in_pictures(name), i % 2 ? 1 : i + 2, i + 1);
+    }
+    forgetter f = {.library = open_library()};
+    const simile_encoder_options threads = {.struct_size = sizeof threads, .threads = THREADS};
+    const simile_add_options options = {
+        .struct_size = sizeof options, .batch = 4, .progress = forget_each_copy, .user = &f};
+    assert_ok(simile_encoder_new(lab.model, &threads, &encoder, &err));
+    assert_ok(simile_library_add(f.library, encoder, &pictures, 1, &options, &report, &err));
+    assert_report(report, .found = N, .added = N);
+    assert_int_equal(f.calls, N / 2);
+    assert_ok(simile_library_get_stats(f.library, &stats, &err));
+    assert_int_equal(stats.images, N / 2);
+    assert_sound(f.library);
+    simile_library_close(f.library);
+    simile_encoder_free(encoder);
+}
+
 /* However many threads there are, and whether or not thumbnails are made: the catalogue is the same, byte for byte. */
 static void the_number_of_threads_does_not_show(void **state)
 {
@@ -682,6 +718,7 @@ int main(void)
         ingest_test(a_second_writer_is_turned_away),
         ingest_test(an_item_may_be_forgotten_meanwhile),
         ingest_test(copies_of_what_cannot_be_read_cannot_be_read),
+        ingest_test(copies_outlive_what_they_are_copies_of),
         ingest_test(the_number_of_threads_does_not_show),
         ingest_test(what_the_work_was_is_told),
         ingest_test(the_size_of_a_batch_does_not_show),
