@@ -221,12 +221,17 @@ static bool near_is_whole(const mapped *m, uint64_t last_sum, bool summed)
     return ids_ascend(part_of(m, PART_IDS), m->facts.n, m->facts.last_id);
 }
 
-static const slot *slot_in_force(const header *h, bool summed)
+/* 0 or 1, and a copy of it, which is what was summed: somebody may be writing the other one, and then this one. -1:
+ * none is whole. */
+static int slot_in_force(const header *h, bool summed, slot *out)
 {
-    const slot *best = NULL;
-    for (int i = 0; i < 2; i++)
-        if ((!summed || h->slots[i].sum == sum_slot(&h->slots[i])) && (!best || h->slots[i].sequence > best->sequence))
-            best = &h->slots[i];
+    int best = -1;
+    for (int i = 0; i < 2; i++) {
+        const slot s = h->slots[i];
+        if ((summed && s.sum != sum_slot(&s)) || (best >= 0 && s.sequence <= out->sequence)) continue;
+        best = i;
+        *out = s;
+    }
     return best;
 }
 
@@ -238,9 +243,9 @@ static simile_status read_header(mapped *m, size_t len, bool summed, slot *in_fo
     if (h->dim < 1 || h->dim > CODES_MOST_DIM || h->head > HEAD_MOST || h->capacity > SIZE_MAX / 4)
         return doubt("its numbers are out of range", err);
     if (!lay_out(m, (size_t)h->capacity, (size_t)h->dim) || m->len > len) return doubt("it is cut short", err);
-    const slot *s = slot_in_force(h, summed);
-    if (!s || (summed && h->sum != sum_header(m)) || s->n > h->capacity) return doubt("its head is damaged", err);
-    *in_force = *s;
+    const slot *const s = in_force;
+    if (slot_in_force(h, summed, in_force) < 0 || (summed && h->sum != sum_header(m)) || s->n > h->capacity)
+        return doubt("its head is damaged", err);
     m->head = (size_t)h->head;
     m->facts = (mapped_facts){.kind = h->kind,
                               .dim = h->dim,
@@ -532,10 +537,10 @@ static void write_sums(mapped *m, size_t from, const mapped_facts *facts, slot *
 static void write_slot(mapped *m, const slot *s)
 {
     header *h = header_of(m);
-    const slot *in_force = slot_in_force(h, true);
-    slot *to = in_force == &h->slots[0] ? &h->slots[1] : &h->slots[0];
+    slot before = {0};
+    slot *to = &h->slots[slot_in_force(h, true, &before) == 0];
     *to = *s;
-    to->sequence = in_force ? in_force->sequence + 1 : 1;
+    to->sequence = before.sequence + 1;
     to->sum = sum_slot(to);
 }
 
@@ -544,10 +549,10 @@ static simile_status put_in_place(mapped *m, simile_error *err)
     char *name = mem_printf("%s-new", m->path), *folder = path_folder(m->path);
     simile_status status = name && folder ? SIMILE_OK : err_nomem(err);
     if (!status && rename(name, m->path)) status = err_errno(err, "cannot write '%s'", m->path);
+    m->fresh = status != SIMILE_OK;
     if (!status) status = file_sync_folder(folder, err);
     mem_free(name);
     mem_free(folder);
-    m->fresh = false;
     return status;
 }
 

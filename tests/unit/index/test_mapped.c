@@ -151,6 +151,14 @@ static void one_at_a_time_makes_it(void **state)
     assert_false(file_exists(name));
     assert_int_equal(mapped_open(path, &m, &err), SIMILE_E_FORMAT);
     assert_int_equal(mapped_extend(path, &m, &err), SIMILE_E_NOT_FOUND);
+    assert_int_equal(mapped_create(path, &facts, N, &m, &err), SIMILE_OK);
+    fill(m, 0, N);
+    assert_int_equal(mapped_code(m, N, NULL, &err), SIMILE_OK);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_int_equal(mapped_commit(m, &facts, &err), SIMILE_E_IO);
+    mapped_close(m);
+    assert_false(file_exists(name)); /* nor with one that cannot take its place */
+    assert_int_equal(rmdir(path), 0);
     const mapped_facts none = {.dim = 0}, many = {.dim = CODES_MOST_DIM + 1};
     assert_int_equal(mapped_create(path, &none, 1, &m, &err), SIMILE_E_UNSUPPORTED);
     assert_int_equal(mapped_create(path, &many, 1, &m, &err), SIMILE_E_UNSUPPORTED);
