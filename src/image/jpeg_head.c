@@ -5,7 +5,7 @@
 #include "image/parts.h"
 
 enum { SOI = 0xd8, EOI = 0xd9, SOS = 0xda, TEM = 0x01, RST0 = 0xd0, RST7 = 0xd7, SOF0 = 0xc0, SOF15 = 0xcf };
-enum { DHT = 0xc4, JPG = 0xc8, DAC = 0xcc, SOF2 = 0xc2, MOST_COMPONENTS = 4 };
+enum { DHT = 0xc4, JPG = 0xc8, DAC = 0xcc, SOF2 = 0xc2, SOF10 = 0xca, MOST_COMPONENTS = 4 };
 
 static uint32_t read16(const uint8_t *p)
 {
@@ -25,7 +25,7 @@ static bool read_frame(int marker, const uint8_t *body, size_t len, jpeg_head *o
     out->height = (int32_t)read16(body + 1);
     out->width = (int32_t)read16(body + 3);
     out->components = body[5];
-    out->whole = marker == SOF2;
+    out->whole = marker == SOF2 || marker == SOF10;
     for (int i = 0; i < out->components; i++) {
         const uint32_t across = body[7 + 3 * i] >> 4, down = body[7 + 3 * i] & 15;
         if (across < 1 || across > 4 || down < 1 || down > 4) return false;

@@ -162,12 +162,16 @@ static void test_what_a_picture_takes_is_known_before(void **state)
     assert_true(manifest_each(fixtures(), cost_of_picture, NULL) > 100);
     assert_int_equal(image_cost("hello", 5, NULL), 0);
     size_t len;
-    char *bytes = read_fixture("q75-s2-p-45x31.jpg", &len), *plain = read_fixture("q75-s2-b-45x31.jpg", &len);
+    char *plain = read_fixture("q75-s2-b-45x31.jpg", &len);
     const image_options enough = {.enough = 7};
     assert_true(image_cost(plain, len, &enough) < 3 * 45 * 31 / 8);
-    assert_true(image_cost(bytes, len, &enough) >= 3 * 45 * 31); /* it holds all frequencies */
-    mem_free(bytes);
     mem_free(plain);
+    char *whole = read_fixture("q75-s2-p-45x31.jpg", &len);
+    assert_true(image_cost(whole, len, &enough) >= 3 * 45 * 31); /* it holds all frequencies */
+    for (size_t i = 0; i + 1 < len; i++)
+        if ((uint8_t)whole[i] == 0xff && (uint8_t)whole[i + 1] == 0xc2) whole[i + 1] = (char)0xca;
+    assert_true(image_cost(whole, len, &enough) >= 3 * 45 * 31); /* so does one of arithmetic coding */
+    mem_free(whole);
 }
 
 /* ---- damaged, hostile and foreign files ---- */
