@@ -15,6 +15,9 @@
  * the caller alone. So once that was seen the caller works alone for a number of runs, twice as many each time until
  * one goes well. It does the same parts: nobody can tell from the results.
  *
+ * A process that forks leaves the members behind. What the child has of them are a lock and counts of sleepers that
+ * nobody will ever change: it leaves those alone, and takes all parts of its runs itself.
+ *
  * Threads: the ticket and the counts are atomic, everything else is guarded by the lock or set before threads start.
  * Members take no signals: those are the program's. */
 #include "nn/team.h"
@@ -26,6 +29,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     WAIT_NS = 50000,
@@ -45,6 +49,7 @@ struct nn_team {
     pthread_mutex_t lock;
     pthread_cond_t start, finished;
     pthread_t *members;
+    pid_t process; /* that has the members */
     int threads, started;
     int alone, next_alone; /* runs that the caller does by itself; how many it will be the next time */
     bool patient;          /* there is a processor for each: waiting in a loop is worth while */
@@ -182,6 +187,7 @@ simile_status team_new(int threads, nn_team **out, simile_error *err)
     nn_team *t = mem_aligned(sizeof *t);
     if (!t) return err_nomem(err);
     memset(t, 0, sizeof *t);
+    t->process = getpid();
     t->threads = threads;
     t->next_alone = LEAST_ALONE;
     t->patient = cpu_count() >= threads;
@@ -199,9 +205,8 @@ simile_status team_new(int threads, nn_team **out, simile_error *err)
     return SIMILE_OK;
 }
 
-void team_free(nn_team *t)
+static void dissolve(nn_team *t)
 {
-    if (!t) return;
     pthread_mutex_lock(&t->lock);
     atomic_store(&t->stopping, true);
     pthread_cond_broadcast(&t->start);
@@ -210,6 +215,12 @@ void team_free(nn_team *t)
     pthread_cond_destroy(&t->start);
     pthread_cond_destroy(&t->finished);
     pthread_mutex_destroy(&t->lock);
+}
+
+void team_free(nn_team *t)
+{
+    if (!t) return;
+    if (t->process == getpid()) dissolve(t);
     mem_free(t->members);
     mem_free(t);
 }
@@ -237,7 +248,7 @@ static void announce(nn_team *t, team_fn fn, void *user)
     atomic_store_explicit(&t->user, user, memory_order_relaxed);
     atomic_store_explicit(&t->done, 0, memory_order_relaxed);
     atomic_store(&t->ticket, number << 32 | (uint64_t)t->threads << 16 | 1);
-    if (atomic_load(&t->asleep)) wake(t, &t->start);
+    if (atomic_load(&t->asleep) && t->process == getpid()) wake(t, &t->start);
 }
 
 void team_run(nn_team *t, team_fn fn, void *user)

@@ -17,7 +17,7 @@ typedef void (*team_fn)(void *user, int part, int parts);
 
 simile_status team_new(int threads, nn_team **out, simile_error *err);
 void team_free(nn_team *t);
-/* From one thread at a time; returns when all parts are done. */
+/* From one thread at a time; returns when all parts are done. In a child of fork() that thread does all of them. */
 void team_run(nn_team *t, team_fn fn, void *user);
 
 #endif

@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST = 9 };
 
@@ -132,6 +134,29 @@ static void signals_are_the_programs(void **state)
     team_free(t);
 }
 
+/* A child has none of the members: it does all parts itself, and gives the team up without waiting for anyone. */
+static void a_forked_child_is_alone(void **state)
+{
+    nn_team *t = team_of(3);
+    tally c = {.add = 1, .slow = -1};
+    team_run(t, count, &c);
+    pause_for(20000); /* they sleep */
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(5); /* or it would wait for ever */
+        for (int i = 0; i < 100; i++) team_run(t, count, &c);
+        team_free(t);
+        _exit(c.sum[0] == 101 && c.sum[1] == 101 && c.sum[2] == 101 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    team_run(t, count, &c);
+    for (int p = 0; p < 3; p++) assert_int_equal(c.sum[p], 2);
+    team_free(t);
+}
+
 static void memory_and_threads_may_be_refused(void **state)
 {
     nn_team *t;
@@ -155,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_slow_part_is_waited_for),   cmocka_unit_test(teams_do_not_meet),
         cmocka_unit_test(late_members_are_left_alone), cmocka_unit_test(runs_may_differ),
         cmocka_unit_test(signals_are_the_programs),    cmocka_unit_test(memory_and_threads_may_be_refused),
+        cmocka_unit_test(a_forked_child_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
