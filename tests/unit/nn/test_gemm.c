@@ -8,6 +8,9 @@
  * Activations: 2e-6 more. Sets are compared with each of them to 4e-6, without any as said. */
 #include "help.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 typedef struct {
     int64_t n, k;
     float *w, *b, *columns;
@@ -256,6 +259,77 @@ static void each_set(void (*test)(const char *name, nn_precision precision))
 static void results_do_not_depend_on_rows_or_threads(void **state)
 {
     each_set(company);
+}
+
+/* ---- what lies behind ---- */
+
+/* Memory whose last byte is the last of a page; whoever touches what follows dies. */
+typedef struct {
+    uint8_t *pages, *at;
+    size_t len;
+} cliff;
+
+static cliff cliff_of(const void *bytes, size_t n)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (n + page - 1) / page * page;
+    cliff c = {.len = inside + page};
+    c.pages = mmap(NULL, c.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(c.pages != MAP_FAILED);
+    assert_int_equal(mprotect(c.pages + inside, page, PROT_NONE), 0);
+    c.at = c.pages + inside - n;
+    if (bytes) memcpy(c.at, bytes, n);
+    return c;
+}
+
+static void cliff_free(const cliff *c)
+{
+    munmap(c->pages, c->len);
+}
+
+static void at_the_edge(const char *name, nn_precision precision, const dense *d, int64_t rows)
+{
+    simile_error err;
+    nn_context *ctx = context_with(name, precision, 1);
+    nn_matrix *m = pack(d, precision), *edge;
+    const size_t bytes = nn_matrix_image_bytes(m), x_bytes = (size_t)(rows * d->k) * sizeof(float);
+    void *image = mem_aligned(bytes);
+    nn_matrix_image_write(m, image);
+    float *x = numbers(rows * d->k, 71), *want = numbers(rows * d->n, 72), *start = numbers(rows * d->n, 72);
+    const cliff w = cliff_of(image, bytes), from = cliff_of(x, x_bytes);
+    const cliff to = cliff_of(start, (size_t)(rows * d->n) * sizeof(float));
+    if (nn_matrix_adopt(w.at, bytes, &edge, &err)) fail_msg("%s", err.message);
+    for (int again = 0; again < 3; again++) { /* in y's place, on top of it, and with an activation */
+        const nn_act act = again == 2 ? NN_ACT_GELU : NN_ACT_NONE;
+        run(ctx, m, rows, x, want, act, again == 1);
+        run(ctx, edge, rows, (const float *)(const void *)from.at, (float *)(void *)to.at, act, again == 1);
+        assert_memory_equal(want, to.at, (size_t)(rows * d->n) * sizeof *want);
+    }
+    nn_matrix_free(m);
+    nn_matrix_free(edge);
+    nn_context_free(ctx);
+    cliff_free(&w), cliff_free(&from), cliff_free(&to);
+    mem_free(image);
+    mem_free(x);
+    mem_free(want);
+    mem_free(start);
+}
+
+static void edges(const char *name, nn_precision precision)
+{
+    static const int64_t widths[] = {1, 2, 3, 5, 15, 17, 31, 33, 63, 65, 127, 1025};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
+            if (widths[i] * widths[k] > 1 << 17) continue;
+            const bool more = (i + k) % 2;
+            dense d = dense_new(widths[i], widths[k], more, more && precision == NN_COMPUTE_INT8);
+            for (int64_t rows = 1; rows <= 15; rows += 7) at_the_edge(name, precision, &d, rows);
+            dense_free(&d);
+        }
+}
+
+static void nothing_behind_is_touched(void **state)
+{
+    each_set(edges);
 }
 
 /* Five rows: zeros, NaN, infinity, one so small that it is as good as nothing, and one of ordinary numbers. */
@@ -650,6 +724,7 @@ int main(void)
         cmocka_unit_test(plain_products_equal_sums),
         cmocka_unit_test(every_set_equals_the_plain_one),
         cmocka_unit_test(results_do_not_depend_on_rows_or_threads),
+        cmocka_unit_test(nothing_behind_is_touched),
         cmocka_unit_test(strange_numbers_stay_in_their_row),
         cmocka_unit_test(activations_have_ends),
         cmocka_unit_test(rows_are_normalised_on_the_way),
