@@ -52,6 +52,9 @@ simile_status windows_new(const nn_conv_spec *spec, windows **out, simile_error 
     const nn_tensor *w = &spec->weights;
     const int64_t size = w->dim[2];
     *out = NULL;
+    if (spec->precision == NN_COMPUTE_INT8 && size * w->dim[1] > NN_INT8_MOST_COLS)
+        return err_set(err, SIMILE_E_UNSUPPORTED, "a convolution of %lld channels is too wide for 8-bit integers",
+                       (long long)w->dim[1]);
     windows *c = mem_new(windows);
     float *stored = mem_array((size_t)(w->dim[1] * size * size), sizeof *stored);
     simile_status status = c && stored ? SIMILE_OK : err_nomem(err);

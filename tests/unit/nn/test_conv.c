@@ -362,6 +362,23 @@ static void no_shape_falls_back_to_reference_code(void **state)
     nn_context_free(ctx);
 }
 
+/* Sums of 8-bit integers are 32 bits: as of a matrix, a row of the window may have only so many. */
+static void windows_too_wide_are_refused(void **state)
+{
+    enum { IN = NN_INT8_MOST_COLS / 3 };
+    float *data = numbers((IN + 1) * 9, 3);
+    nn_conv_spec spec = {.weights = {data, NN_F32, 4, {1, IN + 1, 3, 3}}, .stride = 1, .height = 3, .width = 3};
+    spec.precision = NN_COMPUTE_INT8;
+    for (int more = 1; more >= 0; more--) {
+        nn_conv *c;
+        simile_error err;
+        spec.weights.dim[1] = IN + more;
+        assert_int_equal(nn_conv_new(&spec, &c, &err), more ? SIMILE_E_UNSUPPORTED : SIMILE_OK);
+        nn_conv_free(c);
+    }
+    mem_free(data);
+}
+
 static void impossible_convolutions_are_refused(void **state)
 {
     static const float data[1024];
@@ -476,6 +493,7 @@ int main(void)
         cmocka_unit_test(results_do_not_depend_on_company_or_threads),
         cmocka_unit_test(no_shape_falls_back_to_reference_code),
         cmocka_unit_test(impossible_convolutions_are_refused),
+        cmocka_unit_test(windows_too_wide_are_refused),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(pools_are_means),
     };
