@@ -109,12 +109,15 @@ static bool put_rest(const text_file *file, buf *out)
     return buf_append(out, at, file->len - (size_t)(at - file->data));
 }
 
+static simile_status parse_whole(text_file *file, json_t **out, simile_error *err)
+{
+    file->vocab = file->merges = (json_part){0};
+    return json_parse_object(file->data, file->len, file->path, out, err);
+}
+
 static simile_status parse_tree(text_file *file, json_t **out, simile_error *err)
 {
-    if (!find_parts(file)) {
-        file->vocab = file->merges = (json_part){0};
-        return json_parse_object(file->data, file->len, file->path, out, err);
-    }
+    if (!find_parts(file)) return parse_whole(file, out, err);
     buf rest;
     buf_init(&rest, file->len);
     const simile_status status =
@@ -123,11 +126,22 @@ static simile_status parse_tree(text_file *file, json_t **out, simile_error *err
     return status;
 }
 
+/* Merges of other models are read by nobody, who would see whether they are JSON. */
+static bool has_merges(const json_t *root)
+{
+    const char *type = json_string_value(json_object_get(json_object_get(root, "model"), "type"));
+    return !type || (strcmp(type, "WordPiece") != 0 && strcmp(type, "Unigram") != 0);
+}
+
 static simile_status from_json(const text_file *given, tokenizer **out, simile_error *err)
 {
     json_t *root;
     text_file parts = *given, *file = &parts;
     RETURN_IF_ERROR(parse_tree(file, &root, err));
+    if (file->merges.text && !has_merges(root)) {
+        json_decref(root);
+        RETURN_IF_ERROR(parse_whole(file, &root, err));
+    }
     const json_t *model = json_object_get(root, "model");
     const char *type = json_string_value(json_object_get(model, "type"));
     simile_status status = SIMILE_OK;

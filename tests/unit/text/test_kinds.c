@@ -271,6 +271,9 @@ static void other_parts_of_wordpiece_are_refused_by_name(void **state)
                   SIMILE_E_UNSUPPORTED, AT "the normalizer 'a|b' is not supported");
     check_refused((small_files){.json = "{" CUT ",\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":1}}}"},
                   SIMILE_E_FORMAT, AT "its unknown token '[UNK]' is not in the vocabulary");
+    check_refused((small_files){.json = "{" CUT ",\"model\":" PIECES ",\"merges\":[}}}"}, SIMILE_E_FORMAT,
+                  AT "not JSON: unexpected token near '}' at byte 130"); /* merges that nobody reads */
+    tokenizer_close(small((small_files){.json = "{" CUT ",\"model\":" PIECES ",\"merges\":[]}}"}));
     tokenizer *t = small((small_files){.json = "{" CUT ",\"model\":" PIECES "}}"});
     check_ids(t, "a b a", "1 0 1");
     tokenizer_close(t);
