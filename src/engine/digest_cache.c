@@ -5,9 +5,11 @@
  * the time that one search takes. $XDG_CACHE_HOME/simile/digests/<stamp> holds the digest of the files that the stamp
  * describes: path, size, time of change of content and of inode, and inode number of each file in the model's folder,
  * and the resolution at which it was opened.
- * Whatever changes a file changes its ctime, so a stale answer is never found. What the folder declares of its space is
- * no part of the digest and not of the stamp either, so that a declaration costs no second reading. Everything here is
- * a convenience: where it fails the digest is computed. Small models do not come here.
+ * Whatever changes a file changes its ctime, so a stale answer is never found. The stamp is taken when a model is
+ * opened, and kept: its digest may be asked for hours later, when other files have taken their place.
+ * What the folder declares of its space is no part of the digest and not of the stamp either, so that a declaration
+ * costs no second reading. Everything here is a convenience: where it fails the digest is computed. Small models do not
+ * come here.
  *
  * The digest is what files of packed weights are kept by (model/packed.h, $XDG_CACHE_HOME/simile/packed), so those are
  * used from when it is known. */
@@ -94,33 +96,34 @@ static void keep_packed(const model *m, const char *digest_text)
     mem_free(folder);
 }
 
+char *digest_place(const model *m)
+{
+    return cache_path(model_info(m));
+}
+
 char *remembered_digest(const model *m, char out[DIGEST_HEX])
 {
-    char *path = cache_path(model_info(m));
+    char *path = digest_place(m);
     if (path && read_cache(path, out)) return path;
     mem_free(path);
     return NULL;
 }
 
-bool recall_model_digest(const model *m, char out[DIGEST_HEX])
+bool recall_model_digest(const model *m, const char *place, char out[DIGEST_HEX])
 {
-    char *path = remembered_digest(m, out);
-    const bool known = path != NULL;
-    mem_free(path);
-    if (known) keep_packed(m, out);
-    return known;
+    if (!place || !read_cache(place, out)) return false;
+    keep_packed(m, out);
+    return true;
 }
 
-simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err)
+simile_status cached_model_digest(const model *m, const char *place, char out[DIGEST_HEX], simile_error *err)
 {
-    if (recall_model_digest(m, out)) return SIMILE_OK;
-    char *path = cache_path(model_info(m));
+    if (recall_model_digest(m, place, out)) return SIMILE_OK;
     const simile_status status = model_digest(m, out, err);
-    if (!status && path) {
-        write_cache(path, out);
+    if (!status && place) {
+        write_cache(place, out);
         keep_packed(m, out);
     }
-    mem_free(path);
     return status;
 }
 

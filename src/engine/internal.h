@@ -25,15 +25,19 @@ struct simile_model {
     model *m;
     pthread_mutex_t lock;
     char digest[DIGEST_HEX]; /* "" until it was asked for */
+    char *digest_place;      /* digest_place(), as the files were when it was opened */
     space_claims claims;     /* what it declares; of a pair, what the model that sees does */
     int32_t compute;         /* as it was asked for: SIMILE_COMPUTE_... */
     bool resized;            /* it sees pictures at a size that was asked for: no catalogue takes its claims */
 };
 
+/* The file that remembers the digest of a model's files as they are now, for mem_free; NULL: none does. To be asked
+ * when the model is opened: others may lie there later. */
+char *digest_place(const model *m);
 /* model_digest(), remembered between runs for large models: digest_cache.c. */
-simile_status cached_model_digest(const model *m, char out[DIGEST_HEX], simile_error *err);
+simile_status cached_model_digest(const model *m, const char *place, char out[DIGEST_HEX], simile_error *err);
 /* The same if it is remembered; false: it has to be computed. */
-bool recall_model_digest(const model *m, char out[DIGEST_HEX]);
+bool recall_model_digest(const model *m, const char *place, char out[DIGEST_HEX]);
 /* Where the digest is remembered, for mem_free; NULL: nowhere. */
 char *remembered_digest(const model *m, char out[DIGEST_HEX]);
 /* Removes that file and the packed weights of the model; returns the bytes of these. */

@@ -80,7 +80,8 @@ static simile_status open_one(const char *name, const char *search_path, const m
     if (handle) pthread_mutex_init(&handle->lock, NULL);
     if (!status) status = model_open(directory, how, &handle->m, err);
     if (!status) status = claims_read(handle, err);
-    if (!status && !recall_model_digest(handle->m, handle->digest)) handle->digest[0] = 0;
+    if (!status) handle->digest_place = digest_place(handle->m);
+    if (!status && !recall_model_digest(handle->m, handle->digest_place, handle->digest)) handle->digest[0] = 0;
     mem_free(directory);
     if (status)
         simile_model_close(handle);
@@ -129,6 +130,7 @@ void simile_model_close(simile_model *handle)
     if (!handle) return;
     model_close(handle->m);
     pthread_mutex_destroy(&handle->lock);
+    mem_free(handle->digest_place);
     mem_free(handle);
 }
 
@@ -157,7 +159,7 @@ simile_status simile_model_digest(const simile_model *handle, char out[65], simi
     out[0] = 0;
     pthread_mutex_lock(&own->lock);
     if (!own->digest[0]) {
-        status = cached_model_digest(own->m, digest_text, err);
+        status = cached_model_digest(own->m, own->digest_place, digest_text, err);
         if (!status) memcpy(own->digest, digest_text, sizeof digest_text);
     }
     if (!status) memcpy(out, own->digest, sizeof own->digest);
