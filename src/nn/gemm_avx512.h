@@ -24,7 +24,8 @@ enum { LANES = 16, VECS = GEMM_PANEL / LANES };
 
 INLINE __mmask16 lanes(int64_t n)
 {
-    return n >= LANES ? (__mmask16)0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : (__mmask16)0;
+    const unsigned bits = n >= LANES ? 0xffffu : n > 0 ? (1u << n) - 1 : 0u;
+    return (__mmask16)bits;
 }
 
 /* ---- activations ---- */
