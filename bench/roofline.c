@@ -16,7 +16,8 @@
 #include "base/mem.h"
 #include "measure.h"
 
-enum { CHAINS = 24, STEPS = 150000, TRIES = 5, MOST_THREADS = 256, BLOCK = 96 << 20 };
+/* A try takes milliseconds: a thread that sleeps has to wake up before another has taken its part. */
+enum { CHAINS = 24, STEPS = 1200000, TRIES = 5, MOST_THREADS = 256, BLOCK = 96 << 20 };
 
 typedef struct {
     double work; /* of one item */
