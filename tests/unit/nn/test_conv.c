@@ -483,8 +483,10 @@ static void pools_are_means(void **state)
     }
 }
 
-int main(void)
+/* An argument picks tests by name, as "*threads*" does. */
+int main(int n_args, char **args)
 {
+    if (n_args > 1) cmocka_set_test_filter(args[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_equal_sums),
         cmocka_unit_test(plain_and_wide_agree),

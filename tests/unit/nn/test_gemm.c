@@ -718,8 +718,10 @@ static void each_allocation_may_fail(void **state)
     dense_free(&d);
 }
 
-int main(void)
+/* An argument picks tests by name, as "*threads*" does. */
+int main(int n_args, char **args)
 {
+    if (n_args > 1) cmocka_set_test_filter(args[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_products_equal_sums),
         cmocka_unit_test(every_set_equals_the_plain_one),
