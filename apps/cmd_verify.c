@@ -97,6 +97,6 @@ static int run(app *a, int argc, char **argv)
 
 const command command_verify = {
     "verify", "", "check the catalogue",
-    "Checks the database and each vector's length, checksum and norm. Exit status 1 means that problems were found;\n"
-    "'simile add' on the folder repairs what can be repaired.\n",
+    "Checks the database, each vector's length, checksum and norm, and the thumbnails. Exit status 1 means that\n"
+    "problems were found; 'simile add' on the folder repairs what can be repaired.\n",
     run};

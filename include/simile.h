@@ -434,10 +434,12 @@ SIMILE_API simile_status simile_library_check_model(simile_library *library, con
 typedef struct {
     int64_t items, problems;
 } simile_verify_report;
-/* Called once a problem, in order of id (0: the catalogue as a whole). */
+/* Called once a problem, in order of id (0: the catalogue as a whole), then for the thumbnails beside the catalogue, with
+ * id 0 and their file as the path. */
 typedef void (*simile_problem_fn)(void *user, int64_t id, const char *path, const char *problem);
 
-/* Checks the database, each vector's length, checksum and norm, and with check_files each picture's content hash.
+/* Checks the database, each vector's length, checksum and norm, with check_files each picture's content hash, and the
+ * thumbnails.
  * Success means that the check ran: look at report->problems. */
 SIMILE_API simile_status simile_library_verify(simile_library *library, int check_files, simile_problem_fn problem,
                                                simile_progress_fn progress, void *user, simile_verify_report *report,

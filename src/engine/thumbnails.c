@@ -155,6 +155,49 @@ void thumbnails_prune(simile_library *library, catalog *c)
     mem_free(all.hashes);
 }
 
+/* ---- checking ---- */
+
+typedef struct {
+    simile_problem_fn fn;
+    void *user;
+    const char *path;
+} finding;
+
+static void tell(void *user, const char *problem)
+{
+    const finding *f = user;
+    f->fn(f->user, 0, f->path, problem);
+}
+
+/* By a connection of its own: the library's may be in use, and is thrown away with a file that is damaged. */
+static simile_status verify_file(const finding *f, simile_error *err)
+{
+    thumbs *t;
+    simile_error why = {0};
+    simile_status status = thumbs_open(f->path, true, true, &t, &why);
+    if (status == SIMILE_E_NOT_FOUND) return SIMILE_OK;
+    if (!status) {
+        status = thumbs_check(t, tell, (void *)f, &why);
+        thumbs_close(t);
+    }
+    if (status == SIMILE_E_CORRUPT || status == SIMILE_E_FORMAT || status == SIMILE_E_VERSION) {
+        tell((void *)f, why.message);
+        return SIMILE_OK;
+    }
+    if (status && err) *err = why;
+    return status;
+}
+
+simile_status thumbnails_verify(const simile_library *library, simile_problem_fn problem, void *user, simile_error *err)
+{
+    char *path = file_of(library);
+    if (!path) return err_nomem(err);
+    const finding f = {.fn = problem, .user = user, .path = path};
+    const simile_status status = verify_file(&f, err);
+    mem_free(path);
+    return status;
+}
+
 /* ---- asking for one ---- */
 
 static void look_up(simile_library *library, const uint8_t hash[DIGEST_SIZE], void **bytes, size_t *len)

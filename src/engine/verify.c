@@ -146,9 +146,10 @@ simile_status simile_library_verify(simile_library *library, int with_files, sim
     if (!library) return err_set(err, SIMILE_E_ARG, "no catalogue was given");
     verifier v = {.problem = problem, .progress = progress, .user = user, .report = report ? report : &own, .err = err};
     RETURN_IF_ERROR(reader_take(library, &c, err));
-    const simile_status status = run(&v, c, with_files != 0, err);
+    simile_status status = run(&v, c, with_files != 0, err);
     catalog_read_end(c);
     reader_give(library, c, !status);
+    if (!status) status = thumbnails_verify(library, tell_problem, &v, err);
     for (size_t i = 0; i < v.n; i++) mem_free(v.found[i].path);
     mem_free(v.found);
     mem_free(v.block);

@@ -68,6 +68,7 @@ static const char *const sql_texts[SQL_STATEMENTS] = {
                         "LEFT JOIN vector ON vector.item = item.id ORDER BY item.id",
     [SQL_THUMB_GET] = "SELECT image FROM thumb WHERE hash = ?1",
     [SQL_THUMB_EACH] = "SELECT hash FROM thumb ORDER BY hash",
+    [SQL_THUMB_CHECK] = "SELECT image, hash FROM thumb",
     [SQL_THUMB_PUT] = "INSERT OR REPLACE INTO thumb (hash, image) VALUES (?1, ?2)",
     [SQL_THUMB_DELETE] = "DELETE FROM thumb WHERE hash = ?1",
 };
@@ -305,6 +306,8 @@ static simile_status identify(catalog *c, int64_t *version, simile_error *err)
     RETURN_IF_ERROR(store_number(c, "SELECT count(*) FROM sqlite_schema", &tables, err));
     RETURN_IF_ERROR(store_number(c, "SELECT encoding = 'UTF-8' FROM pragma_encoding()", &utf8, err));
     const bool empty = application == 0 && *version == 0 && tables == 0;
+    if (empty && c->read_only && c->schema->derived)
+        return err_set(err, SIMILE_E_NOT_FOUND, "'%s' has no tables yet", c->path);
     if (!utf8 || (empty && c->read_only) || (!empty && application != c->schema->application_id))
         return err_set(err, SIMILE_E_FORMAT, "cannot open '%s': not %s", c->path, c->schema->kind);
     if (*version > c->schema->versions)

@@ -111,6 +111,13 @@ static simile_status as_problem(const checker *k, simile_status status, const si
     return status;
 }
 
+simile_status store_check_pages(catalog *c, catalog_problem_fn problem, void *user, simile_error *err)
+{
+    simile_error why = {0};
+    const checker k = {.fn = problem, .user = user};
+    return as_problem(&k, check_pragma(c, "PRAGMA integrity_check", "", &k, &why), &why, err);
+}
+
 simile_status catalog_check(catalog *c, catalog_problem_fn problem, void *user, int64_t *items, simile_error *err)
 {
     catalog_model model;
@@ -122,7 +129,7 @@ simile_status catalog_check(catalog *c, catalog_problem_fn problem, void *user, 
     k.dim = model.dim;
     k.vector = mem_array((size_t)k.dim, sizeof *k.vector);
     if (!k.vector) return err_nomem(err);
-    status = as_problem(&k, check_pragma(c, "PRAGMA integrity_check", "", &k, &why), &why, err);
+    status = store_check_pages(c, problem, user, err);
     if (!status) {
         const char *sql = "SELECT \"table\" || ' ' || rowid FROM pragma_foreign_key_check()";
         status = as_problem(&k, check_pragma(c, sql, "a reference leads nowhere: ", &k, &why), &why, err);

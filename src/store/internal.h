@@ -47,6 +47,7 @@ typedef enum {
     SQL_CHECK_ITEMS,
     SQL_THUMB_GET,
     SQL_THUMB_EACH,
+    SQL_THUMB_CHECK,
     SQL_THUMB_PUT,
     SQL_THUMB_DELETE,
     SQL_STATEMENTS
@@ -58,6 +59,7 @@ typedef struct {
     int32_t application_id;
     int32_t versions;
     const char *const *const *migrations;
+    bool derived; /* a file without tables, as whoever was stopped while making it leaves one, counts as not there */
 } schema;
 extern const schema schema_of_catalogs;
 
@@ -117,6 +119,9 @@ simile_status store_glob_pattern(const char *glob, char **out, simile_error *err
 int store_bind_below(sqlite3_stmt *statement, int at, const char *folder);
 /* filter.c: the functions that its statements call. */
 int filter_register(sqlite3 *db);
+
+/* check.c: PRAGMA integrity_check; what keeps it from reading on is a problem too, with id 0 and no path. */
+simile_status store_check_pages(catalog *c, catalog_problem_fn problem, void *user, simile_error *err);
 
 /* vector.c */
 int64_t vector_checksum(const void *bytes, size_t len);

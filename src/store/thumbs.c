@@ -29,7 +29,8 @@ static const schema schema_of_thumbs = {.name = "the thumbnails",
                                         .kind = "a file of thumbnails",
                                         .application_id = 0x53494d54, /* "SIMT" */
                                         .versions = 1,
-                                        .migrations = migrations};
+                                        .migrations = migrations,
+                                        .derived = true};
 
 struct thumbs {
     catalog c; /* a connection, with nothing else of a catalogue */
@@ -166,6 +167,59 @@ simile_status thumbs_each(thumbs *t, thumbs_hash_fn fn, void *user, simile_error
     }
     sqlite3_reset(statement);
     return status;
+}
+
+/* ---- checking ---- */
+
+typedef struct {
+    thumbs_problem_fn fn;
+    void *user;
+    int64_t n;
+} finding;
+
+static void tell(void *user, int64_t id, const char *path, const char *problem)
+{
+    finding *f = user;
+    (void)id;
+    (void)path;
+    f->n++;
+    f->fn(f->user, problem);
+}
+
+static const char *problem_of(sqlite3_stmt *statement)
+{
+    if (sqlite3_column_type(statement, 1) != SQLITE_BLOB || sqlite3_column_bytes(statement, 1) != DIGEST_SIZE)
+        return "the hash of a thumbnail is not a hash";
+    const void *image = sqlite3_column_blob(statement, 0);
+    const size_t n = (size_t)sqlite3_column_bytes(statement, 0);
+    const bool is_blob = sqlite3_column_type(statement, 0) == SQLITE_BLOB;
+    return is_blob && image && is_webp(image, n) ? NULL : "a thumbnail is not a WebP";
+}
+
+static simile_status check_rows(thumbs *t, finding *f, simile_error *err)
+{
+    sqlite3_stmt *statement;
+    bool row = true;
+    RETURN_IF_ERROR(store_statement(&t->c, SQL_THUMB_CHECK, &statement, err));
+    simile_status status = SIMILE_OK;
+    while (!status && row) {
+        status = store_step(&t->c, statement, &row, err);
+        if (status || !row) break;
+        const char *problem = problem_of(statement);
+        if (sqlite3_errcode(t->c.db) == SQLITE_NOMEM)
+            status = err_nomem(err);
+        else if (problem)
+            tell(f, 0, NULL, problem);
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
+simile_status thumbs_check(thumbs *t, thumbs_problem_fn problem, void *user, simile_error *err)
+{
+    finding f = {.fn = problem, .user = user};
+    RETURN_IF_ERROR(store_check_pages(&t->c, tell, &f, err));
+    return f.n ? SIMILE_OK : check_rows(t, &f, err); /* of a damaged file enough is said */
 }
 
 /* ---- writing ---- */

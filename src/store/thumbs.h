@@ -18,8 +18,8 @@ typedef struct thumbs thumbs;
 
 enum { THUMBS_BYTES_MAX = 1 << 18 }; /* of one thumbnail */
 
-/* Opens, creating as needed unless must_exist (NOT_FOUND then). FORMAT: not SQLite, or not ours; CORRUPT: ours, but
- * damaged; VERSION: newer than this library. */
+/* Opens, creating as needed unless must_exist (NOT_FOUND then, and for an empty file that is only to be read). FORMAT:
+ * not SQLite, or not ours; CORRUPT: ours, but damaged; VERSION: newer than this library. */
 simile_status thumbs_open(const char *path, bool read_only, bool must_exist, thumbs **out, simile_error *err);
 void thumbs_close(thumbs *t);
 /* Deletes such a file; one that is not ours stays. */
@@ -39,5 +39,9 @@ simile_status thumbs_delete(thumbs *t, const uint8_t hash[DIGEST_SIZE], simile_e
 /* The hashes of all, in their order; fn non-zero stops. fn must not write. */
 typedef int (*thumbs_hash_fn)(void *user, const uint8_t hash[DIGEST_SIZE]);
 simile_status thumbs_each(thumbs *t, thumbs_hash_fn fn, void *user, simile_error *err);
+
+/* The database and every row; problem is called once a finding. Damage is no failure of the check. */
+typedef void (*thumbs_problem_fn)(void *user, const char *problem);
+simile_status thumbs_check(thumbs *t, thumbs_problem_fn problem, void *user, simile_error *err);
 
 #endif

@@ -189,6 +189,14 @@ $ simile verify --files --catalog c.simile --json >out; echo $?; sed 's/"[^"]*a.
 1
 {"problems":[{"id":1,"path":"a.ppm","problem":"*"}],"catalog":"c.simile","items":1} (glob)
 
+== thumbnails that are damaged are found, too
+$ pattern a.ppm 1
+> simile --model "$MODELS/tiny-quick" --catalog c.simile add a.ppm >/dev/null
+> printf 'not thumbnails' >c.simile-thumbs
+> simile verify --catalog c.simile | sed 's/.*c.simile-thumbs:/thumbs:/'
+thumbs: cannot read '*/c.simile-thumbs': not a file of thumbnails (glob)
+1 item, 1 problem
+
 == an interruption keeps what was done, and the same command goes on
 # SIGTERM and SIGINT are treated alike, and sh would have a command in the background ignore the latter.
 $ mkdir pics; i=0; while [ $i -lt 60 ]; do pattern pics/$i.ppm $i 64; i=$((i + 1)); done

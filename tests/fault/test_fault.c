@@ -961,13 +961,18 @@ static const call calls[] = {
 
 /* ---- the trial ---- */
 
+static void tell_problem(void *user, int64_t id, const char *path, const char *problem)
+{
+    print_error("item %lld, %s: %s\n", (long long)id, path ? path : "the catalogue", problem);
+}
+
 static void assert_catalog_is_whole(const call *c, long n)
 {
     simile_verify_report report;
     simile_library *opened;
     if (access(catalog_path, F_OK)) return; /* none came to be */
     if (simile_library_open(catalog_path, NULL, NULL, &opened, &err) ||
-        simile_library_verify(opened, 0, NULL, NULL, NULL, &report, &err))
+        simile_library_verify(opened, 0, tell_problem, NULL, NULL, &report, &err))
         fail_msg("%s, allocation %ld: the catalogue cannot be opened: %s", c->name, n, err.message);
     if (report.problems) fail_msg("%s, allocation %ld: the catalogue is damaged", c->name, n);
     simile_library_close(opened);

@@ -15,13 +15,19 @@ static int look_at_hash(void *user, const uint8_t hash[DIGEST_SIZE])
     return 0;
 }
 
+static void read_problem(void *user, const char *problem)
+{
+    *(size_t *)user += strlen(problem);
+}
+
 static void use(thumbs *t)
 {
     static const uint8_t picture[16] = "RIFF\x08\0\0\0WEBPVP8";
     uint8_t hash[DIGEST_SIZE] = {0};
     void *bytes;
-    size_t len;
+    size_t len, told = 0;
     thumbs_each(t, look_at_hash, hash, NULL);
+    thumbs_check(t, read_problem, &told, NULL);
     if (!thumbs_get(t, hash, &bytes, &len, NULL) && bytes && (len < 16 || len > THUMBS_BYTES_MAX)) abort();
     mem_free(bytes);
     if (thumbs_begin(t, NULL)) return;

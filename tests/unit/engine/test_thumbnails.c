@@ -292,6 +292,72 @@ static void damage_that_shows_late_is_thrown_away_too(void **state)
     simile_library_close(library);
 }
 
+/* ---- checking ---- */
+
+static void note_problem(void *user, int64_t id, const char *path, const char *problem)
+{
+    assert_int_equal(id, 0);
+    assert_non_null(path);
+    assert_true(strlen(path) > 7 && !strcmp(path + strlen(path) - 7, "-thumbs"));
+    assert_true(strlen(problem) > 10);
+    ++*(int *)user;
+}
+
+static int64_t problems(void)
+{
+    simile_library *library = open_library();
+    simile_verify_report report;
+    int told = 0;
+    assert_ok(simile_library_verify(library, 0, note_problem, NULL, &told, &report, &err));
+    simile_library_close(library);
+    assert_int_equal(told, report.problems);
+    return report.problems;
+}
+
+/* Overwrites bytes of the file from `at` on. */
+static void spoil(size_t at, size_t most)
+{
+    char *bytes;
+    size_t len;
+    assert_ok(file_read(thumbs_path, 1 << 22, &bytes, &len, &err));
+    memset(bytes + at, 0x55, len - at < most ? len - at : most);
+    write_bytes(thumbs_path, bytes, len, 1);
+    mem_free(bytes);
+}
+
+static void verifying_looks_at_them(void **state)
+{
+    static const char words[] = "some other file, which is nobody's thumbnails";
+    simile_library *library = open_library();
+    char name[32];
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "%02d.ppm", i);
+        draw_sized(name, 300 + i, 200, i);
+    }
+    add_all(library);
+    assert_int_equal(problems(), 0); /* while another one has them open */
+    simile_library_close(library);
+    thumbs *t;
+    uint8_t hash[DIGEST_SIZE] = {7};
+    uint8_t image[300] = "RIFF\x24\x01\0\0WEBP";
+    assert_ok(thumbs_open(thumbs_path, false, true, &t, &err));
+    assert_ok(thumbs_begin(t, &err));
+    assert_ok(thumbs_put(t, hash, image, sizeof image, &err));
+    assert_ok(thumbs_commit(t, &err));
+    thumbs_close(t);
+    assert_int_equal(problems(), 0);
+    spoil(4096, SIZE_MAX); /* the rows */
+    assert_true(problems() > 0);
+    spoil(200, SIZE_MAX); /* and the tables */
+    assert_int_equal(problems(), 1);
+    write_bytes(thumbs_path, words, sizeof words, 1);
+    assert_int_equal(problems(), 1);
+    write_bytes(thumbs_path, words, 0, 1); /* made, and not yet begun */
+    assert_int_equal(problems(), 0);
+    assert_int_equal(unlink(thumbs_path), 0);
+    assert_int_equal(problems(), 0);
+}
+
 /* ---- many at once ---- */
 
 static void *ask_for_all(void *user)
@@ -341,6 +407,7 @@ int main(void)
         thumbnail_test(a_file_of_somebody_else_is_left_alone),
         thumbnail_test(a_damaged_file_is_begun_anew),
         thumbnail_test(damage_that_shows_late_is_thrown_away_too),
+        thumbnail_test(verifying_looks_at_them),
         thumbnail_test(any_number_of_threads_may_ask),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
