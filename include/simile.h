@@ -434,8 +434,8 @@ SIMILE_API simile_status simile_library_check_model(simile_library *library, con
 typedef struct {
     int64_t items, problems;
 } simile_verify_report;
-/* Called once a problem, in order of id (0: the catalogue as a whole), then for the thumbnails beside the catalogue, with
- * id 0 and their file as the path. */
+/* Called once a problem, in order of id (0: the catalogue as a whole), then for the thumbnails beside the catalogue,
+ * with id 0 and their file as the path. */
 typedef void (*simile_problem_fn)(void *user, int64_t id, const char *path, const char *problem);
 
 /* Checks the database, each vector's length, checksum and norm, with check_files each picture's content hash, and the
