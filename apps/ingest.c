@@ -9,12 +9,9 @@
 
 #include <inttypes.h>
 
-static const struct {
-    const char *key, *doing;
-} stages[SIMILE_STAGES] = {
-    [SIMILE_STAGE_READ] = {"read", "reading"},      [SIMILE_STAGE_DECODE] = {"decode", "decoding"},
-    [SIMILE_STAGE_RESIZE] = {"resize", "resizing"}, [SIMILE_STAGE_THUMBNAIL] = {"thumbnail", "thumbnails"},
-    [SIMILE_STAGE_ENCODE] = {"encode", "encoding"}, [SIMILE_STAGE_STORE] = {"store", "storing"},
+static const char *const doing[SIMILE_STAGES] = {
+    [SIMILE_STAGE_READ] = "reading",         [SIMILE_STAGE_DECODE] = "decoding", [SIMILE_STAGE_RESIZE] = "resizing",
+    [SIMILE_STAGE_THUMBNAIL] = "thumbnails", [SIMILE_STAGE_ENCODE] = "encoding", [SIMILE_STAGE_STORE] = "storing",
 };
 
 typedef struct {
@@ -25,7 +22,7 @@ typedef struct {
 static int watch(void *user, int64_t done, int64_t total, const char *subject)
 {
     watcher *w = user;
-    w->bar.limit = w->work->limit >= 0 ? stages[w->work->limit].doing : NULL;
+    w->bar.limit = w->work->limit >= 0 ? doing[w->work->limit] : NULL;
     return progress_step(&w->bar, done, total, subject);
 }
 
@@ -97,11 +94,11 @@ static void json_work(json_writer *w, const simile_add_work *work)
     jw_key(w, "threads"), jw_int(w, work->threads);
     jw_key(w, "limit");
     if (work->limit >= 0)
-        jw_string(w, stages[work->limit].key);
+        jw_string(w, show_stage(work->limit));
     else
         jw_null(w);
     jw_key(w, "stages"), jw_object(w);
-    for (int i = 0; i < SIMILE_STAGES; i++) jw_key(w, stages[i].key), jw_double(w, work->seconds[i]);
+    for (int i = 0; i < SIMILE_STAGES; i++) jw_key(w, show_stage(i)), jw_double(w, work->seconds[i]);
     jw_object_end(w);
     jw_object_end(w);
 }

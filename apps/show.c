@@ -72,6 +72,15 @@ void show_date(buf *out, int64_t seconds)
     if (gmtime_r(&t, &parts) && strftime(text, sizeof text, "%Y-%m-%d", &parts)) buf_text(out, text);
 }
 
+const char *show_stage(int32_t stage)
+{
+    static const char *const names[SIMILE_STAGES] = {
+        [SIMILE_STAGE_READ] = "read",           [SIMILE_STAGE_DECODE] = "decode", [SIMILE_STAGE_RESIZE] = "resize",
+        [SIMILE_STAGE_THUMBNAIL] = "thumbnail", [SIMILE_STAGE_ENCODE] = "encode", [SIMILE_STAGE_STORE] = "store",
+    };
+    return stage >= 0 && stage < SIMILE_STAGES ? names[stage] : NULL;
+}
+
 const char *show_score(int32_t score)
 {
     return score == SIMILE_SCORE_SIGMOID ? "sigmoid" : "softmax";

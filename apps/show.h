@@ -14,6 +14,7 @@ void show_texts(buf *out, const char *const *texts, size_t n);     /* [one, two]
 void show_floats(buf *out, const float *values, size_t n);         /* [0.5, 0.5] */
 void show_bytes(buf *out, int64_t n);                              /* 1.5 MB */
 const char *show_score(int32_t score);                             /* "softmax" */
+const char *show_stage(int32_t stage);                             /* of indexing, as JSON has it: "read"; -1: NULL */
 void show_date(buf *out, int64_t seconds);                         /* 2023-05-17, UTC */
 
 #endif

@@ -20,6 +20,7 @@
 #include "serve/events.h"
 #include "serve/folders.h"
 #include "serve/towers.h"
+#include "show.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ typedef struct {
     int64_t done, total, started, ended; /* the latter two in seconds since 1970, 0: not yet */
     char current[CURRENT_BYTES];
     simile_add_report report;
+    int32_t limit; /* SIMILE_STAGE_...: what most of the time goes to; -1: not known */
     char error[sizeof((simile_error *)NULL)->message];
     sample samples[SAMPLES]; /* the last few seconds, a ring */
     size_t n_samples;        /* ever taken since it went on */
@@ -67,6 +69,7 @@ struct jobs {
     int64_t last_id;
     /* the thread's own */
     simile_add_report report; /* of the job at work, while the library counts */
+    simile_add_work work;     /* the same */
     double told_catalog;
 };
 
@@ -126,6 +129,11 @@ static void write_job(json_writer *w, const job *one)
     jw_key(w, "seconds_left");
     if (speed > 0 && one->total)
         jw_double(w, (double)(one->total - one->done) / speed);
+    else
+        jw_null(w);
+    jw_key(w, "limit");
+    if (one->limit >= 0)
+        jw_string(w, show_stage(one->limit));
     else
         jw_null(w);
     write_time(w, "started", one->started);
@@ -205,6 +213,7 @@ static int on_progress(void *user, int64_t done, int64_t total, const char *subj
     one->done = done;
     one->total = total;
     one->report = j->report;
+    one->limit = j->work.limit;
     snprintf(one->current, sizeof one->current, "%s", subject);
     if (one->state == RUNNING) take_sample(one, now);
     if (one->state == RUNNING && now - one->told >= TELL_SECONDS) publish_job(j, one);
@@ -273,6 +282,7 @@ static simile_status add(jobs *j, job *one, simile_encoder *encoder, char *const
     const simile_add_options options = {.struct_size = sizeof options,
                                         .progress = on_progress,
                                         .user = &a,
+                                        .work = &j->work,
                                         .retry_quarantined = r->retry,
                                         .newest_first = r->newest_first,
                                         .has_after = r->has_after,
@@ -321,11 +331,13 @@ static void run_job(jobs *j, job *one)
     set_state(j, one, RUNNING);
     pthread_mutex_unlock(&j->lock);
     j->report = (simile_add_report){0};
+    j->work = (simile_add_work){.struct_size = sizeof j->work, .limit = -1};
     j->told_catalog = 0;
     const simile_status status = do_job(j, one, &err);
     publish_catalog(j);
     pthread_mutex_lock(&j->lock);
     one->report = j->report;
+    one->limit = j->work.limit;
     if (!status) one->done = one->total;
     if (status && status != SIMILE_E_CANCELLED) snprintf(one->error, sizeof one->error, "%s", err.message);
     set_state(j, one, !status ? DONE : status == SIMILE_E_CANCELLED ? CANCELLED : FAILED);
@@ -371,6 +383,7 @@ static simile_status job_new(const job_request *request, job **out, simile_error
     job *one = mem_new(job);
     if (!one) return err_nomem(err);
     one->request = *request;
+    one->limit = -1;
     one->request.paths = NULL; /* the copies are the job's */
     one->paths = request->n_paths ? mem_zero_array(request->n_paths, sizeof *one->paths) : NULL;
     while (one->paths && one->n_paths < request->n_paths) {

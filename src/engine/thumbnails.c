@@ -170,18 +170,18 @@ static void tell(void *user, const char *problem)
 }
 
 /* By a connection of its own: the library's may be in use, and is thrown away with a file that is damaged. */
-static simile_status verify_file(const finding *f, simile_error *err)
+static simile_status verify_file(finding *f, simile_error *err)
 {
     thumbs *t;
     simile_error why = {0};
     simile_status status = thumbs_open(f->path, true, true, &t, &why);
     if (status == SIMILE_E_NOT_FOUND) return SIMILE_OK;
     if (!status) {
-        status = thumbs_check(t, tell, (void *)f, &why);
+        status = thumbs_check(t, tell, f, &why);
         thumbs_close(t);
     }
     if (status == SIMILE_E_CORRUPT || status == SIMILE_E_FORMAT || status == SIMILE_E_VERSION) {
-        tell((void *)f, why.message);
+        tell(f, why.message);
         return SIMILE_OK;
     }
     if (status && err) *err = why;
@@ -192,7 +192,7 @@ simile_status thumbnails_verify(const simile_library *library, simile_problem_fn
 {
     char *path = file_of(library);
     if (!path) return err_nomem(err);
-    const finding f = {.fn = problem, .user = user, .path = path};
+    finding f = {.fn = problem, .user = user, .path = path};
     const simile_status status = verify_file(&f, err);
     mem_free(path);
     return status;

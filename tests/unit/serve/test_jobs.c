@@ -216,9 +216,22 @@ static void test_job(void **state)
     assert_int_equal(strlen(word(job, "ended")), 20);
     assert_true(json_is_null(json_object_get(job, "error")));
     assert_true(json_is_null(json_object_get(job, "seconds_left")));
+    assert_non_null(word(job, "limit"));
     assert_string_equal(json_string_value(json_array_get(json_object_get(job, "paths"), 0)), in_scratch("pictures"));
     json_decref(job);
     assert_non_null(strstr(heard.catalog, "\"texts\":0"));
+}
+
+/* Where nothing is worked on, nothing limits. */
+static void test_no_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(in_scratch("empty"), 0777), 0);
+    const int64_t id = start(in_scratch("empty"));
+    wait_to_hear("1:done");
+    json_t *job = look(id);
+    assert_true(json_is_null(json_object_get(job, "limit")));
+    json_decref(job);
 }
 
 static void test_pause(void **state)
@@ -500,17 +513,9 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_job),
-        TEST(test_pause),
-        TEST(test_cancel),
-        TEST(test_queue),
-        TEST(test_limits),
-        TEST(test_failure),
-        TEST(test_everything_known),
-        TEST(test_restart),
-        TEST(test_period),
-        TEST(test_memory),
-        TEST(test_folders_of_the_catalogue),
+        TEST(test_job),     TEST(test_no_limit), TEST(test_pause),   TEST(test_cancel),
+        TEST(test_queue),   TEST(test_limits),   TEST(test_failure), TEST(test_everything_known),
+        TEST(test_restart), TEST(test_period),   TEST(test_memory),  TEST(test_folders_of_the_catalogue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

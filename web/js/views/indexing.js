@@ -378,6 +378,7 @@ class JobCard {
     return [
       t("job.rate", { rate: job.rate < 100 ? decimal(job.rate) : count(Math.round(job.rate)) }),
       job.seconds_left ? t("job.left", { time: duration(job.seconds_left) }) : null,
+      job.limit ? t(`job.limit.${job.limit}`) : null,
     ]
       .filter(Boolean)
       .join(" · ");
