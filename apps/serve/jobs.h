@@ -24,9 +24,9 @@ simile_status jobs_start(jobs *j, const job_request *request, int64_t *id, simil
 enum { JOB_PAUSE, JOB_RESUME, JOB_CANCEL };
 simile_status jobs_tell(jobs *j, int64_t id, int what, simile_error *err); /* NOT_FOUND; EXISTS: it has ended already */
 /* {"id", "state": "waiting|running|paused|done|failed|cancelled", "paths", "done", "total", "current", "rate",
- *  "seconds_left", "limit", "started", "ended", "report": {"found", "added", "updated", "moved", "unchanged", "removed",
- *  "quarantined"}, "error"}. "paths": those of the request, the first of them if they are many; none for everything
- * known. false: there is no such job. The last 32 are remembered. */
+ *  "seconds_left", "limit", "started", "ended", "report": {"found", "added", "updated", "moved", "unchanged",
+ * "removed", "quarantined"}, "error"}. "paths": those of the request, the first of them if they are many; none for
+ * everything known. false: there is no such job. The last 32 are remembered. */
 bool jobs_json(jobs *j, int64_t id, json_writer *w);
 void jobs_list_json(jobs *j, json_writer *w); /* an array, newest first */
 
