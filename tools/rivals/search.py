@@ -4,7 +4,8 @@
 
     ninja -C build bench/search_peer
     python3 tools/rivals/search.py [--rows 1000000] [--graph-rows 100000] [--kinds clustered gap] [--out FILE.json]
-    python3 tools/rivals/search.py --npy FOLDER                # rows.npy and queries.npy, float32, unit length
+    python3 tools/rivals/search.py --npy FOLDER                # rows.npy and queries.npy, float32, unit length, as
+                                                               # bench/own_vectors writes them for a model
 
 One query at a time, the best ten. Scans (faiss IndexFlatIP and its scalar quantizers, usearch's exact search) run over
 all rows; graphs (faiss HNSW32, usearch, hnswlib) are built over --graph-rows of them, on all threads, and are asked
@@ -64,7 +65,8 @@ def generate(np, folder, kind, rows, queries):
 
 
 def load(np, report, kind):
-    """The folder and its two arrays."""
+    """The folder and its two arrays, whose width is from then on that of everything."""
+    global DIM
     o = report.options
     folder = o.npy
     if not folder:
@@ -72,7 +74,9 @@ def load(np, report, kind):
         if not os.path.exists(os.path.join(folder, "queries.npy")):
             common.say(f"drawing {o.rows} rows, {kind}")
             generate(np, folder, kind, o.rows, EXACT_QUERIES)
-    return folder, np.load(os.path.join(folder, "rows.npy"), mmap_mode="r"), np.load(os.path.join(folder, "queries.npy"))
+    rows = np.load(os.path.join(folder, "rows.npy"), mmap_mode="r")
+    DIM = rows.shape[1]
+    return folder, rows, np.load(os.path.join(folder, "queries.npy"))
 
 
 def brute_force(np, rows, queries):
