@@ -123,20 +123,37 @@ static void layer_norm(const block_run *r, const norm *n, int64_t rows, const fl
     nn_layer_norm(r->ctx, rows, r->config->width, x, n->weight, n->bias, r->config->eps, y);
 }
 
-/* y = act(norm(x) W^T + b); r->y is overwritten. */
-static simile_status normed_linear(const block_run *r, const norm *n, const nn_matrix *w, int64_t rows, float *y,
+/* y = act(norm(x) W^T + b), or act(x W^T + b) where there is no norm; with one r->y is overwritten. */
+static simile_status linear_from_x(const block_run *r, const norm *n, const nn_matrix *w, int64_t rows, nn_rows y,
                                    nn_act act, simile_error *err)
 {
-    const nn_norm how = {n->weight, n->bias, r->config->eps};
-    return nn_linear_normed(r->ctx, w, rows, &how, r->x, r->y, y, act, err);
+    nn_norm how = {.eps = r->config->eps};
+    if (n) how.weight = n->weight, how.bias = n->bias;
+    const nn_product p = {.w = w,
+                          .rows = rows,
+                          .x = {r->x, r->config->width},
+                          .y = y,
+                          .norm = n ? &how : NULL,
+                          .normed = r->y,
+                          .act = act};
+    return nn_product_run(r->ctx, &p, err);
+}
+
+/* x += fc2(act(fc1(norm(x)))), or x += fc2(act(fc1(x))) where there is no norm; with one r->y is overwritten. */
+static simile_status feed_forward(const block_run *r, const block *b, const norm *n, int64_t rows, simile_error *err)
+{
+    const nn_product back = {
+        .w = b->fc2, .rows = rows, .x = nn_rows_for(b->fc2, r->h), .y = {r->x, r->config->width}, .accumulate = true};
+    RETURN_IF_ERROR(linear_from_x(r, n, b->fc1, rows, back.x, r->config->act, err));
+    return nn_product_run(r->ctx, &back, err);
 }
 
 /* to = norm1(x) W^T + b, or x W^T + b with post_norm, `rows` rows; y is overwritten. */
 static simile_status enter(const block_run *r, const block *b, const nn_matrix *w, int64_t rows, float *to,
                            simile_error *err)
 {
-    if (r->post_norm) return nn_linear(r->ctx, w, rows, r->x, to, NN_ACT_NONE, false, err);
-    return normed_linear(r, &b->norm1, w, rows, to, NN_ACT_NONE, err);
+    const nn_rows y = {to, nn_matrix_rows(w)};
+    return linear_from_x(r, r->post_norm ? NULL : &b->norm1, w, rows, y, NN_ACT_NONE, err);
 }
 
 /* y = attention(norm1(x)), or attention(x) with post_norm, all rows; y is overwritten twice. */
@@ -161,8 +178,7 @@ static simile_status finish_post(const block_run *r, const block *b, int64_t row
 {
     RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
     layer_norm(r, &b->norm1, rows, r->x, r->x);
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc1, rows, r->x, r->h, r->config->act, false, err));
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err));
+    RETURN_IF_ERROR(feed_forward(r, b, NULL, rows, err));
     layer_norm(r, &b->norm2, rows, r->x, r->x);
     return SIMILE_OK;
 }
@@ -172,8 +188,7 @@ static simile_status finish(const block_run *r, const block *b, int64_t rows, si
 {
     if (r->post_norm) return finish_post(r, b, rows, err);
     RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
-    RETURN_IF_ERROR(normed_linear(r, &b->norm2, b->fc1, rows, r->h, r->config->act, err));
-    return nn_linear(r->ctx, b->fc2, rows, r->h, r->x, NN_ACT_NONE, true, err);
+    return feed_forward(r, b, &b->norm2, rows, err);
 }
 
 static simile_status forward(const block_run *r, const block *b, simile_error *err)
@@ -258,7 +273,7 @@ simile_status block_forward_rows(const block_run *r, const block *b, const int32
 
 static int64_t wide(const tower_config *c)
 {
-    return 3 * c->width > c->mlp ? 3 * c->width : c->mlp;
+    return (3 * c->width > c->mlp ? 3 * c->width : c->mlp) + NN_ROW_SLACK;
 }
 
 size_t block_run_bytes(const tower_config *c, int64_t rows)

@@ -51,7 +51,7 @@ typedef struct {
     bool causal, post_norm;
     float *x; /* [T, D]: in and out */
     float *y; /* [T, D] scratch */
-    float *h; /* [T, max(3D, F)] scratch */
+    float *h; /* [T, max(3D, F) + NN_ROW_SLACK] scratch */
 } block_run;
 
 simile_status block_forward(const block_run *r, const block *b, simile_error *err);

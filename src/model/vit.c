@@ -110,7 +110,8 @@ static void vit_free(tower *t)
 /* The patches lie in h of the run; a small network with large patches may need more than a block does. */
 static size_t patches_bytes(const vit *v)
 {
-    return (size_t)(v->base.chunk * v->patches * (patch_inputs(v) + v->config.tower.width)) * sizeof(float);
+    return (size_t)(v->base.chunk * v->patches * (patch_inputs(v) + NN_ROW_SLACK + v->config.tower.width)) *
+           sizeof(float);
 }
 
 static size_t vit_memory(const tower *t)
@@ -126,7 +127,7 @@ static size_t vit_memory(const tower *t)
 typedef struct {
     const vit *v;
     const float *pixels;   /* [n, 3, R, R] */
-    float *patches;        /* [n, N, 3PP] */
+    nn_rows patches;       /* [n, N, 3PP] */
     const float *embedded; /* [n, N, D] */
     float *x;              /* [n, tokens, D] */
 } embedding;
@@ -139,7 +140,7 @@ static void cut_patches(void *user, int64_t item)
     const size_t r = (size_t)v->config.image_size, p = (size_t)v->config.patch, grid = (size_t)v->grid;
     const size_t picture = (size_t)item / grid, gy = (size_t)item % grid;
     for (size_t gx = 0; gx < grid; gx++) {
-        float *out = e->patches + ((picture * grid + gy) * grid + gx) * 3 * p * p;
+        float *out = (float *)e->patches.data + ((picture * grid + gy) * grid + gx) * (size_t)e->patches.stride;
         for (size_t c = 0; c < 3; c++) {
             const float *in = e->pixels + ((picture * 3 + c) * r + gy * p) * r + gx * p;
             for (size_t py = 0; py < p; py++) memcpy(out + (c * p + py) * p, in + py * r, p * sizeof *out);
@@ -164,12 +165,13 @@ static simile_status embed(const vit *v, nn_context *ctx, arena *memory, const f
                            simile_error *err)
 {
     const int64_t rows = n * v->patches;
-    float *patches = arena_take(memory, (size_t)(rows * patch_inputs(v)) * sizeof *patches);
+    float *patches = arena_take(memory, (size_t)(rows * (patch_inputs(v) + NN_ROW_SLACK)) * sizeof *patches);
     float *embedded = arena_take(memory, (size_t)(rows * v->config.tower.width) * sizeof *embedded);
     if (!patches || !embedded) return err_set(err, SIMILE_E_INTERNAL, "the encoder's memory is too small");
-    embedding e = {v, pixels, patches, embedded, x};
+    embedding e = {v, pixels, nn_rows_for(v->patch, patches), embedded, x};
+    const nn_product p = {.w = v->patch, .rows = rows, .x = e.patches, .y = {embedded, v->config.tower.width}};
     nn_parallel(ctx, n * v->grid, cut_patches, &e);
-    RETURN_IF_ERROR(nn_linear(ctx, v->patch, rows, patches, embedded, NN_ACT_NONE, false, err));
+    RETURN_IF_ERROR(nn_product_run(ctx, &p, err));
     nn_parallel(ctx, n, add_positions, &e);
     return SIMILE_OK;
 }

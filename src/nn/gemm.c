@@ -40,9 +40,11 @@ typedef struct {
     bool here;    /* rows are narrowed by who multiplies them, a block at a time */
     int64_t rows;
     const float *x;
+    int64_t x_stride;    /* numbers */
     const nn_norm *norm; /* NULL: x is narrowed as it is */
     gemm_rows narrowed;
     float *y;
+    int64_t y_stride;
     nn_act act;
     bool accumulate;
 } job;
@@ -53,7 +55,7 @@ static void narrow_normed(const job *j, int64_t begin, int64_t end, float *row)
     const gemm_rows *n = &j->narrowed;
     const nn_norm *norm = j->norm;
     for (int64_t r = begin; r < end; r++) {
-        j->ctx->kernels->layer_norm(1, j->w->k, j->x + r * j->w->k, norm->weight, norm->bias, norm->eps, row);
+        j->ctx->kernels->layer_norm(1, j->w->k, j->x + r * j->x_stride, norm->weight, norm->bias, norm->eps, row);
         j->kernels->narrow(j->w, 1, row, (uint8_t *)(uintptr_t)n->data + r * n->stride, n->stride,
                            (float *)(uintptr_t)n->scale + r, (int32_t *)(uintptr_t)n->zero + r);
     }
@@ -62,11 +64,13 @@ static void narrow_normed(const job *j, int64_t begin, int64_t end, float *row)
 static void narrow_rows(const job *j, int64_t begin, int64_t end, float *scratch)
 {
     const gemm_rows *n = &j->narrowed;
+    const int64_t at_once = j->x_stride == j->w->k ? end - begin : 1;
     if (j->norm)
         narrow_normed(j, begin, end, scratch);
-    else if (begin < end)
-        j->kernels->narrow(j->w, end - begin, j->x + begin * j->w->k, (uint8_t *)(uintptr_t)n->data + begin * n->stride,
-                           n->stride, (float *)(uintptr_t)n->scale + begin, (int32_t *)(uintptr_t)n->zero + begin);
+    else
+        for (int64_t r = begin; r < end; r += at_once)
+            j->kernels->narrow(j->w, at_once, j->x + r * j->x_stride, (uint8_t *)(uintptr_t)n->data + r * n->stride,
+                               n->stride, (float *)(uintptr_t)n->scale + r, (int32_t *)(uintptr_t)n->zero + r);
 }
 
 static void narrow_part(void *user, int worker, int workers)
@@ -117,7 +121,7 @@ static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t
                    .next_step = gemm_divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64,
                    .x_stride = b->stride,
                    .groups = b->groups,
-                   .y_stride = w->n,
+                   .y_stride = j->y_stride,
                    .column = column,
                    .columns = (int)least(w->n - column, GEMM_PANEL),
                    .act = j->act,
@@ -131,7 +135,7 @@ static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t
         t.x = b->x + row * b->stride;
         t.x_scale = j->narrowed.scale + b->first + row;
         t.x_zero = j->narrowed.zero + b->first + row;
-        t.y = j->y + (b->first + row) * w->n;
+        t.y = j->y + (b->first + row) * j->y_stride;
         j->kernels->tile(&t);
         t.next += b->groups / 4 * t.next_step;
     }
@@ -218,23 +222,37 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
     return SIMILE_OK;
 }
 
-simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows,
-                       const nn_norm *norm, const float *x, float *y, nn_act act, bool accumulate, simile_error *err)
+int64_t gemm_row_stride(const gemm_weights *w)
+{
+    return w->k * (int64_t)sizeof(float) % SAME_SETS == 0 ? w->k + ALIGNMENT / (int64_t)sizeof(float) : w->k;
+}
+
+simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, const nn_product *p,
+                       simile_error *err)
 {
     const gemm_weights *w = gemm_matrix_view(m);
-    job j = {
-        .ctx = ctx, .kernels = kernels, .w = w, .rows = rows, .x = x, .y = y, .act = act, .accumulate = accumulate};
+    const int64_t rows = p->rows;
+    job j = {.ctx = ctx,
+             .kernels = kernels,
+             .w = w,
+             .rows = rows,
+             .x = p->x.data,
+             .x_stride = p->x.stride,
+             .norm = p->norm,
+             .y = p->y.data,
+             .y_stride = p->y.stride,
+             .act = p->act,
+             .accumulate = p->accumulate};
     const bool alone = rows * w->k * w->n <= PRODUCT_ALONE * gemm_group(w->precision);
-    j.norm = norm;
     assert(rows > 0);
     j.by_rows = rows >= (int64_t)ctx->threads * ROWS_EACH;
     if (w->precision == NN_COMPUTE_F32) {
-        j.narrowed = (gemm_rows){.data = (const uint8_t *)x, .stride = w->k * GEMM_GROUP_BYTES};
+        j.narrowed = (gemm_rows){.data = p->x.data, .stride = j.x_stride * GEMM_GROUP_BYTES};
         j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
         const int64_t groups = gemm_divide_up(w->groups, blocks_of_k(w));
         if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
     } else {
-        if (norm) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)w->k, err));
+        if (j.norm) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)w->k, err));
         RETURN_IF_ERROR(place_rows(ctx, &j, err));
         j.here = alone || j.by_rows || ctx->threads == 1;
         if (!j.here) nn_team_run(ctx, rows * w->k <= NARROW_ALONE, narrow_part, &j);

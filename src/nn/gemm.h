@@ -140,9 +140,12 @@ simile_status gemm_matrix_part(const gemm_matrix *m, int64_t first, int64_t n, g
  * parts the panels are cut. */
 int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers);
 
-/* As nn_linear(), by these kernels; with norm (not in float32) as nn_linear_normed(). */
+/* From row to row of x, in numbers, as products with these weights like it best. */
+int64_t gemm_row_stride(const gemm_weights *w);
+
+/* p's product with m instead of p->w, by these kernels; a norm not in float32. */
 struct nn_context;
-simile_status gemm_run(struct nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, int64_t rows,
-                       const nn_norm *norm, const float *x, float *y, nn_act act, bool accumulate, simile_error *err);
+simile_status gemm_run(struct nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, const nn_product *p,
+                       simile_error *err);
 
 #endif

@@ -327,17 +327,19 @@ int64_t nn_rows_at_once(int threads, int64_t rows)
     return (rows + pieces - 1) / pieces;
 }
 
-simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
-                        bool accumulate, simile_error *err)
+/* By the library: rows of x and y are contiguous. */
+static simile_status run_library(nn_context *ctx, const nn_product *p, simile_error *err)
 {
-    if (rows <= 0) return SIMILE_OK;
-    if (w->own) return gemm_run(ctx, ctx->gemm[w->shape.precision], w->own, rows, NULL, x, y, act, accumulate, err);
-    const int64_t piece = nn_rows_at_once(ctx->threads, rows);
+    const nn_matrix *w = p->w;
+    const float *x = p->x.data;
+    float *y = p->y.data;
+    const int64_t rows = p->rows, piece = nn_rows_at_once(ctx->threads, rows);
     simile_status status = SIMILE_OK;
+    assert(p->x.stride == w->shape.k && p->y.stride == w->shape.n);
     nn_team_settle(ctx);
     const int before = nn_library_enter(ctx->threads);
     for (int64_t first = 0; first < rows && !status; first += piece) {
-        const product_key key = {w->shape, rows - first < piece ? rows - first : piece, act, accumulate, 0, 0};
+        const product_key key = {w->shape, rows - first < piece ? rows - first : piece, p->act, p->accumulate, 0, 0};
         const product_plan *plan;
         status = nn_plan_find(ctx, w, &key, &plan, err);
         if (!status)
@@ -347,15 +349,56 @@ simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const
     return status;
 }
 
+nn_rows nn_rows_for(const nn_matrix *to, void *memory)
+{
+    return (nn_rows){memory, to->own ? gemm_row_stride(gemm_matrix_view(to->own)) : to->shape.k};
+}
+
+simile_status nn_product_run(nn_context *ctx, const nn_product *p, simile_error *err)
+{
+    const nn_matrix *w = p->w;
+    const nn_norm *norm = p->norm;
+    if (p->rows <= 0) return SIMILE_OK;
+    if (norm && (!w->own || w->shape.precision == NN_COMPUTE_F32)) {
+        nn_product q = *p;
+        assert(p->x.stride == w->shape.k);
+        nn_layer_norm(ctx, p->rows, w->shape.k, p->x.data, norm->weight, norm->bias, norm->eps, p->normed);
+        q.x.data = p->normed;
+        q.norm = NULL;
+        return nn_product_run(ctx, &q, err);
+    }
+    return w->own ? gemm_run(ctx, ctx->gemm[w->shape.precision], w->own, p, err) : run_library(ctx, p, err);
+}
+
+/* x is only read. */
+static nn_rows contiguous(const float *x, int64_t stride)
+{
+    return (nn_rows){(void *)(uintptr_t)x, stride};
+}
+
+simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,
+                        bool accumulate, simile_error *err)
+{
+    const nn_product p = {.w = w,
+                          .rows = rows,
+                          .x = contiguous(x, w->shape.k),
+                          .y = contiguous(y, w->shape.n),
+                          .act = act,
+                          .accumulate = accumulate};
+    return nn_product_run(ctx, &p, err);
+}
+
 simile_status nn_linear_normed(nn_context *ctx, const nn_matrix *w, int64_t rows, const nn_norm *norm, const float *x,
                                float *normed, float *y, nn_act act, simile_error *err)
 {
-    const nn_precision precision = w->shape.precision;
-    if (rows <= 0) return SIMILE_OK;
-    if (w->own && precision != NN_COMPUTE_F32)
-        return gemm_run(ctx, ctx->gemm[precision], w->own, rows, norm, x, y, act, false, err);
-    nn_layer_norm(ctx, rows, w->shape.k, x, norm->weight, norm->bias, norm->eps, normed);
-    return nn_linear(ctx, w, rows, normed, y, act, false, err);
+    const nn_product p = {.w = w,
+                          .rows = rows,
+                          .x = contiguous(x, w->shape.k),
+                          .y = contiguous(y, w->shape.n),
+                          .norm = norm,
+                          .normed = normed,
+                          .act = act};
+    return nn_product_run(ctx, &p, err);
 }
 
 simile_status nn_linear_name(nn_context *ctx, const nn_matrix *w, int64_t rows, nn_act act, bool accumulate,

@@ -135,6 +135,29 @@ typedef struct {
 simile_status nn_linear_normed(nn_context *ctx, const nn_matrix *w, int64_t rows, const nn_norm *norm, const float *x,
                                float *normed, float *y, nn_act act, simile_error *err);
 
+/* Rows as they lie in memory between two operations, `stride` numbers apart. */
+typedef struct {
+    void *data;
+    int64_t stride;
+} nn_rows;
+/* What a product with `to` likes its rows to be: rows that lie a large power of two apart drive each other out of the
+ * cache. stride is at most NN_ROW_SLACK more than k. */
+enum { NN_ROW_SLACK = 16 };
+nn_rows nn_rows_for(const nn_matrix *to, void *memory);
+
+/* As nn_linear() and, with a norm, nn_linear_normed(), of rows that nn_rows_for() placed; without a norm `normed` is not
+ * used. */
+typedef struct {
+    const nn_matrix *w;
+    int64_t rows;
+    nn_rows x, y;
+    const nn_norm *norm; /* NULL: none */
+    float *normed;
+    nn_act act;
+    bool accumulate; /* not with a norm */
+} nn_product;
+simile_status nn_product_run(nn_context *ctx, const nn_product *p, simile_error *err);
+
 /* ---- convolutions: of pictures whose channels come last, so that a pixel is a row ---- */
 
 typedef struct {

@@ -421,7 +421,6 @@ static double int8_error(const dense *d, int64_t rows, const float *x)
     return sqrt(error / size);
 }
 
-/* One column of x is 60 times as large as the others: scaled away, it no longer takes their precision. */
 /* Normalised on the way or before: bit for bit the same, in every precision. */
 static void rows_are_normalised_on_the_way(void **state)
 {
@@ -453,6 +452,40 @@ static void rows_are_normalised_on_the_way(void **state)
         }
 }
 
+/* Rows that lie apart give what contiguous ones do, and what is between them stays as it was. */
+static void rows_may_lie_apart(void **state)
+{
+    enum { N = 1024, K = 1024, ROWS = 40 };
+    float *weights = numbers(N * K, 1), *x = numbers(ROWS * K, 2), *want = floats(ROWS * N);
+    float *apart = floats(ROWS * (K + NN_ROW_SLACK)), *got = floats(ROWS * (N + NN_ROW_SLACK));
+    const nn_tensor w = {weights, NN_F32, 2, {N, K}};
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (int threads = 1; threads <= 2; threads++) {
+            const nn_matrix_spec spec = {.weights = &w, .n_parts = 1, .precision = (nn_precision)p};
+            nn_context *ctx = context(threads);
+            nn_matrix *m;
+            simile_error err;
+            assert_int_equal(nn_matrix_new(&spec, &m, &err), SIMILE_OK);
+            const nn_product how = {
+                .w = m, .rows = ROWS, .x = nn_rows_for(m, apart), .y = nn_rows_for(m, got), .act = NN_ACT_GELU};
+            const int64_t stride = how.x.stride;
+            assert_true(stride >= K && stride <= K + NN_ROW_SLACK);
+            for (int64_t r = 0; r < ROWS; r++) memcpy(apart + r * stride, x + r * K, K * sizeof *x);
+            for (int64_t i = 0; i < ROWS * stride; i++) got[i] = 17;
+            run(ctx, m, ROWS, x, want, NN_ACT_GELU, false);
+            assert_int_equal(nn_product_run(ctx, &how, &err), SIMILE_OK);
+            for (int64_t r = 0; r < ROWS; r++) {
+                assert_memory_equal(got + r * stride, want + r * N, N * sizeof *got);
+                for (int64_t i = N; i < stride; i++) assert_true(got[r * stride + i] == 17);
+            }
+            nn_context_free(ctx);
+            nn_matrix_free(m);
+        }
+    float *all[] = {weights, x, want, apart, got};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) mem_free(all[a]);
+}
+
+/* One column of x is 60 times as large as the others: scaled away, it no longer takes their precision. */
 static void scaled_columns_keep_precision(void **state)
 {
     enum { ROWS = 20, N = 40, K = 200 };
@@ -730,6 +763,7 @@ int main(int n_args, char **args)
         cmocka_unit_test(strange_numbers_stay_in_their_row),
         cmocka_unit_test(activations_have_ends),
         cmocka_unit_test(rows_are_normalised_on_the_way),
+        cmocka_unit_test(rows_may_lie_apart),
         cmocka_unit_test(scaled_columns_keep_precision),
         cmocka_unit_test(matrices_too_wide_are_refused),
         cmocka_unit_test(sums_do_not_overflow),
