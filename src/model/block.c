@@ -131,7 +131,7 @@ static simile_status linear_from_x(const block_run *r, const norm *n, const nn_m
     if (n) how.weight = n->weight, how.bias = n->bias;
     const nn_product p = {.w = w,
                           .rows = rows,
-                          .x = {r->x, r->config->width},
+                          .x = {r->x, r->config->width, NN_ROWS_F32},
                           .y = y,
                           .norm = n ? &how : NULL,
                           .normed = r->y,
@@ -142,41 +142,57 @@ static simile_status linear_from_x(const block_run *r, const norm *n, const nn_m
 /* x += fc2(act(fc1(norm(x)))), or x += fc2(act(fc1(x))) where there is no norm; with one r->y is overwritten. */
 static simile_status feed_forward(const block_run *r, const block *b, const norm *n, int64_t rows, simile_error *err)
 {
-    const nn_product back = {
-        .w = b->fc2, .rows = rows, .x = nn_rows_for(b->fc2, r->h), .y = {r->x, r->config->width}, .accumulate = true};
+    const nn_product back = {.w = b->fc2,
+                             .rows = rows,
+                             .x = nn_rows_between(r->ctx, b->fc1, b->fc2, r->h),
+                             .y = {r->x, r->config->width, NN_ROWS_F32},
+                             .accumulate = true};
     RETURN_IF_ERROR(linear_from_x(r, n, b->fc1, rows, back.x, r->config->act, err));
     return nn_product_run(r->ctx, &back, err);
 }
 
 /* to = norm1(x) W^T + b, or x W^T + b with post_norm, `rows` rows; y is overwritten. */
-static simile_status enter(const block_run *r, const block *b, const nn_matrix *w, int64_t rows, float *to,
+static simile_status enter(const block_run *r, const block *b, const nn_matrix *w, int64_t rows, nn_rows y,
                            simile_error *err)
 {
-    const nn_rows y = {to, nn_matrix_rows(w)};
     return linear_from_x(r, r->post_norm ? NULL : &b->norm1, w, rows, y, NN_ACT_NONE, err);
 }
 
-/* y = attention(norm1(x)), or attention(x) with post_norm, all rows; y is overwritten twice. */
-static simile_status attend(const block_run *r, const block *b, simile_error *err)
+/* *y = attention(norm1(x)), or attention(x) with post_norm, all rows; r->y, where they lie, is overwritten twice. */
+static simile_status attend(const block_run *r, const block *b, nn_rows *y, simile_error *err)
 {
     const tower_config *c = r->config;
-    RETURN_IF_ERROR(enter(r, b, b->qkv, r->starts[r->sequences], r->h, err));
-    const nn_attention_args args = {.qkv = r->h,
-                                    .out = r->y,
+    const nn_rows qkv = nn_rows_to_attention(r->ctx, b->qkv, c->width / c->heads, r->h);
+    RETURN_IF_ERROR(enter(r, b, b->qkv, r->starts[r->sequences], qkv, err));
+    *y = nn_rows_from_attention(r->ctx, b->out, r->y);
+    const nn_attention_args args = {.qkv = qkv.data,
+                                    .out = y->data,
                                     .starts = r->starts,
                                     .sequences = r->sequences,
                                     .heads = (int32_t)c->heads,
                                     .head_dim = (int32_t)(c->width / c->heads),
                                     .scale = 1.0f / sqrtf((float)(c->width / c->heads)),
                                     .causal = r->causal,
-                                    .precision = b->precision};
+                                    .precision = b->precision,
+                                    .qkv_stride = qkv.stride,
+                                    .out_stride = y->stride,
+                                    .qkv_type = qkv.type,
+                                    .out_type = y->type};
     return nn_attention(r->ctx, &args, err);
 }
 
-/* x = norm1(x + out(y)); x = norm2(x + fc2(act(fc1(x)))), `rows` rows. */
-static simile_status finish_post(const block_run *r, const block *b, int64_t rows, simile_error *err)
+/* x += out(y) */
+static simile_status leave(const block_run *r, const block *b, int64_t rows, nn_rows y, simile_error *err)
 {
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
+    const nn_product p = {
+        .w = b->out, .rows = rows, .x = y, .y = {r->x, r->config->width, NN_ROWS_F32}, .accumulate = true};
+    return nn_product_run(r->ctx, &p, err);
+}
+
+/* x = norm1(x + out(y)); x = norm2(x + fc2(act(fc1(x)))), `rows` rows. */
+static simile_status finish_post(const block_run *r, const block *b, int64_t rows, nn_rows y, simile_error *err)
+{
+    RETURN_IF_ERROR(leave(r, b, rows, y, err));
     layer_norm(r, &b->norm1, rows, r->x, r->x);
     RETURN_IF_ERROR(feed_forward(r, b, NULL, rows, err));
     layer_norm(r, &b->norm2, rows, r->x, r->x);
@@ -184,17 +200,18 @@ static simile_status finish_post(const block_run *r, const block *b, int64_t row
 }
 
 /* x += out(y); x += fc2(act(fc1(norm2(x)))), `rows` rows. */
-static simile_status finish(const block_run *r, const block *b, int64_t rows, simile_error *err)
+static simile_status finish(const block_run *r, const block *b, int64_t rows, nn_rows y, simile_error *err)
 {
-    if (r->post_norm) return finish_post(r, b, rows, err);
-    RETURN_IF_ERROR(nn_linear(r->ctx, b->out, rows, r->y, r->x, NN_ACT_NONE, true, err));
+    if (r->post_norm) return finish_post(r, b, rows, y, err);
+    RETURN_IF_ERROR(leave(r, b, rows, y, err));
     return feed_forward(r, b, &b->norm2, rows, err);
 }
 
 static simile_status forward(const block_run *r, const block *b, simile_error *err)
 {
-    RETURN_IF_ERROR(attend(r, b, err));
-    return finish(r, b, r->starts[r->sequences], err);
+    nn_rows y;
+    RETURN_IF_ERROR(attend(r, b, &y, err));
+    return finish(r, b, r->starts[r->sequences], y, err);
 }
 
 /* The sequences first .. first+n-1 of a run, where it was: they share its scratch memory. starts: [n + 1] */
@@ -230,12 +247,12 @@ simile_status block_forward(const block_run *r, const block *b, simile_error *er
     return SIMILE_OK;
 }
 
-/* The rows wanted of x [T, D], to its beginning: rows[s] >= s, so nothing still needed is overwritten. */
-static void gather(const block_run *r, const int32_t *rows, float *x)
+/* The rows wanted of x, to its beginning: rows[s] >= s, so nothing still needed is overwritten. */
+static void gather(const block_run *r, const int32_t *rows, nn_rows x)
 {
-    const size_t width = (size_t)r->config->width;
+    const size_t bytes = (size_t)x.stride * (x.type == NN_ROWS_BF16 ? sizeof(uint16_t) : sizeof(float));
     for (int32_t s = 0; s < r->sequences; s++)
-        memmove(x + (size_t)s * width, x + (size_t)rows[s] * width, width * sizeof *x);
+        memmove((uint8_t *)x.data + (size_t)s * bytes, (uint8_t *)x.data + (size_t)rows[s] * bytes, bytes);
 }
 
 /* As attend(), one query a sequence. Leaves these rows of x and y alone. */
@@ -244,9 +261,9 @@ static simile_status attend_rows(const block_run *r, const block *b, const int32
     const tower_config *c = r->config;
     const int64_t all = r->starts[r->sequences];
     float *q = r->h + all * 2 * c->width;
-    RETURN_IF_ERROR(enter(r, b, b->kv, all, r->h, err));
-    gather(r, rows, r->x);
-    RETURN_IF_ERROR(enter(r, b, b->q, r->sequences, q, err));
+    RETURN_IF_ERROR(enter(r, b, b->kv, all, (nn_rows){r->h, 2 * c->width, NN_ROWS_F32}, err));
+    gather(r, rows, (nn_rows){r->x, c->width, NN_ROWS_F32});
+    RETURN_IF_ERROR(enter(r, b, b->q, r->sequences, (nn_rows){q, c->width, NN_ROWS_F32}, err));
     const query_attention_args args = {.q = q,
                                        .kv = r->h,
                                        .out = r->y,
@@ -261,14 +278,16 @@ static simile_status attend_rows(const block_run *r, const block *b, const int32
 
 simile_status block_forward_rows(const block_run *r, const block *b, const int32_t *rows, simile_error *err)
 {
+    const nn_rows x = {r->x, r->config->width, NN_ROWS_F32};
+    nn_rows y = {r->y, r->config->width, NN_ROWS_F32};
     if (b->kv) {
         RETURN_IF_ERROR(attend_rows(r, b, rows, err));
     } else {
-        RETURN_IF_ERROR(attend(r, b, err));
-        gather(r, rows, r->x);
-        gather(r, rows, r->y);
+        RETURN_IF_ERROR(attend(r, b, &y, err));
+        gather(r, rows, x);
+        gather(r, rows, y);
     }
-    return finish(r, b, r->sequences, err);
+    return finish(r, b, r->sequences, y, err);
 }
 
 static int64_t wide(const tower_config *c)
@@ -278,14 +297,14 @@ static int64_t wide(const tower_config *c)
 
 size_t block_run_bytes(const tower_config *c, int64_t rows)
 {
-    return (size_t)rows * (size_t)(2 * c->width + wide(c)) * sizeof(float) + 3 * 64;
+    return (size_t)rows * (size_t)(2 * c->width + NN_ROW_SLACK + wide(c)) * sizeof(float) + 3 * 64;
 }
 
 bool block_run_place(block_run *r, arena *memory, int64_t rows)
 {
-    const size_t d = (size_t)rows * (size_t)r->config->width * sizeof(float);
-    r->x = arena_take(memory, d);
-    r->y = arena_take(memory, d);
+    const size_t d = (size_t)r->config->width;
+    r->x = arena_take(memory, (size_t)rows * d * sizeof(float));
+    r->y = arena_take(memory, (size_t)rows * (d + NN_ROW_SLACK) * sizeof(float));
     r->h = arena_take(memory, (size_t)rows * (size_t)wide(r->config) * sizeof(float));
     return r->x && r->y && r->h;
 }

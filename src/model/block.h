@@ -50,7 +50,7 @@ typedef struct {
     int32_t sequences;
     bool causal, post_norm;
     float *x; /* [T, D]: in and out */
-    float *y; /* [T, D] scratch */
+    float *y; /* [T, D + NN_ROW_SLACK] scratch */
     float *h; /* [T, max(3D, F) + NN_ROW_SLACK] scratch */
 } block_run;
 

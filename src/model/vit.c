@@ -168,8 +168,9 @@ static simile_status embed(const vit *v, nn_context *ctx, arena *memory, const f
     float *patches = arena_take(memory, (size_t)(rows * (patch_inputs(v) + NN_ROW_SLACK)) * sizeof *patches);
     float *embedded = arena_take(memory, (size_t)(rows * v->config.tower.width) * sizeof *embedded);
     if (!patches || !embedded) return err_set(err, SIMILE_E_INTERNAL, "the encoder's memory is too small");
-    embedding e = {v, pixels, nn_rows_for(v->patch, patches), embedded, x};
-    const nn_product p = {.w = v->patch, .rows = rows, .x = e.patches, .y = {embedded, v->config.tower.width}};
+    embedding e = {v, pixels, nn_rows_between(ctx, NULL, v->patch, patches), embedded, x};
+    const nn_product p = {
+        .w = v->patch, .rows = rows, .x = e.patches, .y = {embedded, v->config.tower.width, NN_ROWS_F32}};
     nn_parallel(ctx, n * v->grid, cut_patches, &e);
     RETURN_IF_ERROR(nn_product_run(ctx, &p, err));
     nn_parallel(ctx, n, add_positions, &e);

@@ -29,31 +29,47 @@ static int64_t total_cost(const nn_attention_args *a)
     return cost;
 }
 
+/* `numbers` further on, of either type. */
+static const void *further(const void *from, bool half, int64_t numbers)
+{
+    return (const uint8_t *)from + numbers * (half ? (int64_t)sizeof(uint16_t) : (int64_t)sizeof(float));
+}
+
+static void *out_further(void *from, bool half, int64_t numbers)
+{
+    return (uint8_t *)from + numbers * (half ? (int64_t)sizeof(uint16_t) : (int64_t)sizeof(float));
+}
+
 /* Where the next head begins, in the order in which a worker goes through them. */
 static void announce(const nn_attention_args *a, int32_t sequence, int32_t head, nn_attention_head *task)
 {
     const int64_t first = a->starts[sequence], end = a->starts[sequence + 1];
     if (head + 1 < a->heads) {
-        task->next = task->q + a->head_dim;
-        task->next_out = task->out + a->head_dim;
+        task->next = further(task->q, task->half, a->head_dim);
+        task->next_out = out_further(task->out, task->out_half, a->head_dim);
     } else if (sequence + 1 < a->sequences && a->starts[sequence + 2] - end >= end - first) {
-        task->next = a->qkv + end * task->stride;
-        task->next_out = a->out + end * task->out_stride;
+        task->next = further(a->qkv, task->half, end * task->stride);
+        task->next_out = out_further(a->out, task->out_half, end * task->out_stride);
     }
 }
 
 static void attend(const attention_job *j, int32_t sequence, int32_t head, float *scratch)
 {
     const nn_attention_args *a = j->args;
+    const bool half = a->qkv_type == NN_ROWS_BF16, out_half = a->out_type == NN_ROWS_BF16;
     const int64_t width = (int64_t)a->heads * a->head_dim, first = a->starts[sequence];
-    const float *q = a->qkv + first * 3 * width + (int64_t)head * a->head_dim;
+    const int64_t stride = a->qkv_stride ? a->qkv_stride : 3 * width, column = (int64_t)head * a->head_dim;
+    const int64_t out_stride = a->out_stride ? a->out_stride : width;
+    const void *q = further(a->qkv, half, first * stride + column);
     nn_attention_head task = {
         .q = q,
-        .k = q + width,
-        .v = q + 2 * width,
-        .stride = 3 * width,
-        .out = a->out + first * width + (int64_t)head * a->head_dim,
-        .out_stride = width,
+        .k = further(q, half, width),
+        .v = further(q, half, 2 * width),
+        .stride = stride,
+        .out = out_further(a->out, out_half, first * out_stride + column),
+        .half = half,
+        .out_half = out_half,
+        .out_stride = out_stride,
         .tokens = a->starts[sequence + 1] - first,
         .head_dim = a->head_dim,
         .scale = a->scale,
@@ -95,6 +111,7 @@ simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_e
     }
     if (longest == 0) return SIMILE_OK;
     const nn_attention_kernels *narrow = a->precision != NN_COMPUTE_F32 ? ctx->attention_bf16 : NULL;
+    assert(narrow || (a->qkv_type == NN_ROWS_F32 && a->out_type == NN_ROWS_F32));
     const size_t floats = (narrow ? narrow->scratch : ctx->kernels->attention_scratch)(longest, a->head_dim);
     RETURN_IF_ERROR(nn_scratch_reserve(ctx, floats, err));
     attention_job job = {ctx, a, narrow ? narrow->attention : ctx->kernels->attention, total_cost(a)};

@@ -38,20 +38,65 @@ static int64_t groups(int64_t n)
     return (n + GROUP - 1) / GROUP;
 }
 
+/* ---- numbers of a head ---- */
+
+/* Sets of kernels that read and write bfloat16 define HALVES, and what loads and stores it. */
+#ifdef HALVES
+INLINE bool is_half(const nn_attention_head *a)
+{
+    return a->half;
+}
+#else
+INLINE bool is_half(const nn_attention_head *a)
+{
+    (void)a;
+    return false;
+}
+INLINE vec v_load_half_groups(const uint16_t *p, int64_t n)
+{
+    (void)p, (void)n;
+    return v_set(0);
+}
+INLINE vec v_pair_halves(const uint16_t *p, const uint16_t *next, int n)
+{
+    (void)p, (void)next, (void)n;
+    return v_set(0);
+}
+INLINE void v_store_halves(uint16_t *p, vec a, int n)
+{
+    (void)p, (void)a, (void)n;
+}
+#endif
+
+/* Number d of a row of q, k or v. */
+INLINE const void *number_at(const void *rows, const bool half, int64_t stride, int64_t row, int64_t d)
+{
+    const int64_t at = row * stride + d;
+    return half ? (const void *)((const uint16_t *)rows + at) : (const void *)((const float *)rows + at);
+}
+
+INLINE vec load_groups(const void *p, const bool half, int64_t n)
+{
+    return half ? v_load_half_groups(p, n) : v_load_groups(p, n);
+}
+
 /* ---- packing ---- */
 
 /* LANES keys from k on, `left` of them real, the others 0: columns of `to`, whose rows are `width` lanes long. */
-static void pack_some_keys(const nn_attention_head *a, const float *k, int64_t left, float *to, int64_t width)
+INLINE void pack_some_keys(const nn_attention_head *a, const bool half, int64_t first, float *to, int64_t width)
 {
+    const int64_t left = a->tokens - first;
+    const void *k = number_at(a->k, half, a->stride, first, 0);
     for (int64_t d = 0; d < a->head_dim; d += GROUP * LANES) {
         const int64_t dims = a->head_dim - d;
         const int lanes = dims < GROUP * LANES ? (int)groups(dims) : LANES;
         vec r[LANES];
         if (left >= LANES && lanes == LANES)
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; i++) r[i] = v_load_groups(k + i * a->stride + d, dims);
+            for (int i = 0; i < LANES; i++) r[i] = load_groups(number_at(k, half, a->stride, i, d), half, dims);
         else
-            for (int i = 0; i < LANES; i++) r[i] = i < left ? v_load_groups(k + i * a->stride + d, dims) : v_set(0);
+            for (int i = 0; i < LANES; i++)
+                r[i] = i < left ? load_groups(number_at(k, half, a->stride, i, d), half, dims) : v_set(0);
         v_transpose(r);
         if (lanes == LANES)
 #pragma GCC unroll 16
@@ -65,38 +110,54 @@ static void pack_some_keys(const nn_attention_head *a, const float *k, int64_t l
  * columns beyond the last key, up to a whole vector, are 0. */
 static void pack_keys(const nn_attention_head *a, int64_t width, float *packed)
 {
-    for (int64_t j = 0; j < a->tokens; j += LANES)
-        pack_some_keys(a, a->k + j * a->stride, a->tokens - j,
-                       packed + j / width * width * groups(a->head_dim) + j % width, width);
+    for (int64_t j = 0; j < a->tokens; j += LANES) {
+        float *to = packed + j / width * width * groups(a->head_dim) + j % width;
+        if (is_half(a))
+            pack_some_keys(a, true, j, to, width);
+        else
+            pack_some_keys(a, false, j, to, width);
+    }
+}
+
+/* n numbers of row j of the values, each with its neighbour in row j + 1 where a group is two. */
+INLINE vec load_values(const nn_attention_head *a, int64_t j, int64_t d, int n)
+{
+    const bool next = j + 1 < a->tokens;
+    if (is_half(a))
+        return v_pair_halves(number_at(a->v, true, a->stride, j, d),
+                             next ? number_at(a->v, true, a->stride, j + 1, d) : NULL, n);
+    const vec one = v_load_first(number_at(a->v, false, a->stride, j, d), n);
+    if (GROUP == 1) return one;
+    return v_pair(one, next ? v_load_first(number_at(a->v, false, a->stride, j + 1, d), n) : v_set(0));
 }
 
 /* packed: [panels(head_dim), groups(tokens), PANEL] */
 static void pack_values(const nn_attention_head *a, float *packed)
 {
-    for (int64_t j = 0; j < a->tokens; j += GROUP) {
-        const float *v = a->v + j * a->stride, *next = j + 1 < a->tokens ? v + a->stride : NULL;
+    for (int64_t j = 0; j < a->tokens; j += GROUP)
         for (int64_t d = 0; d < a->head_dim; d += LANES) {
             const int left = a->head_dim - d < LANES ? (int)(a->head_dim - d) : LANES;
-            float *to = packed + (d / PANEL * groups(a->tokens) + j / GROUP) * PANEL + d % PANEL;
-            const vec one = v_load_first(v + d, left);
-            v_store(to, GROUP == 1 ? one : v_pair(one, next ? v_load_first(next + d, left) : v_set(0)));
+            v_store(packed + (d / PANEL * groups(a->tokens) + j / GROUP) * PANEL + d % PANEL,
+                    load_values(a, j, d, left));
         }
-    }
 }
 
 /* Calls for the same rows of the head that comes next. */
 INLINE void call_for_next(const nn_attention_head *a, int64_t first, int64_t rows)
 {
     if (!a->next) return;
-    const float *q = a->next + first * a->stride;
-    float *out = a->next_out + first * a->out_stride;
-    for (int64_t r = 0; r < rows; r++, q += a->stride, out += a->out_stride)
-        for (int64_t d = 0; d < a->head_dim; d += 16) {
-            v_prefetch(q + d);
-            v_prefetch(q + (a->k - a->q) + d);
-            v_prefetch(q + (a->v - a->q) + d);
-            v_prefetch_to_write(out + d);
+    const int64_t k = (const uint8_t *)a->k - (const uint8_t *)a->q, v = (const uint8_t *)a->v - (const uint8_t *)a->q;
+    const int64_t line = is_half(a) ? 32 : 16, out_line = a->out_half ? 32 : 16; /* numbers */
+    for (int64_t r = first; r < first + rows; r++) {
+        for (int64_t d = 0; d < a->head_dim; d += line) {
+            const uint8_t *q = number_at(a->next, is_half(a), a->stride, r, d);
+            v_prefetch((const float *)(const void *)q);
+            v_prefetch((const float *)(const void *)(q + k));
+            v_prefetch((const float *)(const void *)(q + v));
         }
+        for (int64_t d = 0; d < a->head_dim; d += out_line)
+            v_prefetch_to_write((float *)(uintptr_t)number_at(a->next_out, a->out_half, a->out_stride, r, d));
+    }
 }
 
 /* ---- products ---- */
@@ -135,28 +196,43 @@ INLINE void multiply(const int rows, const int vecs, int64_t depth, const matrix
     }
 }
 
-/* Where a tile's result goes: rows `stride` floats apart, each multiplied by its factor; the last vector has only
+/* Where a tile's result goes: rows `stride` numbers apart, each multiplied by its factor; the last vector has only
  * `last` numbers. */
 typedef struct {
-    float *c;
+    void *c;
     int64_t stride;
     const float *factor;
     int last;
+    bool half;
 } target;
+
+INLINE void store_row(const target *to, const bool half, int r, int vecs, const vec *sum)
+{
+    const vec factor = v_set(to->factor[r]);
+#pragma GCC unroll 16
+    for (int v = 0; v < vecs; v++) {
+        const int n = v + 1 < vecs ? LANES : to->last;
+        const int64_t at = r * to->stride + v * LANES;
+        if (half)
+            v_store_halves((uint16_t *)to->c + at, v_mul(sum[v], factor), n);
+        else if (v + 1 < vecs)
+            v_store((float *)to->c + at, v_mul(sum[v], factor));
+        else
+            v_store_first((float *)to->c + at, v_mul(sum[v], factor), n);
+    }
+}
 
 INLINE void tile(const int rows, const int vecs, int64_t depth, const matrix *a, const matrix *b, const target *to)
 {
     vec acc[MOST_ROWS][WHOLE_VECS];
     clear(rows, vecs, acc);
     multiply(rows, vecs, depth, a, b, acc);
+    if (GROUP == 2 && to->half)
 #pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        const vec factor = v_set(to->factor[r]);
-        float *c = to->c + r * to->stride;
+        for (int r = 0; r < rows; r++) store_row(to, true, r, vecs, acc[r]);
+    else
 #pragma GCC unroll 16
-        for (int v = 0; v + 1 < vecs; v++) v_store(c + v * LANES, v_mul(acc[r][v], factor));
-        v_store_first(c + (vecs - 1) * LANES, v_mul(acc[r][vecs - 1], factor), to->last);
-    }
+        for (int r = 0; r < rows; r++) store_row(to, false, r, vecs, acc[r]);
 }
 
 #define TILE_CASE(r, v)                                                                                                \
@@ -181,8 +257,9 @@ static void product(int rows, int vecs, int64_t depth, const matrix *a, const ma
 /* Rows of queries as products want them; memory: for as many rows of groups(head_dim) lanes. */
 static matrix narrowed(const nn_attention_head *a, int64_t first, int rows, float *memory)
 {
-    const float *q = a->q + first * a->stride;
     const int64_t stride = whole_vectors(groups(a->head_dim)) * LANES;
+    if (is_half(a)) return (matrix){number_at(a->q, true, a->stride, first, 0), a->stride / 2};
+    const float *q = number_at(a->q, false, a->stride, first, 0);
     if (GROUP == 1) return (matrix){q, a->stride};
     for (int r = 0; r < rows; r++)
         for (int64_t d = 0; d < a->head_dim; d += GROUP * LANES)
@@ -269,13 +346,14 @@ static void whole_blocks(int rows, int vecs, const nn_attention_head *a, const m
 }
 
 static void weighted_sum(const nn_attention_head *a, int rows, int64_t keys, const matrix *weights,
-                         const float *packed_values, const float *factor, float *out)
+                         const float *packed_values, const float *factor, int64_t row)
 {
     for (int64_t d = 0; d < a->head_dim; d += PANEL) {
         const int64_t left = a->head_dim - d;
         const int last = left >= PANEL || left % LANES == 0 ? LANES : (int)(left % LANES);
         const matrix values = {packed_values + d * groups(a->tokens), PANEL};
-        const target to = {out + d, a->out_stride, factor, last};
+        const target to = {(void *)(uintptr_t)number_at(a->out, a->out_half, a->out_stride, row, d), a->out_stride,
+                           factor, last, a->out_half};
         product(rows, vectors(left), groups(keys), weights, &values, &to);
     }
 }
@@ -308,7 +386,7 @@ static void attend_whole(const nn_attention_head *a, const room *m)
         for (int done = 0; done < rows;) {
             const int now = next_block(rows - done, TILE_ROWS);
             const matrix part = {weights.at + done * weights.stride, weights.stride};
-            weighted_sum(a, now, seen, &part, m->values, factor + done, a->out + (first + done) * a->out_stride);
+            weighted_sum(a, now, seen, &part, m->values, factor + done, first + done);
             done += now;
         }
         call_for_next(a, first, rows);
@@ -367,7 +445,7 @@ static void scores(const nn_attention_head *a, int64_t first, int rows, const ro
         for (int done = 0; done < rows;) {
             const int now = next_block(rows - done, TILE_ROWS);
             const matrix q = {all.at + done * all.stride, all.stride}, panel = {m->keys + j * depth, PANEL};
-            const target to = {m->weights + done * stride + j, stride, ones, LANES};
+            const target to = {m->weights + done * stride + j, stride, ones, LANES, false};
             product(now, vectors(keys - j), depth, &q, &panel, &to);
             done += now;
         }
@@ -391,7 +469,7 @@ static void attend_long(const nn_attention_head *a, const room *m)
                 narrow_weights(weight + r * stride, keys);
             }
             const matrix weights = {weight, stride};
-            weighted_sum(a, now, keys, &weights, m->values, factor, a->out + (first + done) * a->out_stride);
+            weighted_sum(a, now, keys, &weights, m->values, factor, first + done);
             done += now;
         }
         call_for_next(a, first, rows);

@@ -43,8 +43,7 @@ typedef struct {
     int64_t x_stride;    /* numbers */
     const nn_norm *norm; /* NULL: x is narrowed as it is */
     gemm_rows narrowed;
-    float *y;
-    int64_t y_stride;
+    nn_rows y;
     nn_act act;
     bool accumulate;
 } job;
@@ -80,14 +79,16 @@ static void narrow_part(void *user, int worker, int workers)
                 j->norm ? nn_scratch(j->ctx, worker) : NULL);
 }
 
-static int blocks_of_k(const gemm_weights *w)
+/* In several blocks y holds the sums: as float32. */
+static int blocks_of_k(const gemm_weights *w, nn_row_type y)
 {
-    return w->precision == NN_COMPUTE_INT8 ? 1 : (int)gemm_divide_up(w->groups, BLOCK_GROUPS);
+    const bool one = w->precision == NN_COMPUTE_INT8 || y != NN_ROWS_F32;
+    return one ? 1 : (int)gemm_divide_up(w->groups, BLOCK_GROUPS);
 }
 
-static int64_t rows_of_block(const gemm_weights *w)
+static int64_t rows_of_block(const gemm_weights *w, int k_blocks)
 {
-    const int64_t rows = BLOCK_BYTES / GEMM_GROUP_BYTES / gemm_divide_up(w->groups, blocks_of_k(w));
+    const int64_t rows = BLOCK_BYTES / GEMM_GROUP_BYTES / gemm_divide_up(w->groups, k_blocks);
     return rows > GEMM_TILE ? rows / GEMM_TILE * GEMM_TILE : GEMM_TILE;
 }
 
@@ -110,18 +111,27 @@ static const uint8_t *panel_at(const gemm_weights *w, int64_t panel, int64_t gro
     return w->panels + (panel * w->groups + group) * GEMM_PANEL * GEMM_GROUP_BYTES;
 }
 
+/* What it points to is of the rows' type. */
+static float *row_of(const nn_rows *y, int64_t row)
+{
+    const int64_t bytes = y->type == NN_ROWS_BF16 ? sizeof(uint16_t) : sizeof(float);
+    return (float *)(void *)((uint8_t *)y->data + row * y->stride * bytes);
+}
+
 /* All tiles of a block with one panel; meanwhile `next` is fetched into the second cache, a part with each. */
 static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t *next)
 {
     const gemm_weights *w = j->w;
     const int64_t rows = b->end - b->first, tiles = gemm_divide_up(rows, GEMM_TILE), column = panel * GEMM_PANEL;
+    const bool half = j->y.type == NN_ROWS_BF16;
     gemm_tile t = {.w = w,
                    .panel = panel_at(w, panel, b->group),
                    .next = next,
                    .next_step = gemm_divide_up(4 * GEMM_PANEL * GEMM_GROUP_BYTES / 64, tiles) * 64,
                    .x_stride = b->stride,
                    .groups = b->groups,
-                   .y_stride = j->y_stride,
+                   .y_stride = j->y.stride,
+                   .half = half,
                    .column = column,
                    .columns = (int)least(w->n - column, GEMM_PANEL),
                    .act = j->act,
@@ -135,7 +145,7 @@ static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t
         t.x = b->x + row * b->stride;
         t.x_scale = j->narrowed.scale + b->first + row;
         t.x_zero = j->narrowed.zero + b->first + row;
-        t.y = j->y + (b->first + row) * j->y_stride;
+        t.y = row_of(&j->y, b->first + row);
         j->kernels->tile(&t);
         t.next += b->groups / 4 * t.next_step;
     }
@@ -167,7 +177,8 @@ static const uint8_t *after_panels(const gemm_weights *w, int64_t from, int64_t 
 static void run_part(const job *j, int64_t begin, int64_t end, int64_t from, int64_t to, float *scratch)
 {
     const gemm_weights *w = j->w;
-    const int row_blocks = (int)gemm_divide_up(end - begin, rows_of_block(w)), k_blocks = blocks_of_k(w);
+    const int k_blocks = blocks_of_k(w, j->y.type);
+    const int row_blocks = (int)gemm_divide_up(end - begin, rows_of_block(w, k_blocks));
     for (int r = 0; r < row_blocks; r++) {
         block b = {.first = begin + nn_part_begin(end - begin, r, row_blocks),
                    .end = begin + nn_part_begin(end - begin, r + 1, row_blocks)};
@@ -222,9 +233,16 @@ static simile_status place_rows(nn_context *ctx, job *j, simile_error *err)
     return SIMILE_OK;
 }
 
-int64_t gemm_row_stride(const gemm_weights *w)
+/* Rows that tiles read where they are. */
+static simile_status take_rows(nn_context *ctx, job *j, const nn_rows *x, simile_error *err)
 {
-    return w->k * (int64_t)sizeof(float) % SAME_SETS == 0 ? w->k + ALIGNMENT / (int64_t)sizeof(float) : w->k;
+    const gemm_weights *w = j->w;
+    const int k_blocks = blocks_of_k(w, j->y.type);
+    j->narrowed = (gemm_rows){.data = x->data, .stride = x->stride * (x->type == NN_ROWS_BF16 ? 2 : 4)};
+    j->apart = j->narrowed.stride % SAME_SETS == 0 && j->rows > 4;
+    if (!j->apart) return SIMILE_OK;
+    const int64_t groups = apart_groups(gemm_divide_up(w->groups, k_blocks));
+    return nn_scratch_reserve(ctx, (size_t)(rows_of_block(w, k_blocks) * groups), err);
 }
 
 simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_matrix *m, const nn_product *p,
@@ -239,18 +257,15 @@ simile_status gemm_run(nn_context *ctx, const gemm_kernels *kernels, const gemm_
              .x = p->x.data,
              .x_stride = p->x.stride,
              .norm = p->norm,
-             .y = p->y.data,
-             .y_stride = p->y.stride,
+             .y = p->y,
              .act = p->act,
              .accumulate = p->accumulate};
     const bool alone = rows * w->k * w->n <= PRODUCT_ALONE * gemm_group(w->precision);
-    assert(rows > 0);
+    assert(rows > 0 && (p->y.type == NN_ROWS_F32 || (kernels->halves && !p->accumulate)));
     j.by_rows = rows >= (int64_t)ctx->threads * ROWS_EACH;
-    if (w->precision == NN_COMPUTE_F32) {
-        j.narrowed = (gemm_rows){.data = p->x.data, .stride = j.x_stride * GEMM_GROUP_BYTES};
-        j.apart = j.narrowed.stride % SAME_SETS == 0 && rows > 4;
-        const int64_t groups = gemm_divide_up(w->groups, blocks_of_k(w));
-        if (j.apart) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)(rows_of_block(w) * apart_groups(groups)), err));
+    if (w->precision == NN_COMPUTE_F32 || p->x.type == NN_ROWS_BF16) {
+        assert(p->x.type == NN_ROWS_F32 || (w->precision == NN_COMPUTE_BF16 && !p->norm && w->k % 2 == 0));
+        RETURN_IF_ERROR(take_rows(ctx, &j, &p->x, err));
     } else {
         if (j.norm) RETURN_IF_ERROR(nn_scratch_reserve(ctx, (size_t)w->k, err));
         RETURN_IF_ERROR(place_rows(ctx, &j, err));

@@ -52,6 +52,7 @@ typedef struct {
     int64_t y_stride, column; /* of y, where the panel begins */
     int rows, columns;
     nn_act act;
+    bool half; /* y points to bfloat16, where kernels write that; then there is one block of k and no accumulating */
     bool accumulate, first, last; /* the first, the last block of k */
     bool far;                     /* y is large: better fetched early */
     const uint8_t *next;          /* what is read after this panel: `next_step` bytes of it for every 4 groups */
@@ -65,6 +66,7 @@ typedef struct {
     void (*narrow)(const gemm_weights *w, int64_t rows, const float *x, uint8_t *out, int64_t stride, float *scale,
                    int32_t *zero);
     void (*tile)(const gemm_tile *t);
+    bool halves; /* tiles write bfloat16; of 8-bit integers only where the processor has instructions for it */
 } gemm_kernels;
 
 const gemm_kernels *gemm_plain(nn_precision precision);
@@ -140,8 +142,11 @@ simile_status gemm_matrix_part(const gemm_matrix *m, int64_t first, int64_t n, g
  * parts the panels are cut. */
 int gemm_parts_of_panels(int64_t rows, int64_t panels, int workers);
 
-/* From row to row of x, in numbers, as products with these weights like it best. */
-int64_t gemm_row_stride(const gemm_weights *w);
+/* From row to row, in bytes, so that rows of `bytes` lie well in the caches. */
+static inline int64_t gemm_row_stride(int64_t bytes)
+{
+    return (gemm_divide_up(bytes, 64) | 1) * 64;
+}
 
 /* p's product with m instead of p->w, by these kernels; a norm not in float32. */
 struct nn_context;

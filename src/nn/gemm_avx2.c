@@ -202,6 +202,6 @@ static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t 
 
 const gemm_kernels *gemm_avx2_int8(void)
 {
-    static const gemm_kernels table = {"avx2", narrow, tile};
+    static const gemm_kernels table = {"avx2", narrow, tile, false};
     return &table;
 }

@@ -26,6 +26,6 @@ INLINE void end(const int rows, const gemm_tile *t, target to, vec_sum sum[][VEC
 
 const gemm_kernels *gemm_avx512_f32(void)
 {
-    static const gemm_kernels table = {"avx512", NULL, tile};
+    static const gemm_kernels table = {"avx512", NULL, tile, false};
     return &table;
 }

@@ -100,17 +100,26 @@ INLINE vec activate(vec x, nn_act act)
 /* ---- float32 sums: where they come from and go to ---- */
 
 /* The panel's part of y: rows of two vectors, whole ones as a rule. */
+typedef enum { PART, WHOLE, WHOLE_HALVES } y_form;
 typedef struct {
-    float *y;
-    int64_t stride;
-    bool whole;
+    float *y;       /* or bfloat16 */
+    int64_t stride; /* in float32 */
+    y_form form;
+    bool half;
     __mmask16 there[VECS];
 } target;
 
 INLINE target target_of(const gemm_tile *t)
 {
-    return (target){
-        t->y + t->column, t->y_stride, t->columns == GEMM_PANEL, {lanes(t->columns), lanes(t->columns - LANES)}};
+    const bool whole = t->columns == GEMM_PANEL;
+    float *y = t->half ? (float *)(void *)((uint16_t *)(void *)t->y + t->column) : t->y + t->column;
+    return (target){y,
+                    t->half ? t->y_stride / 2 : t->y_stride,
+                    !whole    ? PART
+                    : t->half ? WHOLE_HALVES
+                              : WHOLE,
+                    t->half,
+                    {lanes(t->columns), lanes(t->columns - LANES)}};
 }
 
 /* The next row. The empty statement hides where it came from: rows are reached one by one, not through a register each.
@@ -121,19 +130,34 @@ INLINE void next_row(target *to)
     __asm__("" : "+r"(to->y));
 }
 
-INLINE vec y_load(const target *to, bool whole, int v)
+INLINE vec y_load(const target *to, const y_form form, int v)
 {
     const float *y = to->y + v * LANES;
-    return whole ? _mm512_loadu_ps(y) : _mm512_maskz_loadu_ps(to->there[v], y);
+    return form != PART ? _mm512_loadu_ps(y) : _mm512_maskz_loadu_ps(to->there[v], y);
 }
 
-INLINE void y_store(const target *to, bool whole, int v, vec sum)
+/* As bfloat16, the first vector in the lower half. */
+INLINE __m512i halves_of(vec v0, vec v1)
 {
-    float *y = to->y + v * LANES;
-    if (whole)
-        _mm512_storeu_ps(y, sum);
-    else
-        _mm512_mask_storeu_ps(y, to->there[v], sum);
+    __m512i both;
+    __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(v0), "v"(v1));
+    return both;
+}
+
+INLINE void y_store(const target *to, const y_form form, vec v0, vec v1)
+{
+    if (form == WHOLE_HALVES) {
+        _mm512_storeu_si512(to->y, halves_of(v0, v1));
+    } else if (form == WHOLE) {
+        _mm512_storeu_ps(to->y, v0);
+        _mm512_storeu_ps(to->y + LANES, v1);
+    } else if (to->half) {
+        const __mmask32 there = (__mmask32)to->there[1] << LANES | to->there[0];
+        _mm512_mask_storeu_epi16(to->y, there, halves_of(v0, v1));
+    } else {
+        _mm512_mask_storeu_ps(to->y, to->there[0], v0);
+        _mm512_mask_storeu_ps(to->y + LANES, to->there[1], v1);
+    }
 }
 
 INLINE void bias_of(const gemm_tile *t, vec b[VECS])
@@ -143,12 +167,12 @@ INLINE void bias_of(const gemm_tile *t, vec b[VECS])
     b[1] = there ? _mm512_load_ps(t->w->bias + t->column + LANES) : set(0);
 }
 
-INLINE void add_y(const int rows, target to, const bool whole, vec sum[][VECS])
+INLINE void add_y(const int rows, target to, const y_form form, vec sum[][VECS])
 {
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++, next_row(&to)) {
-        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(&to, whole, 0));
-        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(&to, whole, 1));
+        sum[r][0] = _mm512_add_ps(sum[r][0], y_load(&to, form, 0));
+        sum[r][1] = _mm512_add_ps(sum[r][1], y_load(&to, form, 1));
     }
 }
 
@@ -164,27 +188,26 @@ INLINE void begin_float(const int rows, const gemm_tile *t, vec sum[][VECS])
         sum[r][1] = b[1];
     }
     if (t->first && !t->accumulate) return;
-    if (to.whole)
-        add_y(rows, to, true, sum);
+    if (to.form == WHOLE)
+        add_y(rows, to, WHOLE, sum);
     else
-        add_y(rows, to, false, sum);
+        add_y(rows, to, PART, sum);
 }
 
-INLINE void store_rows(const int rows, target to, const bool whole, vec sum[][VECS])
+INLINE void store_rows(const int rows, target to, const y_form form, vec sum[][VECS])
 {
 #pragma GCC unroll 14
-    for (int r = 0; r < rows; r++, next_row(&to)) {
-        y_store(&to, whole, 0, sum[r][0]);
-        y_store(&to, whole, 1, sum[r][1]);
-    }
+    for (int r = 0; r < rows; r++, next_row(&to)) y_store(&to, form, sum[r][0], sum[r][1]);
 }
 
 INLINE void end_float(const int rows, target to, vec sum[][VECS])
 {
-    if (to.whole)
-        store_rows(rows, to, true, sum);
+    if (to.form == WHOLE)
+        store_rows(rows, to, WHOLE, sum);
+    else if (to.form == WHOLE_HALVES)
+        store_rows(rows, to, WHOLE_HALVES, sum);
     else
-        store_rows(rows, to, false, sum);
+        store_rows(rows, to, PART, sum);
 }
 
 /* Sums that an activation follows wait in memory of their own: rows of y may lie so that they drive each other out of
@@ -193,7 +216,7 @@ INLINE void activate_rows(const gemm_tile *t, const float *sums, nn_act act)
 {
     target to = target_of(t);
     for (int r = 0; r < t->rows; r++, sums += GEMM_PANEL, next_row(&to))
-        for (int v = 0; v < VECS; v++) y_store(&to, to.whole, v, activate(_mm512_load_ps(sums + v * LANES), act));
+        y_store(&to, to.form, activate(_mm512_load_ps(sums), act), activate(_mm512_load_ps(sums + LANES), act));
 }
 
 static void activate_tile(const gemm_tile *t, const float *sums)
@@ -269,7 +292,7 @@ INLINE void fetch_y(const int rows, target to)
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++, next_row(&to)) {
         __asm__ volatile("prefetchw %0" : : "m"(*to.y));
-        __asm__ volatile("prefetchw %0" : : "m"(to.y[LANES]));
+        if (!to.half) __asm__ volatile("prefetchw %0" : : "m"(to.y[LANES]));
     }
 }
 
@@ -281,7 +304,7 @@ INLINE void tile_of(const int rows, const gemm_tile *t)
     if (t->far) fetch_y(rows, target_of(t));
     begin(rows, t, sum);
     add_products(rows, t, sum);
-    end(rows, t, waits ? (target){.y = sums, .stride = GEMM_PANEL, .whole = true} : target_of(t), sum);
+    end(rows, t, waits ? (target){.y = sums, .stride = GEMM_PANEL, .form = WHOLE} : target_of(t), sum);
     if (waits) activate_tile(t, sums);
 }
 

@@ -42,6 +42,6 @@ static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t 
 
 const gemm_kernels *gemm_avx512_bf16(void)
 {
-    static const gemm_kernels table = {"avx512", narrow, tile};
+    static const gemm_kernels table = {"avx512", narrow, tile, true};
     return &table;
 }

@@ -28,7 +28,7 @@ INLINE void begin(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
     }
 }
 
-INLINE void scale_rows(const int rows, const gemm_tile *t, target to, const bool whole, vec_sum sum[][VECS])
+INLINE void scale_rows(const int rows, const gemm_tile *t, target to, const y_form form, vec_sum sum[][VECS])
 {
     const float *scale = t->w->scale + t->column, *x_scale = t->x_scale;
     const vec s0 = _mm512_load_ps(scale), s1 = _mm512_load_ps(scale + LANES);
@@ -39,8 +39,7 @@ INLINE void scale_rows(const int rows, const gemm_tile *t, target to, const bool
         const vec xs = set(x_scale[r]);
         const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
         const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
-        y_store(&to, whole, 0, _mm512_add_ps(v0, b[0]));
-        y_store(&to, whole, 1, _mm512_add_ps(v1, b[1]));
+        y_store(&to, form, _mm512_add_ps(v0, b[0]), _mm512_add_ps(v1, b[1]));
     }
 }
 
@@ -57,8 +56,8 @@ INLINE void scale_and_add_rows(const int rows, const gemm_tile *t, target to, ve
         const vec xs = set(x_scale[r]);
         const vec v0 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(xs, s0));
         const vec v1 = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(xs, s1));
-        y_store(&to, to.whole, 0, _mm512_add_ps(v0, _mm512_add_ps(b[0], y_load(&from, from.whole, 0))));
-        y_store(&to, to.whole, 1, _mm512_add_ps(v1, _mm512_add_ps(b[1], y_load(&from, from.whole, 1))));
+        y_store(&to, to.form, _mm512_add_ps(v0, _mm512_add_ps(b[0], y_load(&from, from.form, 0))),
+                _mm512_add_ps(v1, _mm512_add_ps(b[1], y_load(&from, from.form, 1))));
     }
 }
 
@@ -66,10 +65,12 @@ INLINE void end(const int rows, const gemm_tile *t, target to, vec_sum sum[][VEC
 {
     if (t->accumulate)
         scale_and_add_rows(rows, t, to, sum);
-    else if (to.whole)
-        scale_rows(rows, t, to, true, sum);
+    else if (to.form == WHOLE)
+        scale_rows(rows, t, to, WHOLE, sum);
+    else if (to.form == WHOLE_HALVES)
+        scale_rows(rows, t, to, WHOLE_HALVES, sum);
     else
-        scale_rows(rows, t, to, false, sum);
+        scale_rows(rows, t, to, PART, sum);
 }
 
 /* ---- x ---- */
@@ -151,6 +152,6 @@ static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t 
 
 const gemm_kernels *gemm_avx512_int8(void)
 {
-    static const gemm_kernels table = {"avx512", narrow, tile};
+    static const gemm_kernels table = {"avx512", narrow, tile, true};
     return &table;
 }

@@ -101,6 +101,6 @@ static void narrow(const gemm_weights *w, int64_t rows, const float *x, uint8_t 
 
 const gemm_kernels *gemm_dotprod_int8(void)
 {
-    static const gemm_kernels table = {"dotprod", narrow, tile};
+    static const gemm_kernels table = {"dotprod", narrow, tile, false};
     return &table;
 }

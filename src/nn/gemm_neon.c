@@ -40,6 +40,6 @@ INLINE void end(const int rows, const block *b, vec_sum sum[][VECS])
 
 const gemm_kernels *gemm_neon_f32(void)
 {
-    static const gemm_kernels table = {"neon", NULL, tile};
+    static const gemm_kernels table = {"neon", NULL, tile, false};
     return &table;
 }

@@ -64,8 +64,15 @@ static float activate(float x, nn_act act)
 
 static void finish(const gemm_tile *t, int row, const float *sum)
 {
-    float *y = t->y + row * t->y_stride + t->column;
-    for (int c = 0; c < t->columns; c++) y[c] = t->last ? activate(sum[c], t->act) : sum[c];
+    const int64_t at = row * t->y_stride + t->column;
+    uint16_t *half = (uint16_t *)(void *)t->y + at;
+    for (int c = 0; c < t->columns; c++) {
+        const float y = t->last ? activate(sum[c], t->act) : sum[c];
+        if (t->half)
+            half[c] = gemm_bf16(y);
+        else
+            t->y[at + c] = y;
+    }
 }
 
 /* ---- tiles ---- */
@@ -146,7 +153,8 @@ static void tile_int8(const gemm_tile *t)
 
 const gemm_kernels *gemm_plain(nn_precision precision)
 {
-    static const gemm_kernels tables[NN_PRECISIONS] = {
-        {"plain", NULL, tile_f32}, {"plain", narrow_bf16, tile_bf16}, {"plain", narrow_int8, tile_int8}};
+    static const gemm_kernels tables[NN_PRECISIONS] = {{"plain", NULL, tile_f32, true},
+                                                       {"plain", narrow_bf16, tile_bf16, true},
+                                                       {"plain", narrow_int8, tile_int8, true}};
     return &tables[precision];
 }

@@ -13,12 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One head of one sequence. q, k, v: [tokens, head_dim], rows `stride` floats apart; out: rows `out_stride` apart. */
+/* One head of one sequence. q, k, v: [tokens, head_dim], rows `stride` numbers apart; out: rows `out_stride` apart.
+ * Numbers are float32, or bfloat16 for nn_attention_kernels that are told so; then head_dim is even. */
 typedef struct {
-    const float *q, *k, *v;
-    const float *next; /* q of the head that comes next, as long as this one, and its out; NULL: none. Only a hint. */
+    const void *q, *k, *v;
+    const void *next; /* q of the head that comes next, as long as this one, and its out; NULL: none. Only a hint. */
     int64_t stride;
-    float *out, *next_out;
+    void *out, *next_out;
+    bool half, out_half;
     int64_t out_stride, tokens, head_dim;
     float scale;
     bool causal;

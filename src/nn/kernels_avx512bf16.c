@@ -30,6 +30,26 @@ static inline vec v_narrow(vec a, vec b)
     return (vec)_mm512_cvtne2ps_pbh(b, a);
 }
 
+/* The same of numbers that are bfloat16 in memory; n of them are there. */
+#define HALVES
+static inline vec v_load_half_groups(const uint16_t *p, int64_t n)
+{
+    if (n >= 2 * LANES) return (vec)_mm512_loadu_si512(p);
+    return (vec)_mm512_maskz_loadu_epi16((__mmask32)((1u << n) - 1), p);
+}
+/* lane i: p[i], next[i]; next NULL: 0 */
+static inline vec v_pair_halves(const uint16_t *p, const uint16_t *next, int n)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+    if (!next) return _mm512_castsi512_ps(low);
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(n), next));
+    return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+static inline void v_store_halves(uint16_t *p, vec a, int n)
+{
+    _mm256_mask_storeu_epi16(p, first_lanes(n), (__m256i)_mm512_cvtneps_pbh(a));
+}
+
 #include "nn/vector_exp.h"
 
 #include "nn/attention_simd.h"

@@ -46,10 +46,10 @@ static void attention(const nn_attention_head *a, float *scratch)
 {
     for (int64_t i = 0; i < a->tokens; i++) {
         const int64_t visible = a->causal ? i + 1 : a->tokens;
-        const float *q = a->q + i * a->stride;
-        float *out = a->out + i * a->out_stride;
+        const float *q = (const float *)a->q + i * a->stride;
+        float *out = (float *)a->out + i * a->out_stride;
         for (int64_t j = 0; j < visible; j++) {
-            const float *k = a->k + j * a->stride;
+            const float *k = (const float *)a->k + j * a->stride;
             float dot = 0;
             for (int64_t d = 0; d < a->head_dim; d++) dot += q[d] * k[d];
             scratch[j] = dot * a->scale;
@@ -57,7 +57,7 @@ static void attention(const nn_attention_head *a, float *scratch)
         softmax(scratch, visible);
         for (int64_t d = 0; d < a->head_dim; d++) out[d] = 0;
         for (int64_t j = 0; j < visible; j++) {
-            const float *v = a->v + j * a->stride;
+            const float *v = (const float *)a->v + j * a->stride;
             for (int64_t d = 0; d < a->head_dim; d++) out[d] += scratch[j] * v[d];
         }
     }

@@ -336,6 +336,7 @@ static simile_status run_library(nn_context *ctx, const nn_product *p, simile_er
     const int64_t rows = p->rows, piece = nn_rows_at_once(ctx->threads, rows);
     simile_status status = SIMILE_OK;
     assert(p->x.stride == w->shape.k && p->y.stride == w->shape.n);
+    assert(p->x.type == NN_ROWS_F32 && p->y.type == NN_ROWS_F32);
     nn_team_settle(ctx);
     const int before = nn_library_enter(ctx->threads);
     for (int64_t first = 0; first < rows && !status; first += piece) {
@@ -349,9 +350,37 @@ static simile_status run_library(nn_context *ctx, const nn_product *p, simile_er
     return status;
 }
 
-nn_rows nn_rows_for(const nn_matrix *to, void *memory)
+static nn_rows rows_of(int64_t numbers, nn_row_type type, void *memory)
 {
-    return (nn_rows){memory, to->own ? gemm_row_stride(gemm_matrix_view(to->own)) : to->shape.k};
+    const int64_t bytes = type == NN_ROWS_BF16 ? sizeof(uint16_t) : sizeof(float);
+    return (nn_rows){memory, gemm_row_stride(numbers * bytes) / bytes, type};
+}
+
+/* Products with these two are of bfloat16, of pairs. */
+static bool reads_bf16(const nn_matrix *to)
+{
+    return to->own && to->shape.precision == NN_COMPUTE_BF16 && to->shape.k % 2 == 0;
+}
+
+nn_rows nn_rows_between(const nn_context *ctx, const nn_matrix *from, const nn_matrix *to, void *memory)
+{
+    if (!to->own || (from && !from->own)) return (nn_rows){memory, to->shape.k, NN_ROWS_F32};
+    const bool half = from && from->shape.precision == NN_COMPUTE_BF16 && ctx->gemm[NN_COMPUTE_BF16]->halves;
+    return rows_of(to->shape.k, half && reads_bf16(to) ? NN_ROWS_BF16 : NN_ROWS_F32, memory);
+}
+
+nn_rows nn_rows_to_attention(const nn_context *ctx, const nn_matrix *from, int64_t head_dim, void *memory)
+{
+    if (!from->own) return (nn_rows){memory, from->shape.n, NN_ROWS_F32};
+    const bool half = from->shape.precision != NN_COMPUTE_F32 && ctx->attention_bf16 && head_dim % 2 == 0 &&
+                      ctx->gemm[from->shape.precision]->halves;
+    return rows_of(from->shape.n, half ? NN_ROWS_BF16 : NN_ROWS_F32, memory);
+}
+
+nn_rows nn_rows_from_attention(const nn_context *ctx, const nn_matrix *to, void *memory)
+{
+    if (!ctx->attention_bf16 || !reads_bf16(to)) return (nn_rows){memory, to->shape.k, NN_ROWS_F32};
+    return rows_of(to->shape.k, NN_ROWS_BF16, memory);
 }
 
 simile_status nn_product_run(nn_context *ctx, const nn_product *p, simile_error *err)
@@ -373,7 +402,7 @@ simile_status nn_product_run(nn_context *ctx, const nn_product *p, simile_error 
 /* x is only read. */
 static nn_rows contiguous(const float *x, int64_t stride)
 {
-    return (nn_rows){(void *)(uintptr_t)x, stride};
+    return (nn_rows){(void *)(uintptr_t)x, stride, NN_ROWS_F32};
 }
 
 simile_status nn_linear(nn_context *ctx, const nn_matrix *w, int64_t rows, const float *x, float *y, nn_act act,

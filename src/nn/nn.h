@@ -135,18 +135,22 @@ typedef struct {
 simile_status nn_linear_normed(nn_context *ctx, const nn_matrix *w, int64_t rows, const nn_norm *norm, const float *x,
                                float *normed, float *y, nn_act act, simile_error *err);
 
-/* Rows as they lie in memory between two operations, `stride` numbers apart. */
+/* Rows as they lie in memory between two operations, `stride` numbers apart. bfloat16: what the second of the two would
+ * make of them anyway, so that its results are the same. */
+typedef enum { NN_ROWS_F32, NN_ROWS_BF16 } nn_row_type;
 typedef struct {
     void *data;
     int64_t stride;
+    nn_row_type type;
 } nn_rows;
-/* What a product with `to` likes its rows to be: rows that lie a large power of two apart drive each other out of the
- * cache. stride is at most NN_ROW_SLACK more than k. */
-enum { NN_ROW_SLACK = 16 };
-nn_rows nn_rows_for(const nn_matrix *to, void *memory);
+/* What a product with `from` may write and one with `to` likes to read; from NULL: written by someone else, as float32.
+ * Rows that lie a large power of two apart drive each other out of the cache: in memory there is room for k +
+ * NN_ROW_SLACK float32 a row. */
+enum { NN_ROW_SLACK = 32 };
+nn_rows nn_rows_between(const nn_context *ctx, const nn_matrix *from, const nn_matrix *to, void *memory);
 
-/* As nn_linear() and, with a norm, nn_linear_normed(), of rows that nn_rows_for() placed; without a norm `normed` is not
- * used. */
+/* As nn_linear() and, with a norm, nn_linear_normed(), of rows as nn_rows_between() and the two below place
+ * them, or contiguous ones; with a norm those of x are. Without one `normed` is not used. */
 typedef struct {
     const nn_matrix *w;
     int64_t rows;
@@ -154,7 +158,7 @@ typedef struct {
     const nn_norm *norm; /* NULL: none */
     float *normed;
     nn_act act;
-    bool accumulate; /* not with a norm */
+    bool accumulate; /* y is float32 */
 } nn_product;
 simile_status nn_product_run(nn_context *ctx, const nn_product *p, simile_error *err);
 
@@ -199,14 +203,20 @@ void nn_layer_norm(nn_context *ctx, int64_t rows, int64_t dim, const float *x, c
  * starts[s] .. starts[s+1]-1; out: [tokens, heads x head_dim]. scale is head_dim^-0.5 as a rule. With `causal`, row i
  * of a sequence sees rows 0..i of it. */
 typedef struct {
-    const float *qkv;
-    float *out;
+    const void *qkv;
+    void *out;
     const int32_t *starts; /* [sequences + 1] */
     int32_t sequences, heads, head_dim;
     float scale;
     bool causal;
     nn_precision precision; /* other than float32: products may be of bfloat16, where the processor is faster at it */
+    int64_t qkv_stride, out_stride; /* numbers; 0: contiguous */
+    nn_row_type qkv_type, out_type; /* bfloat16 only as the two below say */
 } nn_attention_args;
+/* What nn_attention() likes to read from a product with `from`, and what it may write for one with `to`: as
+ * nn_rows_between(). */
+nn_rows nn_rows_to_attention(const nn_context *ctx, const nn_matrix *from, int64_t head_dim, void *memory);
+nn_rows nn_rows_from_attention(const nn_context *ctx, const nn_matrix *to, void *memory);
 simile_status nn_attention(nn_context *ctx, const nn_attention_args *a, simile_error *err);
 
 /* Means of k x k pixels. x: [n, height, width, channels], y: [n, height / k, width / k, channels]; what is left over at

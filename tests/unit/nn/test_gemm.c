@@ -466,8 +466,11 @@ static void rows_may_lie_apart(void **state)
             nn_matrix *m;
             simile_error err;
             assert_int_equal(nn_matrix_new(&spec, &m, &err), SIMILE_OK);
-            const nn_product how = {
-                .w = m, .rows = ROWS, .x = nn_rows_for(m, apart), .y = nn_rows_for(m, got), .act = NN_ACT_GELU};
+            const nn_product how = {.w = m,
+                                    .rows = ROWS,
+                                    .x = nn_rows_between(ctx, NULL, m, apart),
+                                    .y = nn_rows_between(ctx, NULL, m, got),
+                                    .act = NN_ACT_GELU};
             const int64_t stride = how.x.stride;
             assert_true(stride >= K && stride <= K + NN_ROW_SLACK);
             for (int64_t r = 0; r < ROWS; r++) memcpy(apart + r * stride, x + r * K, K * sizeof *x);
@@ -483,6 +486,52 @@ static void rows_may_lie_apart(void **state)
         }
     float *all[] = {weights, x, want, apart, got};
     for (size_t a = 0; a < sizeof all / sizeof *all; a++) mem_free(all[a]);
+}
+
+/* Two products, one after the other, by some kernels: through float32 and through rows as the second reads them. */
+static void hand_on(const gemm_kernels *kernels, int64_t rows, int64_t k, int64_t between, nn_act act)
+{
+    enum { N = 70 };
+    float *first = numbers(between * k, 1), *second = numbers(N * between, 2), *x = numbers(rows * k, 3);
+    float *wide = floats(rows * between), *memory = floats(rows * (between + NN_ROW_SLACK));
+    float *want = floats(rows * N), *got = floats(rows * N);
+    const nn_tensor w[2] = {{first, NN_F32, 2, {between, k}}, {second, NN_F32, 2, {N, between}}};
+    nn_matrix *m[2];
+    simile_error err;
+    for (int i = 0; i < 2; i++) {
+        const nn_matrix_spec spec = {.weights = &w[i], .n_parts = 1, .precision = NN_COMPUTE_BF16};
+        assert_int_equal(nn_matrix_new(&spec, &m[i], &err), SIMILE_OK);
+    }
+    for (int threads = 1; threads <= 2; threads++) {
+        nn_context *ctx = context(threads);
+        ctx->gemm[NN_COMPUTE_BF16] = kernels;
+        const nn_rows h = nn_rows_between(ctx, m[0], m[1], memory);
+        assert_int_equal(h.type, between % 2 || !kernels->halves ? NN_ROWS_F32 : NN_ROWS_BF16);
+        run(ctx, m[0], rows, x, wide, act, false);
+        run(ctx, m[1], rows, wide, want, NN_ACT_NONE, false);
+        const nn_product in = {.w = m[0], .rows = rows, .x = {x, k, NN_ROWS_F32}, .y = h, .act = act};
+        const nn_product out = {.w = m[1], .rows = rows, .x = h, .y = {got, N, NN_ROWS_F32}};
+        assert_int_equal(nn_product_run(ctx, &in, &err), SIMILE_OK);
+        assert_int_equal(nn_product_run(ctx, &out, &err), SIMILE_OK);
+        assert_memory_equal(got, want, (size_t)(rows * N) * sizeof *got);
+        nn_context_free(ctx);
+    }
+    float *all[] = {first, second, x, wide, memory, want, got};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) mem_free(all[a]);
+    for (int i = 0; i < 2; i++) nn_matrix_free(m[i]);
+}
+
+static void rows_are_handed_on_as_they_are_read(void **state)
+{
+    static const char *const names[] = {"plain", "avx512"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const gemm_kernels *kernels = gemm_find(names[i], NN_COMPUTE_BF16);
+        if (!kernels) continue;
+        hand_on(kernels, 5, 33, 41, NN_ACT_RELU);
+        hand_on(kernels, 29, 64, 44, NN_ACT_NONE);
+        hand_on(kernels, 130, 64, 96, NN_ACT_QUICK_GELU);
+        hand_on(kernels, 3, 2100, 514, NN_ACT_NONE); /* k in several blocks, if y were float32 */
+    }
 }
 
 /* One column of x is 60 times as large as the others: scaled away, it no longer takes their precision. */
@@ -764,6 +813,7 @@ int main(int n_args, char **args)
         cmocka_unit_test(activations_have_ends),
         cmocka_unit_test(rows_are_normalised_on_the_way),
         cmocka_unit_test(rows_may_lie_apart),
+        cmocka_unit_test(rows_are_handed_on_as_they_are_read),
         cmocka_unit_test(scaled_columns_keep_precision),
         cmocka_unit_test(matrices_too_wide_are_refused),
         cmocka_unit_test(sums_do_not_overflow),
