@@ -19,10 +19,10 @@
  * scored by the dot product of scan_top(), so the answer is that of scan_top(), bit for bit. Equal scores are never
  * ruled out, hence ties go by id as there.
  *
- * Rows are gone through twice. The first pass reads heads and signs of all, keeps the bounds, and scores at once what
- * these say is among the best so far, which nearly always includes the best of all: so the second, which reads more
- * bits of the rows that are left, has its final bar from the start. Where signs rule out next to nothing they are
- * passed over for a while, each time for twice as long.
+ * Rows are gone through twice. The first pass reads heads and signs of all, scores at once what these say is among the
+ * best so far, which nearly always includes the best of all, and lists what it cannot rule out. So the second, which
+ * reads more bits of the rows on the lists, has its final bar from the start. Where signs rule out next to nothing they
+ * are passed over for a while, each time for twice as long, and the first pass reads 4 bits a number instead.
  *
  * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
  * LONGEST_ROW as longer rows are always scored. A bound is a dozen roundings of values that come to no more than 32
@@ -39,14 +39,12 @@
 #include <stdatomic.h>
 
 enum {
-    WORD = 64, /* rows that are looked at together: a word of the bitmap */
-    WORDS = ROWS_AT_ONCE / WORD,
-    LIKELY = 48,       /* rows more than wanted that are kept as likely */
-    FEW = 24,          /* rows of a word that are read one by one */
-    GATHERED = 16,     /* such rows whose numbers are summed at once */
-    LARGEST_PART = 8,  /* where more than an eighth of the rows is wanted, floats are as fast */
-    TRIED = 1 << 14,   /* rows by which signs are judged */
-    PASSED_OVER = 1024 /* words, until they are tried again */
+    WORD = 64,        /* rows that are looked at together: a word of the bitmap */
+    LIKELY = 48,      /* rows more than wanted that are kept as likely */
+    FEW = 24,         /* rows of a word that are read one by one */
+    LARGEST_PART = 8, /* where more than an eighth of the rows is wanted, floats are as fast */
+    TRIED = 1 << 14,  /* rows by which signs are judged */
+    PASSED_OVER = 64  /* blocks, until they are tried again */
 };
 
 /* ---- the query ---- */
@@ -240,11 +238,19 @@ static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error
 /* Of one worker. */
 typedef struct {
     codes_work work;
-    uint8_t *gathered;
     size_t tried, kept; /* rows that came to the signs, and that they kept, lately */
-    size_t passing;     /* words in which signs are still passed over */
-    size_t span;        /* words in which they were last, doubled each time */
+    size_t passing;     /* blocks in which signs are still passed over */
+    size_t span;        /* blocks in which they were last, doubled each time */
 } tally;
+
+/* The rows of a block that are left, by their places in it. */
+typedef struct {
+    uint16_t *places;    /* ascending */
+    float *known, *most; /* scores as far as heads tell; upper bounds */
+    int32_t *sums;       /* of the products with their upper halves, where `summed` */
+    size_t n;
+    bool summed;
+} row_list;
 
 typedef struct {
     const scan_set *set;
@@ -255,25 +261,28 @@ typedef struct {
     size_t n_along; /* rows of the habit, if it is used */
     const scan_kernels *kernels;
     heap *heaps;          /* one a worker */
-    heap *first, *likely; /* one a worker, of the first pass: best scores; rows by their scores as signs tell them */
-    float *known, *most;  /* [blocks x ROWS_AT_ONCE]: scores as far as heads tell; upper bounds */
-    uint64_t *left;       /* [blocks x WORDS]: rows that the first pass leaves */
+    heap *first, *likely; /* one a worker, of the first pass: best scores; rows by their scores as codes tell them */
+    row_list all;         /* room for [blocks x ROWS_AT_ONCE] */
+    row_list *lists;      /* of each block: a part of that */
     tally *tallies;       /* one a worker */
-    uint8_t *gathered;    /* of each worker, GATHERED rows of 4 bits a number */
     _Atomic float bar;
 } codes_job;
 
-/* A block of rows, gone through by one layer after the other, so that what the next layer needs of a row is asked for
- * long before it is used. Which rows remain is a bit each, a word of them at a time. */
+/* A block of rows, on its way. */
 typedef struct {
     const codes_job *job;
     tally *t;
+    row_list *left;
     size_t first, n;
-    uint64_t masks[WORDS];
-    int32_t sums[ROWS_AT_ONCE]; /* of products with the query, of the rows that remain */
-    int32_t low[ROWS_AT_ONCE];  /* the same, of lower halves */
-    float *known, *most;        /* of these rows, in the job */
 } block_scan;
+
+/* A word of it: which rows remain, a bit each, and what is known of them. */
+typedef struct {
+    size_t at, n;
+    uint64_t mask;
+    float known[WORD], told[WORD], most[WORD]; /* told: scores as codes tell them */
+    int32_t sums[WORD];
+} word_scan;
 
 typedef void (*sum_fn)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
 
@@ -283,28 +292,9 @@ static const uint8_t *layer_rows(const block_scan *b, size_t layer, size_t at)
     return (const uint8_t *)b->job->c->layers[layer] + (b->first + at) * stride;
 }
 
-static size_t rows_of_word(const block_scan *b, size_t at)
-{
-    return b->n - at < WORD ? b->n - at : WORD;
-}
-
 static size_t count_of(uint64_t mask)
 {
     return (size_t)__builtin_popcountll(mask);
-}
-
-/* Asks for rows that lie apart. */
-static void ask_for(const uint8_t *rows, size_t stride, size_t bytes, uint64_t mask)
-{
-    for (; mask; mask &= mask - 1)
-        for (size_t at = 0, row = (size_t)__builtin_ctzll(mask); at < bytes; at += 64)
-            __builtin_prefetch(rows + row * stride + at);
-}
-
-static void ask_for_layer(const block_scan *b, size_t layer, size_t at, uint64_t mask)
-{
-    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head);
-    ask_for(layer_rows(b, layer, at), stride, stride, count_of(mask) < FEW ? mask : 1);
 }
 
 /* Of the next block, what lies in many small layers: the processor does not follow so many at once. */
@@ -321,98 +311,45 @@ static void ask_for_scales(const block_scan *b)
         __builtin_prefetch(b->job->along.reach + next + at);
 }
 
-/* Sums over one layer for the rows of a word that remain: all of the word at once unless there are few. */
-static void sum_layer(const block_scan *b, size_t layer, sum_fn sum, size_t width, const int8_t *query, size_t at,
-                      int32_t *sums)
+/* ---- the first pass ---- */
+
+/* Rules out rows of a word. from: what is known before, into: after. */
+static void keep(const block_scan *b, const code_bounds *by, word_scan *w, const float *from, float bar, float *into)
 {
-    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head), n = rows_of_word(b, at);
-    const uint8_t *rows = layer_rows(b, layer, at);
-    uint64_t mask = b->masks[at / WORD];
-    const size_t count = count_of(mask);
+    w->mask &= b->job->c->kernels->bounds(by, from, w->sums, b->first + w->at, w->n, bar, into, w->most);
+}
+
+/* By heads alone: all of the word at once unless there are few. */
+static void by_heads(const block_scan *b, word_scan *w, float bar)
+{
+    const codes *c = b->job->c;
+    const size_t width = c->f.head, count = count_of(w->mask);
+    const uint8_t *rows = layer_rows(b, LAYER_HEAD, w->at);
+    if (!width) return;
+    b->t->work.bytes += (count >= FEW ? w->n : count) * width + 6 * w->n;
     if (count >= FEW) {
-        sum(rows, n, width, query, sums);
-        b->t->work.bytes += n * stride;
-        return;
-    }
-    b->t->work.bytes += count * stride;
-    memset(sums, 0, n * sizeof *sums);
-    for (; mask; mask &= mask - 1) {
-        const size_t row = (size_t)__builtin_ctzll(mask);
-        sum(rows + row * stride, 1, width, query, sums + row);
-    }
-}
-
-/* Sums over 4 bits a number for rows that lie apart, by their places in the block: side by side they are summed several
- * at once, and none waits for the memory of another. */
-static void sum_gathered(const block_scan *b, const uint8_t *rows, const uint16_t *places, size_t n, int32_t *sums)
-{
-    const codes *c = b->job->c;
-    const size_t stride = c->groups * CODE_GROUP;
-    int32_t got[GATHERED];
-    for (size_t i = 0; i < n; i++) memcpy(b->t->gathered + i * stride, rows + places[i] * stride, stride);
-    c->kernels->sums(b->t->gathered, n, c->groups, b->job->coded.left.v, got);
-    for (size_t i = 0; i < n; i++) sums[places[i]] = got[i];
-    b->t->work.bytes += n * stride;
-}
-
-/* Sums over 4 bits a number for all rows of a block that remain. */
-static void sum_numbers(const block_scan *b, size_t layer, int32_t *sums)
-{
-    const codes *c = b->job->c;
-    const uint8_t *rows = layer_rows(b, layer, 0);
-    uint16_t places[GATHERED];
-    size_t n = 0;
-    for (size_t at = 0; at < b->n; at += WORD) {
-        uint64_t mask = b->masks[at / WORD];
-        if (count_of(mask) >= FEW) {
-            sum_layer(b, layer, c->kernels->sums, c->groups, b->job->coded.left.v, at, sums + at);
-            continue;
-        }
-        if (mask) memset(sums + at, 0, WORD * sizeof *sums);
-        for (; mask; mask &= mask - 1) {
-            places[n++] = (uint16_t)(at + (size_t)__builtin_ctzll(mask));
-            if (n < GATHERED) continue;
-            sum_gathered(b, rows, places, n, sums);
-            n = 0;
+        c->kernels->heads(rows, w->n, width, b->job->coded.head.v, w->sums);
+    } else {
+        memset(w->sums, 0, sizeof w->sums);
+        for (uint64_t mask = w->mask; mask; mask &= mask - 1) {
+            const size_t row = (size_t)__builtin_ctzll(mask);
+            c->kernels->heads(rows + row * width, 1, width, b->job->coded.head.v, w->sums + row);
         }
     }
-    sum_gathered(b, rows, places, n, sums);
+    keep(b, &b->job->head, w, w->known, bar, w->known);
 }
 
-/* Rules out rows of a word. into: where what is known goes. */
-static void keep(block_scan *b, const code_bounds *by, size_t at, float bar, float *into)
-{
-    b->masks[at / WORD] &= b->job->c->kernels->bounds(by, b->known + at, b->sums + at, b->first + at,
-                                                      rows_of_word(b, at), bar, into, b->most + at);
-}
-
-/* By heads alone. Fills in what is known. */
-static void by_heads(block_scan *b, size_t at, float bar)
-{
-    const codes_job *job = b->job;
-    const codes *c = job->c;
-    for (size_t i = at; i < at + WORD; i++) {
-        b->known[i] = job->coded.base;
-        b->most[i] = INFINITY;
-    }
-    if (!c->f.head) return;
-    sum_layer(b, LAYER_HEAD, c->kernels->heads, c->f.head, job->coded.head.v, at, b->sums + at);
-    b->t->work.bytes += 6 * rows_of_word(b, at);
-    keep(b, &job->head, at, bar, b->known + at);
-}
-
-/* Scores the rows that seem to be among the best so far, for a bar. told: scores as signs tell them. Returns how many
- * rows might be among them. */
-static size_t score_likely(const block_scan *b, size_t at, const float *told, heap *first, heap *likely)
+/* Scores the rows that seem to be among the best so far, for a bar. Returns how many rows might be among them. */
+static size_t score_likely(const block_scan *b, const word_scan *w, heap *first, heap *likely)
 {
     const scan_set *set = b->job->set;
     size_t might = 0;
-    for (uint64_t mask = b->masks[at / WORD]; mask; mask &= mask - 1) {
-        const size_t i = (size_t)__builtin_ctzll(mask), row = b->first + at + i;
+    for (uint64_t mask = w->mask; mask; mask &= mask - 1) {
+        const size_t i = (size_t)__builtin_ctzll(mask), row = b->first + w->at + i;
         const bool full = likely->n == likely->k;
-        might += !full || !(b->most[at + i] < likely->hits[0].score);
-        if (!(told[i] > (full ? likely->hits[0].score : -INFINITY))) continue;
-        heap_offer(likely, (scan_hit){.id = set->ids[row], .score = told[i]});
+        might += !full || !(w->most[i] < likely->hits[0].score);
+        if (!(w->told[i] > (full ? likely->hits[0].score : -INFINITY))) continue;
+        heap_offer(likely, (scan_hit){.id = set->ids[row], .score = w->told[i]});
         const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
         b->t->work.bytes += set->dim * sizeof(float);
         if (score >= set->min_score) heap_offer(first, (scan_hit){.id = set->ids[row], .score = score});
@@ -421,112 +358,79 @@ static size_t score_likely(const block_scan *b, size_t at, const float *told, he
 }
 
 /* Not of few rows: theirs are spread over as many bytes as those of all. */
-static void by_signs(block_scan *b, size_t at, float bar, heap *first, heap *likely)
+static void by_signs(const block_scan *b, word_scan *w, float bar, heap *first, heap *likely)
 {
     const codes_job *job = b->job;
     const codes *c = job->c;
-    tally *t = b->t;
-    float told[WORD];
-    int32_t sums[WORD];
-    const size_t came = count_of(b->masks[at / WORD]), n = rows_of_word(b, at);
+    const size_t came = count_of(w->mask);
     if (came < FEW) return;
+    const bool along = b->first + w->at + w->n <= job->n_along;
+    c->kernels->signs(layer_rows(b, LAYER_SIGNS, w->at), c->words * 8, (const uint8_t(*)[16])job->coded.signs.tables,
+                      w->sums);
+    keep(b, along ? &job->along : &job->signs, w, w->known, bar, w->told);
+    b->t->work.in_signs += came;
+    b->t->work.bytes += (along ? 6 : 4) * w->n + c->words * 8 * SIGN_ROWS;
+    b->t->tried += came;
+    b->t->kept += score_likely(b, w, first, likely);
+}
+
+/* Instead of signs, by 4 bits. */
+static void by_4_bits(const block_scan *b, word_scan *w, float bar, heap *first, heap *likely)
+{
+    const codes *c = b->job->c;
+    const size_t count = count_of(w->mask);
+    uint16_t places[WORD];
+    int32_t sums[WORD];
+    size_t n = 0;
+    for (uint64_t mask = w->mask; mask; mask &= mask - 1) places[n++] = (uint16_t)__builtin_ctzll(mask);
+    c->kernels->sums(layer_rows(b, LAYER_HIGH, w->at), places, n, c->groups, b->job->coded.left.v, sums);
+    memset(w->sums, 0, sizeof w->sums);
+    for (size_t i = 0; i < n; i++) w->sums[places[i]] = sums[i];
+    b->t->work.in_4_bits += count;
+    b->t->work.bytes += count * c->groups * CODE_GROUP + 6 * w->n;
+    keep(b, &b->job->by_4, w, w->known, bar, w->told);
+    score_likely(b, w, first, likely);
+}
+
+static void add_to_list(row_list *to, const word_scan *w)
+{
+    size_t n = to->n;
+    for (uint64_t mask = w->mask; mask; mask &= mask - 1, n++) {
+        const size_t i = (size_t)__builtin_ctzll(mask);
+        to->places[n] = (uint16_t)(w->at + i);
+        to->known[n] = w->known[i];
+        to->most[n] = w->most[i];
+        to->sums[n] = w->sums[i];
+    }
+    to->n = n;
+}
+
+/* The rows of a word that the filter lets pass. */
+static word_scan word_of(const block_scan *b, size_t at)
+{
+    const uint64_t *allow = b->job->set->allow;
+    word_scan w;
+    w.at = at;
+    w.n = b->n - at < WORD ? b->n - at : WORD;
+    w.mask = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
+    if (w.n < WORD) w.mask &= (UINT64_C(1) << w.n) - 1;
+    for (size_t i = 0; w.mask && i < WORD; i++) {
+        w.known[i] = b->job->coded.base;
+        w.most[i] = INFINITY;
+    }
+    b->t->work.rows += count_of(w.mask);
+    return w;
+}
+
+/* Whether signs are worth it, as the last rows have told. */
+static void judge_signs(tally *t)
+{
     if (t->passing) {
         t->passing--;
-        return;
-    }
-    const bool along = b->first + at + n <= job->n_along;
-    c->kernels->signs(layer_rows(b, LAYER_SIGNS, at), c->words * 8, (const uint8_t(*)[16])job->coded.signs.tables,
-                      sums);
-    memcpy(b->sums + at, sums, n * sizeof *sums);
-    keep(b, along ? &job->along : &job->signs, at, bar, told);
-    t->work.in_signs += came;
-    t->work.bytes += (along ? 6 : 4) * n + c->words * 8 * SIGN_ROWS;
-    t->tried += came;
-    t->kept += score_likely(b, at, told, first, likely);
-    if (t->tried >= TRIED) {
+    } else if (t->tried >= TRIED) {
         t->span = t->kept > t->tried / 8 * 7 ? t->span ? 2 * t->span : PASSED_OVER : 0;
         t->passing = t->span;
         t->tried = t->kept = 0;
-    }
-}
-
-static void by_4_bits(block_scan *b, size_t at, float bar)
-{
-    float unused[WORD];
-    b->t->work.in_4_bits += count_of(b->masks[at / WORD]);
-    b->t->work.bytes += 6 * rows_of_word(b, at);
-    keep(b, &b->job->by_4, at, bar, unused);
-}
-
-static void by_8_bits(block_scan *b, size_t at, float bar)
-{
-    float unused[WORD];
-    b->t->work.in_8_bits += count_of(b->masks[at / WORD]);
-    b->t->work.bytes += 2 * rows_of_word(b, at);
-    for (size_t i = at; i < at + rows_of_word(b, at); i++) b->sums[i] = 16 * b->sums[i] + b->low[i];
-    keep(b, &b->job->by_8, at, bar, unused);
-}
-
-/* Scores what is left; the bar rises while it does. */
-static float by_floats(const block_scan *b, size_t at, heap *h, float bar)
-{
-    const scan_set *set = b->job->set;
-    for (uint64_t mask = b->masks[at / WORD]; mask; mask &= mask - 1) {
-        const size_t i = at + (size_t)__builtin_ctzll(mask), row = b->first + i;
-        if (b->most[i] < bar) continue;
-        const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
-        b->t->work.in_floats++;
-        b->t->work.bytes += set->dim * sizeof(float);
-        if (score >= set->min_score) heap_offer(h, (scan_hit){.id = set->ids[row], .score = score});
-        if (h->n == h->k && h->hits[0].score > bar) bar = h->hits[0].score;
-    }
-    return bar;
-}
-
-/* The rows of a block that the filter lets pass. */
-static void allow_rows(block_scan *b)
-{
-    const uint64_t *allow = b->job->set->allow;
-    for (size_t at = 0; at < b->n; at += WORD) {
-        const size_t n = rows_of_word(b, at);
-        b->masks[at / WORD] = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
-        if (n < WORD) b->masks[at / WORD] &= (UINT64_C(1) << n) - 1;
-        b->t->work.rows += count_of(b->masks[at / WORD]);
-    }
-}
-
-/* The rows that are still not ruled out, after the first pass. */
-static void take_rows_left(block_scan *b, float bar)
-{
-    static const uint16_t nothing[WORD];
-    static const int32_t no_sums[WORD];
-    const code_bounds by_nothing = {.scale = nothing, .reach = nothing, .error = nothing};
-    const uint64_t *left = b->job->left + b->first / WORD;
-    float unused[WORD];
-    for (size_t at = 0; at < b->n; at += WORD) {
-        b->masks[at / WORD] = left[at / WORD];
-        if (!left[at / WORD]) continue;
-        b->masks[at / WORD] &= b->job->c->kernels->bounds(&by_nothing, b->most + at, no_sums, 0, rows_of_word(b, at),
-                                                          bar, unused, b->most + at);
-        ask_for_layer(b, LAYER_HIGH, at, b->masks[at / WORD]);
-    }
-}
-
-/* Rules out rows by one layer of codes after the other. */
-static void narrow(block_scan *b, float bar)
-{
-    const scan_set *set = b->job->set;
-    sum_numbers(b, LAYER_HIGH, b->sums);
-    for (size_t at = 0; at < b->n; at += WORD) {
-        if (b->masks[at / WORD]) by_4_bits(b, at, bar);
-        if (b->masks[at / WORD]) ask_for_layer(b, LAYER_LOW, at, b->masks[at / WORD]);
-    }
-    sum_numbers(b, LAYER_LOW, b->low);
-    for (size_t at = 0; at < b->n; at += WORD) {
-        if (!b->masks[at / WORD]) continue;
-        by_8_bits(b, at, bar);
-        ask_for((const uint8_t *)(set->rows + (b->first + at) * set->stride), set->stride * sizeof(float),
-                set->dim * sizeof(float), b->masks[at / WORD]);
     }
 }
 
@@ -545,45 +449,155 @@ static block_scan block_of(const codes_job *job, size_t block, int worker)
     const size_t first = block * ROWS_AT_ONCE;
     return (block_scan){.job = job,
                         .t = &job->tallies[worker],
+                        .left = &job->lists[block],
                         .first = first,
-                        .n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE,
-                        .known = job->known + first,
-                        .most = job->most + first};
+                        .n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE};
 }
 
-/* The first pass: heads and signs of all rows, and a bar. */
+static row_list list_of(const codes_job *job, size_t block)
+{
+    const size_t first = block * ROWS_AT_ONCE;
+    return (row_list){.places = job->all.places + first,
+                      .known = job->all.known + first,
+                      .most = job->all.most + first,
+                      .sums = job->all.sums + first};
+}
+
+/* Heads and signs of all rows, and a bar. */
 static void look_at_block(void *user, size_t block, int worker)
 {
     codes_job *job = user;
-    heap *first = &job->first[worker];
+    heap *first = &job->first[worker], *likely = &job->likely[worker];
+    job->lists[block] = list_of(job, block);
     block_scan b = block_of(job, block, worker);
     float bar = share_bar(job, -INFINITY);
-    allow_rows(&b);
+    judge_signs(b.t);
+    b.left->summed = b.t->passing > 0;
     ask_for_scales(&b);
     for (size_t at = 0; at < b.n; at += WORD) {
-        if (b.masks[at / WORD]) by_heads(&b, at, bar);
-        if (b.masks[at / WORD]) by_signs(&b, at, bar, first, &job->likely[worker]);
+        word_scan w = word_of(&b, at);
+        if (w.mask) by_heads(&b, &w, bar);
+        if (!w.mask) continue;
+        if (b.left->summed)
+            by_4_bits(&b, &w, bar, first, likely);
+        else
+            by_signs(&b, &w, bar, first, likely);
+        add_to_list(b.left, &w);
         if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
     }
-    memcpy(job->left + block * WORDS, b.masks, sizeof b.masks);
     share_bar(job, bar);
 }
 
-/* The second: all that is left. */
+/* ---- the second pass ---- */
+
+static float widen(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Moves row number i of a list to its new end, n. */
+static inline void move_row(row_list *l, size_t n, size_t i)
+{
+    l->places[n] = l->places[i];
+    l->known[n] = l->known[i];
+    l->most[n] = l->most[i];
+    l->sums[n] = l->sums[i];
+}
+
+/* The rows that a higher bar leaves. */
+static void keep_most(row_list *l, float bar)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        const bool stays = !(l->most[i] < bar);
+        move_row(l, n, i);
+        n += stays;
+    }
+    l->n = n;
+}
+
+/* As code_kernels.bounds, for rows that lie apart. */
+static void keep_rows(row_list *l, size_t first, const code_bounds *by, float bar)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        const size_t row = first + l->places[i];
+        const float sum = (float)(2 * l->sums[i] - by->less) * by->factor + by->of_scale;
+        const float more = sum * widen(by->scale[row]) + by->of_reach * widen(by->reach[row]);
+        const float most = l->known[i] + more + by->of_error * widen(by->error[row]);
+        move_row(l, n, i);
+        l->most[n] = most;
+        n += !(most < bar);
+    }
+    l->n = n;
+}
+
+static void sum_list(const block_scan *b, size_t layer, int32_t *sums)
+{
+    const codes *c = b->job->c;
+    c->kernels->sums(layer_rows(b, layer, 0), b->left->places, b->left->n, c->groups, b->job->coded.left.v, sums);
+    b->t->work.bytes += b->left->n * c->groups * CODE_GROUP;
+}
+
+/* Rules out rows by one layer of codes after the other. */
+static void narrow(const block_scan *b, float bar)
+{
+    row_list *l = b->left;
+    int32_t low[ROWS_AT_ONCE];
+    if (!l->summed) {
+        b->t->work.in_4_bits += l->n;
+        b->t->work.bytes += 6 * l->n;
+        sum_list(b, LAYER_HIGH, l->sums);
+        keep_rows(l, b->first, &b->job->by_4, bar);
+    }
+    b->t->work.in_8_bits += l->n;
+    b->t->work.bytes += 2 * l->n;
+    sum_list(b, LAYER_LOW, low);
+    for (size_t i = 0; i < l->n; i++) l->sums[i] = 16 * l->sums[i] + low[i];
+    keep_rows(l, b->first, &b->job->by_8, bar);
+}
+
+/* Scores row number i of a list. Returns the bar, which may rise. */
+static float score_row(const block_scan *b, size_t i, heap *h, float bar)
+{
+    const scan_set *set = b->job->set;
+    const size_t row = b->first + b->left->places[i];
+    const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
+    b->t->work.in_floats++;
+    b->t->work.bytes += set->dim * sizeof(float);
+    if (score >= set->min_score) heap_offer(h, (scan_hit){.id = set->ids[row], .score = score});
+    return h->n == h->k && h->hits[0].score > bar ? h->hits[0].score : bar;
+}
+
+static void ask_for_rows(const block_scan *b)
+{
+    const scan_set *set = b->job->set;
+    for (size_t i = 0; i < b->left->n; i++) {
+        const float *row = set->rows + (b->first + b->left->places[i]) * set->stride;
+        for (size_t at = 0; at < set->dim; at += 16) __builtin_prefetch(row + at);
+    }
+}
+
+/* All that is left. */
 static void scan_block(void *user, size_t block, int worker)
 {
     codes_job *job = user;
     block_scan b = block_of(job, block, worker);
+    heap *h = &job->heaps[worker];
+    row_list *l = b.left;
     float bar = share_bar(job, -INFINITY);
-    take_rows_left(&b, bar);
-    for (size_t at = 0; at < b.n && bar == -INFINITY; at += WORD) { /* until there is a bar, every row is scored */
-        for (size_t i = at; i < at + WORD; i++) b.most[i] = INFINITY;
-        bar = by_floats(&b, at, &job->heaps[worker], bar);
-        b.masks[at / WORD] = 0;
-    }
-    narrow(&b, bar);
-    for (size_t at = 0; at < b.n; at += WORD)
-        if (b.masks[at / WORD]) bar = by_floats(&b, at, &job->heaps[worker], bar);
+    size_t scored = 0;
+    while (bar == -INFINITY && scored < l->n) bar = score_row(&b, scored++, h, bar); /* without one nothing goes */
+    for (size_t i = scored; i < l->n; i++) move_row(l, i - scored, i);
+    l->n -= scored;
+    keep_most(l, bar);
+    if (l->n) narrow(&b, bar);
+    ask_for_rows(&b);
+    for (size_t i = 0; i < l->n; i++)
+        if (!(l->most[i] < bar)) bar = score_row(&b, i, h, bar);
     share_bar(job, bar);
 }
 
@@ -607,24 +621,24 @@ static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(
 
 static bool make_room(codes_job *job, size_t blocks, size_t workers)
 {
-    const size_t gathered = GATHERED * job->c->groups * CODE_GROUP;
+    row_list *all = &job->all;
     job->tallies = mem_zero_array(workers, sizeof *job->tallies);
-    job->gathered = mem_aligned(workers * gathered);
-    job->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->known);
-    job->most = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->most);
-    job->left = mem_array(blocks, WORDS * sizeof *job->left);
-    if (!job->tallies || !job->gathered || !job->known || !job->most || !job->left) return false;
-    for (size_t w = 0; w < workers; w++) job->tallies[w].gathered = job->gathered + w * gathered;
-    return true;
+    job->lists = mem_array(blocks, sizeof *job->lists);
+    all->places = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->places);
+    all->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->known);
+    all->most = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->most);
+    all->sums = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->sums);
+    return job->tallies && job->lists && all->places && all->known && all->most && all->sums;
 }
 
 static void release_room(codes_job *job)
 {
     mem_free(job->tallies);
-    mem_free(job->gathered);
-    mem_free(job->known);
-    mem_free(job->most);
-    mem_free(job->left);
+    mem_free(job->lists);
+    mem_free(job->all.places);
+    mem_free(job->all.known);
+    mem_free(job->all.most);
+    mem_free(job->all.sums);
 }
 
 static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hit *out, size_t *found, codes_work *work,

@@ -40,9 +40,10 @@ typedef struct {
      *     sums[i] = sum over j < bytes of tables[2j][byte & 15] + tables[2j + 1][byte >> 4].
      * bytes: a multiple of 8. block and tables at multiples of 64. */
     void (*signs)(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16], int32_t *sums);
-    /* sums[i] = sum over j of number j of row i (0..15) x query[j] (-127..127), i < n. rows: [n, groups x CODE_GROUP];
-     * query: [2 x groups x CODE_GROUP], at a multiple of 64. */
-    void (*sums)(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *sums);
+    /* sums[i] = sum over j of number j of row places[i] (0..15) x query[j] (-127..127), i < n. rows: [.., groups x
+     * CODE_GROUP]; query: [2 x groups x CODE_GROUP], at a multiple of 64. */
+    void (*sums)(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *sums);
     /* For i < n <= 64, each operation rounded to a float by itself, so equal in each table bit for bit:
      *     known[i] = base[i] + (((float)(2 sums[i] - less) x factor + of_scale) x scale[i] + of_reach x reach[i])
      *     most[i] = known[i] + of_error x error[i]

@@ -101,14 +101,16 @@ static void signs(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16
 
 /* ---- numbers of 4 bits ---- */
 
-static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *out)
 {
     const __m256i ones = _mm256_set1_epi16(1);
     for (size_t i = 0; i < n; i++) {
         __m256i sum = _mm256_setzero_si256();
+        const uint8_t *row = rows + places[i] * groups * CODE_GROUP;
         const int8_t *q = query;
-        for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, q += 2 * CODE_GROUP) {
-            const __m256i pairs = _mm256_add_epi16(products(rows, q), products(rows + 32, q + 32));
+        for (size_t g = 0; g < groups; g++, row += CODE_GROUP, q += 2 * CODE_GROUP) {
+            const __m256i pairs = _mm256_add_epi16(products(row, q), products(row + 32, q + 32));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
         }
         out[i] = sum_of(sum);

@@ -6,7 +6,7 @@
 
 #include <immintrin.h>
 
-enum { ROWS = 4, AHEAD = 4096 };
+enum { ROWS = 4, AHEAD = 4096, LATER = 16 };
 
 /* Adds one group of a row to its sum. */
 static inline __m512i add_group(__m512i sum, const uint8_t *bytes, __m512i q_low, __m512i q_high)
@@ -103,27 +103,35 @@ static void signs(const uint8_t *block, size_t bytes, const uint8_t (*tables)[16
 
 /* ---- numbers of 4 bits ---- */
 
-static void four_rows(const uint8_t *rows, size_t groups, const int8_t *query, int32_t *out)
+static void four_rows(const uint8_t *const rows[ROWS], size_t groups, const int8_t *query, int32_t *out)
 {
-    const size_t stride = groups * CODE_GROUP;
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-    for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, query += 2 * CODE_GROUP) {
-        for (size_t r = 0; r < ROWS; r++) __builtin_prefetch(rows + r * stride + AHEAD);
+    for (size_t at = 0; at < groups * CODE_GROUP; at += CODE_GROUP, query += 2 * CODE_GROUP) {
         const __m512i q_low = _mm512_load_si512(query), q_high = _mm512_load_si512(query + CODE_GROUP);
-        a = add_group(a, rows, q_low, q_high);
-        b = add_group(b, rows + stride, q_low, q_high);
-        c = add_group(c, rows + 2 * stride, q_low, q_high);
-        d = add_group(d, rows + 3 * stride, q_low, q_high);
+        a = add_group(a, rows[0] + at, q_low, q_high);
+        b = add_group(b, rows[1] + at, q_low, q_high);
+        c = add_group(c, rows[2] + at, q_low, q_high);
+        d = add_group(d, rows[3] + at, q_low, q_high);
     }
     _mm_storeu_si128((__m128i *)(void *)out, sums_of(a, b, c, d));
 }
 
-static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *out)
 {
+    const size_t stride = groups * CODE_GROUP;
     size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS) four_rows(rows + i * groups * CODE_GROUP, groups, query, out + i);
+    for (; i + ROWS <= n; i += ROWS) {
+        const uint8_t *four[ROWS];
+        for (size_t r = 0; r < ROWS; r++) {
+            four[r] = rows + places[i + r] * stride;
+            const uint8_t *later = i + r + LATER < n ? rows + places[i + r + LATER] * stride : four[r] + AHEAD;
+            for (size_t at = 0; at < stride; at += 64) __builtin_prefetch(later + at);
+        }
+        four_rows(four, groups, query, out + i);
+    }
     for (; i < n; i++) {
-        const uint8_t *row = rows + i * groups * CODE_GROUP;
+        const uint8_t *row = rows + places[i] * stride;
         __m512i sum = _mm512_setzero_si512();
         for (size_t g = 0; g < groups; g++)
             sum = add_group(sum, row + g * CODE_GROUP, _mm512_load_si512(query + 2 * g * CODE_GROUP),

@@ -25,17 +25,16 @@ static inline int32x4_t add_bytes(int32x4_t sum, const uint8_t *bytes, int8x16_t
     return vdotq_s32(sum, vreinterpretq_s8_u8(vshrq_n_u8(both, 4)), q_high);
 }
 
-static void four_rows(const uint8_t *rows, size_t groups, const int8_t *query, int32_t *out)
+static void four_rows(const uint8_t *const rows[ROWS], size_t groups, const int8_t *query, int32_t *out)
 {
-    const size_t stride = groups * CODE_GROUP;
     int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
-    for (size_t at = 0; at < stride; at += 16, rows += 16) {
+    for (size_t at = 0; at < groups * CODE_GROUP; at += 16) {
         const int8_t *q = query + at / CODE_GROUP * 2 * CODE_GROUP + at % CODE_GROUP;
         const int8x16_t q_low = vld1q_s8(q), q_high = vld1q_s8(q + CODE_GROUP);
-        a = add_bytes(a, rows, q_low, q_high);
-        b = add_bytes(b, rows + stride, q_low, q_high);
-        c = add_bytes(c, rows + 2 * stride, q_low, q_high);
-        d = add_bytes(d, rows + 3 * stride, q_low, q_high);
+        a = add_bytes(a, rows[0] + at, q_low, q_high);
+        b = add_bytes(b, rows[1] + at, q_low, q_high);
+        c = add_bytes(c, rows[2] + at, q_low, q_high);
+        d = add_bytes(d, rows[3] + at, q_low, q_high);
     }
     vst1q_s32(out, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
 }
@@ -49,11 +48,17 @@ static int32_t one_row(const uint8_t *row, size_t groups, const int8_t *query)
     return vaddvq_s32(vaddq_s32(vaddq_s32(sum[0], sum[1]), vaddq_s32(sum[2], sum[3])));
 }
 
-static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *out)
 {
+    const size_t stride = groups * CODE_GROUP;
     size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS) four_rows(rows + i * groups * CODE_GROUP, groups, query, out + i);
-    for (; i < n; i++) out[i] = one_row(rows + i * groups * CODE_GROUP, groups, query);
+    for (; i + ROWS <= n; i += ROWS) {
+        const uint8_t *four[ROWS];
+        for (size_t r = 0; r < ROWS; r++) four[r] = rows + places[i + r] * stride;
+        four_rows(four, groups, query, out + i);
+    }
+    for (; i < n; i++) out[i] = one_row(rows + places[i] * stride, groups, query);
 }
 
 const code_kernels code_kernels_dotprod = {

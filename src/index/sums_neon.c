@@ -65,14 +65,16 @@ static inline int16x8_t add_products(int16x8_t sum, const uint8_t *bytes, const 
     return vmlal_high_s8(sum, high, q_high);
 }
 
-static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *out)
 {
     for (size_t i = 0; i < n; i++) {
         int32x4_t sum = vdupq_n_s32(0);
+        const uint8_t *row = rows + places[i] * groups * CODE_GROUP;
         const int8_t *q = query;
-        for (size_t g = 0; g < groups; g++, rows += CODE_GROUP, q += 2 * CODE_GROUP) {
+        for (size_t g = 0; g < groups; g++, row += CODE_GROUP, q += 2 * CODE_GROUP) {
             int16x8_t group = vdupq_n_s16(0);
-            for (int part = 0; part < CODE_GROUP; part += 16) group = add_products(group, rows + part, q + part);
+            for (int part = 0; part < CODE_GROUP; part += 16) group = add_products(group, row + part, q + part);
             sum = vpadalq_s16(sum, group);
         }
         out[i] = vaddvq_s32(sum);

@@ -29,11 +29,13 @@ static int32_t sum_of_group(const uint8_t *group, const int8_t *query)
     return sum;
 }
 
-static void sums(const uint8_t *rows, size_t n, size_t groups, const int8_t *query, int32_t *out)
+static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *out)
 {
-    for (size_t i = 0; i < n; i++, rows += groups * CODE_GROUP) {
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *row = rows + places[i] * groups * CODE_GROUP;
         out[i] = 0;
-        for (size_t g = 0; g < groups; g++) out[i] += sum_of_group(rows + g * CODE_GROUP, query + 2 * g * CODE_GROUP);
+        for (size_t g = 0; g < groups; g++) out[i] += sum_of_group(row + g * CODE_GROUP, query + 2 * g * CODE_GROUP);
     }
 }
 
