@@ -6,6 +6,8 @@
  * A scan cannot be faster than memory is: in each round the same bytes are once summed up as plain numbers, once
  * searched as floats and once as codes, by the same threads, and the medians of all are shown. Percentages are of what
  * memory was seen to give: the better of reading alone and of the scan over floats. Answers must be equal bit for bit.
+ * Then batches of 1, 8 and 64 queries are searched for at once (index/batch.h): answers must be those of one query at a
+ * time, and the time is beside that of as many of those.
  * With --file rows and codes lie in a new file at PATH, as those of a large catalogue do, and not in memory: so ten
  * million rows of 512 (27 GB of disk) are searched with 7 GB of memory for what every search reads. Then only the first
  * search is repeated over floats, reading alone is that of the first GiB, and the file is deleted at the end.
@@ -18,6 +20,7 @@
  *              its own, far from all of them (cosines of 0.1 to 0.4), and shares some hidden numbers with one. */
 #include "base/mem.h"
 #include "base/pool.h"
+#include "index/batch.h"
 #include "index/mapped.h"
 #include "index/scan.h"
 #include "measure.h"
@@ -278,6 +281,43 @@ static both search_once(const vectors *v, pool *p, size_t query, bool by_floats)
     return b;
 }
 
+/* ---- batches ---- */
+
+enum { BATCH_SIZES = 3, MOST_BATCH = 64 };
+static const size_t batch_sizes[BATCH_SIZES] = {1, 8, MOST_BATCH};
+
+/* Queries first..first+n-1 at once. Returns ms. check: against one at a time. */
+static double batch_once(const vectors *v, pool *p, size_t first, size_t n, bool check)
+{
+    static scan_hit hits[MOST_BATCH][TOP];
+    const scan_set set = {
+        .rows = v->rows, .ids = v->ids, .n = v->n, .dim = v->dim, .stride = v->dim, .min_score = -INFINITY};
+    batch_request requests[MOST_BATCH];
+    float *queries = mem_array(n, v->dim * sizeof *queries);
+    simile_error err;
+    if (!queries) exit(1);
+    for (size_t i = 0; i < n; i++) {
+        draw_query(v, queries + i * v->dim, first + i);
+        requests[i] = (batch_request){.query = queries + i * v->dim, .min_score = -INFINITY, .k = TOP, .hits = hits[i]};
+    }
+    const double start = bench_now();
+    stop_if(batch_top(&set, v->c, requests, n, p, NULL, &err), &err);
+    const double ms = 1e3 * (bench_now() - start);
+    for (size_t i = 0; check && i < n; i++) {
+        scan_hit one[TOP];
+        size_t found;
+        stop_if(scan_top(&set, requests[i].query, TOP, p, one, &found, &err), &err);
+        bool equal = found == requests[i].found;
+        for (size_t k = 0; equal && k < found; k++)
+            equal = one[k].id == hits[i][k].id && !memcmp(&one[k].score, &hits[i][k].score, sizeof(float));
+        if (equal) continue;
+        fprintf(stderr, "bench_search: a batch answers otherwise than one query at a time\n");
+        exit(1);
+    }
+    mem_free(queries);
+    return ms;
+}
+
 /* ---- one size ---- */
 
 /* What a search by codes read: rows looked at in each layer, and bytes. */
@@ -287,6 +327,7 @@ static const char *const work_names[WORK] = {"rows_in_signs", "rows_in_4_bits", 
 
 typedef struct {
     double read[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
+    double batch_ms[BATCH_SIZES][MOST_ROUNDS];
     double coding_ms;
 } measured;
 
@@ -302,7 +343,19 @@ static void show_json(const settings *s, const vectors *v, measured *m, bool fir
            gb / floats_ms * 1e3, read, codes_ms, bench_median(m->work[BYTES], s->rounds) / codes_ms / 1e6,
            codes_bytes(v->c), codes_head(v->c), m->coding_ms);
     for (int i = 0; i < WORK; i++) printf(",\"%s\":%.0f", work_names[i], bench_median(m->work[i], s->rounds));
+    for (int i = 0; i < BATCH_SIZES; i++)
+        printf(",\"batch_%zu_ms\":%.3f", batch_sizes[i], bench_median(m->batch_ms[i], s->rounds));
     printf("}");
+}
+
+static void show_batches(const settings *s, measured *m, double floats_ms, double codes_ms)
+{
+    for (int i = 0; i < BATCH_SIZES; i++) {
+        const double each = bench_median(m->batch_ms[i], s->rounds) / (double)batch_sizes[i];
+        printf("    %2zu at once %6.3f ms a query, %.0f queries/s, %.2f times as fast as one by codes, %.1f as one by "
+               "floats\n",
+               batch_sizes[i], each, 1e3 / each, codes_ms / each, floats_ms / each);
+    }
 }
 
 static void show_text(const settings *s, const vectors *v, measured *m)
@@ -321,6 +374,7 @@ static void show_text(const settings *s, const vectors *v, measured *m)
            100 * coded / limit, floats_ms / codes_ms, bytes / (double)v->n, (double)codes_bytes(v->c) / (double)v->n,
            codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_4_BITS], s->rounds),
            bench_median(m->work[IN_8_BITS], s->rounds), bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
+    show_batches(s, m, floats_ms, codes_ms);
 }
 
 static void show(const settings *s, const vectors *v, measured *m, bool first)
@@ -357,6 +411,10 @@ static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
         const double read = read_once(v, p);
         const both b = search_once(v, p, (size_t)(round + 1), round < 0 || !v->file);
         if (round < 0) first_ms = b.floats_ms;
+        for (size_t i = 0; i < BATCH_SIZES; i++) {
+            const double ms = batch_once(v, p, (size_t)(round + 1) * MOST_BATCH, batch_sizes[i], round < 0 && !v->file);
+            if (round >= 0) m->batch_ms[i][round] = ms;
+        }
         if (round < 0) continue;
         m->read[round] = read;
         m->floats_ms[round] = v->file ? first_ms : b.floats_ms;

@@ -49,14 +49,6 @@ enum {
 
 /* ---- the query ---- */
 
-/* Numbers as whole ones: v = number / t. */
-typedef struct {
-    int8_t *v; /* 0 behind the last */
-    float t;
-    int32_t sum;      /* of all v */
-    double norm, off; /* of the numbers; of what v leaves out */
-} coded;
-
 typedef struct {
     coded head, left;
     coded rough;          /* what is left as numbers of -63..63, for signs */
@@ -72,7 +64,7 @@ static double length(const double *x, size_t n)
     return sqrt(sum);
 }
 
-static void code_numbers(const double *x, size_t n, int most_v, coded *out)
+void query_code(const double *x, size_t n, int most_v, coded *out)
 {
     double most = 0, square = 0;
     for (size_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
@@ -90,8 +82,7 @@ static void code_numbers(const double *x, size_t n, int most_v, coded *out)
     out->off = sqrt(square) * (1 + 0x1p-20) + 0x1p-100;
 }
 
-/* The parts of a query: [head] and [dim]. Returns the share of the mean. */
-static double split(const frame *f, const float *query, double *head, double *left)
+double query_split(const frame *f, const float *query, double *head, double *left)
 {
     double mean = 0;
     for (size_t i = 0; i < f->dim; i++) {
@@ -111,7 +102,7 @@ static double split(const frame *f, const float *query, double *head, double *le
     return mean;
 }
 
-static bool is_codable(const float *query, size_t dim)
+bool query_is_codable(const float *query, size_t dim)
 {
     double square = 0;
     for (size_t i = 0; i < dim; i++) square += (double)query[i] * (double)query[i];
@@ -174,13 +165,12 @@ static bool code_query(const float *query, const codes *c, const habit *h, coded
         memset(q->rough.v, 0, numbers);
         for (size_t i = 0; i < c->f.dim; i++) norm += (double)query[i] * (double)query[i];
         norm = sqrt(norm);
-        const double mean = split(&c->f, query, head, left);
-        const double slack = 0x1p-15 + rounding_of(c->f.dim) * (double)LONGEST_ROW;
-        code_numbers(head, c->f.head, 127, &q->head);
-        code_numbers(left, c->f.dim, 127, &q->left);
-        code_numbers(left, c->f.dim, 63, &q->rough);
+        const double mean = query_split(&c->f, query, head, left);
+        query_code(head, c->f.head, 127, &q->head);
+        query_code(left, c->f.dim, 127, &q->left);
+        query_code(left, c->f.dim, 63, &q->rough);
         split_habit(h, left, c->f.dim, q);
-        q->base = (float)(mean + slack * norm + (h ? h->off * fabs(q->along) : 0));
+        q->base = (float)(mean + query_slack(c->f.dim) * norm + (h ? h->off * fabs(q->along) : 0));
     }
     mem_free(left);
     return done && sign_query_init(&q->signs, q->rough.v, c->words);
@@ -675,7 +665,7 @@ simile_status codes_top(const scan_set *set, const codes *c, const habit *h, con
     if (set->dim != c->f.dim || set->n > c->capacity || set->stride < set->dim)
         return err_set(err, SIMILE_E_INTERNAL, "these are not the codes of these rows");
     if (!k) return SIMILE_OK;
-    if (k > set->n / LARGEST_PART || !is_codable(query, set->dim))
+    if (k > set->n / LARGEST_PART || !query_is_codable(query, set->dim))
         return scan_top(set, query, k, threads, out, found, err);
     simile_status status = SIMILE_OK;
     if (!code_query(query, c, h, &job.coded)) status = err_nomem(err);

@@ -66,9 +66,9 @@ static void measure_rows(const measuring *m, size_t first, size_t n, const int32
         double known = 0;
         for (size_t j = 0; j < c->f.head; j++) known += m->share[j] * ((double)heads[row * c->f.head + j] - 63.5);
         const double left = (double)products[i] - m->mean - known * (double)widen(head_scale[row]);
-        const double coded =
+        const double in_bits =
             m->unit * (double)widen(sign_scale[row]) * (double)(2 * (sums[i] + m->h->signs.least) - m->h->signs.sum);
-        m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)(left - coded)) : 0;
+        m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)(left - in_bits)) : 0;
     }
 }
 

@@ -52,6 +52,21 @@ typedef struct {
 /* False: out of memory. */
 bool sign_query_init(sign_query *q, const int8_t *v, size_t words);
 
+/* Numbers of a query as whole ones: v = number / t. */
+typedef struct {
+    int8_t *v; /* 0 behind the last */
+    float t;
+    int32_t sum;      /* of all v */
+    double norm, off; /* of the numbers; of what v leaves out */
+} coded;
+
+/* Only such queries can be coded: others are no numbers, or too long or short for what is said of their roundings. */
+bool query_is_codable(const float *query, size_t dim);
+/* The parts of a query: [head] and [dim], turned. Returns the share of the mean. */
+double query_split(const frame *f, const float *query, double *head, double *left);
+/* out->v: of 0, to be filled in with -most_v..most_v. */
+void query_code(const double *x, size_t n, int most_v, coded *out);
+
 struct habit {
     size_t n;          /* rows */
     double *direction; /* [dim], of length 1, turned */
@@ -73,6 +88,12 @@ static inline double rounding_of(size_t n)
 {
     const double u = 0x1p-24 * (double)(n + 2);
     return u / (1 - u);
+}
+
+/* What scores and their bounds may be off by, being float32, in lengths of the query: see cascade.c. */
+static inline double query_slack(size_t dim)
+{
+    return 0x1p-15 + rounding_of(dim) * (double)LONGEST_ROW;
 }
 
 #endif
