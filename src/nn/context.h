@@ -88,6 +88,8 @@ simile_status nn_matrix_new_own(const nn_matrix_spec *spec, nn_matrix **out, sim
 /* As nn_conv_new(), by the product library (float32) and by kernels of our own. */
 simile_status nn_conv_new_library(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
 simile_status nn_conv_new_own(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
+/* By squares (winograd.h) wherever they can be used, even if that does not pay. */
+simile_status nn_conv_new_squares(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
 
 /* The plan for a key, made if need be. The calling thread's library threads are set. */
 simile_status nn_plan_find(nn_context *ctx, const nn_matrix *w, const product_key *key, const product_plan **out,

@@ -10,12 +10,14 @@
 
 #include "base/mem.h"
 #include "nn/windows.h"
+#include "nn/winograd.h"
 
 #include <assert.h>
 
 struct nn_conv { /* one of them */
     nn_matrix *matrix;
     windows *own;
+    winograd *squares;
 };
 
 static simile_status check_spec(const nn_conv_spec *spec, simile_error *err)
@@ -54,15 +56,17 @@ static simile_status pack_matrix(const nn_conv_spec *spec, bool pixels, nn_matri
     return nn_matrix_pack(&matrix, pixels ? NULL : &window, out, err);
 }
 
-static simile_status conv_new(const nn_conv_spec *spec, bool library, nn_conv **out, simile_error *err)
+typedef enum { LIBRARY, WINDOWS, SQUARES } maker; /* of windows larger than a pixel */
+
+static simile_status conv_new(const nn_conv_spec *spec, maker by, nn_conv **out, simile_error *err)
 {
-    *out = NULL;
-    RETURN_IF_ERROR(check_spec(spec, err));
     const bool pixels = spec->weights.dim[2] == 1 && spec->stride == 1 && spec->pad == 0;
     nn_conv *c = mem_new(nn_conv);
+    *out = NULL;
     if (!c) return err_nomem(err);
-    const simile_status status =
-        pixels || library ? pack_matrix(spec, pixels, &c->matrix, err) : windows_new(spec, &c->own, err);
+    const simile_status status = pixels || by == LIBRARY ? pack_matrix(spec, pixels, &c->matrix, err)
+                                 : by == SQUARES         ? winograd_new(spec, &c->squares, err)
+                                                         : windows_new(spec, &c->own, err);
     if (status) {
         nn_conv_free(c);
         return status;
@@ -73,17 +77,31 @@ static simile_status conv_new(const nn_conv_spec *spec, bool library, nn_conv **
 
 simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
 {
-    return conv_new(spec, spec->precision == NN_COMPUTE_F32 && !nn_team_is_own(), out, err);
+    *out = NULL;
+    RETURN_IF_ERROR(check_spec(spec, err));
+    const maker other = spec->precision == NN_COMPUTE_F32 && !nn_team_is_own() ? LIBRARY : WINDOWS;
+    return conv_new(spec, winograd_can(spec) && winograd_pays(spec) ? SQUARES : other, out, err);
 }
 
 simile_status nn_conv_new_library(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
 {
-    return conv_new(spec, true, out, err);
+    *out = NULL;
+    RETURN_IF_ERROR(check_spec(spec, err));
+    return conv_new(spec, LIBRARY, out, err);
 }
 
 simile_status nn_conv_new_own(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
 {
-    return conv_new(spec, false, out, err);
+    *out = NULL;
+    RETURN_IF_ERROR(check_spec(spec, err));
+    return conv_new(spec, WINDOWS, out, err);
+}
+
+simile_status nn_conv_new_squares(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+{
+    *out = NULL;
+    RETURN_IF_ERROR(check_spec(spec, err));
+    return conv_new(spec, winograd_can(spec) ? SQUARES : WINDOWS, out, err);
 }
 
 void nn_conv_free(nn_conv *c)
@@ -91,16 +109,19 @@ void nn_conv_free(nn_conv *c)
     if (!c) return;
     nn_matrix_free(c->matrix);
     windows_free(c->own);
+    winograd_free(c->squares);
     mem_free(c);
 }
 
 size_t nn_conv_bytes(const nn_conv *c)
 {
+    if (c->squares) return winograd_bytes(c->squares);
     return c->own ? windows_bytes(c->own) : nn_matrix_bytes(c->matrix);
 }
 
 nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x)
 {
+    if (c->squares) return *x;
     if (c->own) return windows_size(c->own, x);
     const product_shape *s = &c->matrix->shape;
     if (!s->window) return *x;
@@ -111,6 +132,7 @@ nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x)
 simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *size, const float *x, float *y,
                           nn_act act, bool accumulate, simile_error *err)
 {
+    if (c->squares) return winograd_run(ctx, c->squares, size, x, y, act, accumulate, err);
     if (c->own) return windows_run(ctx, c->own, size, x, y, act, accumulate, err);
     const nn_matrix *m = c->matrix;
     if (!m->shape.window) return nn_linear(ctx, m, size->n * size->height * size->width, x, y, act, accumulate, err);
@@ -128,8 +150,8 @@ simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *
 simile_status nn_conv_name(nn_context *ctx, const nn_conv *c, const nn_pictures *size, nn_act act, bool accumulate,
                            const char **out, simile_error *err)
 {
-    *out = c->own ? "own" : "";
-    if (c->own) return SIMILE_OK;
+    *out = c->own ? "own" : c->squares ? "squares" : "";
+    if (!c->matrix) return SIMILE_OK;
     const product_key key = {c->matrix->shape, size->n, act, accumulate, size->height, size->width};
     const product_plan *plan;
     const int before = nn_library_enter(ctx->threads);

@@ -174,11 +174,11 @@ typedef struct nn_conv nn_conv;
 
 typedef struct {
     nn_tensor weights;
-    const float *scale;    /* [out]: what weights are multiplied by; NULL: 1 */
-    const float *bias;     /* [out], added as it is; NULL: 0 */
-    int64_t stride, pad;   /* in both directions; pad: zeros on each side */
-    int64_t height, width; /* of the pictures to come: what the layout is chosen for; others are only slower */
-    nn_precision precision;
+    const float *scale;        /* [out]: what weights are multiplied by; NULL: 1 */
+    const float *bias;         /* [out], added as it is; NULL: 0 */
+    int64_t stride, pad;       /* in both directions; pad: zeros on each side */
+    int64_t height, width;     /* of the pictures to come: what the layout is chosen for; others are only slower */
+    nn_precision precision;    /* windows of 3 x 3 pixels of large pictures: or float32, where that is faster */
     const float *column_scale; /* [in], of windows of one pixel: as of a matrix; others ignore it */
 } nn_conv_spec;
 simile_status nn_conv_new(const nn_conv_spec *spec, nn_conv **out, simile_error *err);
@@ -188,7 +188,8 @@ size_t nn_conv_bytes(const nn_conv *c); /* of packed weights */
 /* Of the pictures that a convolution makes from x. */
 nn_pictures nn_conv_size(const nn_conv *c, const nn_pictures *x);
 
-/* y = act(conv(x) + b)      x: [n, height, width, in], y: [n, height', width', out] as nn_conv_size() says; with
+/* act: NN_ACT_NONE or NN_ACT_RELU.
+ * y = act(conv(x) + b)      x: [n, height, width, in], y: [n, height', width', out] as nn_conv_size() says; with
  * `accumulate`, y = act(y + conv(x) + b). */
 simile_status nn_conv_run(nn_context *ctx, const nn_conv *c, const nn_pictures *size, const float *x, float *y,
                           nn_act act, bool accumulate, simile_error *err);

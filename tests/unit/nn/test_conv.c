@@ -14,13 +14,14 @@ typedef struct {
 } layer;
 
 /* Who makes convolutions: whoever is best here, the library, or own kernels, also as plain C has them. */
-typedef enum { PICKED, LIBRARY, OWN, OWN_PLAIN } maker;
+typedef enum { PICKED, LIBRARY, OWN, OWN_PLAIN, SQUARES, SQUARES_PLAIN } maker;
 static maker made_by;
 
 static nn_context *context_of(int threads)
 {
     nn_context *ctx = context(threads);
-    for (int i = 0; made_by == OWN_PLAIN && i < NN_PRECISIONS; i++) {
+    const bool plain = made_by == OWN_PLAIN || made_by == SQUARES_PLAIN;
+    for (int i = 0; plain && i < NN_PRECISIONS; i++) {
         ctx->gemm[i] = gemm_plain((nn_precision)i);
         ctx->kernels = nn_kernels_plain();
     }
@@ -55,14 +56,25 @@ static nn_conv_spec spec_of(const layer *l, const nn_pictures *p)
                           .precision = l->precision};
 }
 
+static simile_status make(const nn_conv_spec *spec, nn_conv **out, simile_error *err)
+{
+    switch (made_by) {
+    case LIBRARY: return nn_conv_new_library(spec, out, err);
+    case OWN:
+    case OWN_PLAIN: return nn_conv_new_own(spec, out, err);
+    case SQUARES:
+    case SQUARES_PLAIN: return nn_conv_new_squares(spec, out, err);
+    case PICKED:
+    default: return nn_conv_new(spec, out, err);
+    }
+}
+
 static nn_conv *conv(const layer *l, const nn_pictures *p)
 {
     nn_conv *c;
     simile_error err;
     const nn_conv_spec spec = spec_of(l, p);
-    const simile_status status = made_by == PICKED    ? nn_conv_new(&spec, &c, &err)
-                                 : made_by == LIBRARY ? nn_conv_new_library(&spec, &c, &err)
-                                                      : nn_conv_new_own(&spec, &c, &err);
+    const simile_status status = make(&spec, &c, &err);
     if (status) fail_msg("%s", err.message);
     return c;
 }
@@ -173,9 +185,9 @@ static void all_endings(nn_context *ctx, const layer *l, const nn_pictures *p)
 }
 
 /* out, in, size, stride, pad: those of a ModifiedResNet, others that divide by nothing, large windows and strides */
-static const int64_t shapes[][5] = {{32, 3, 3, 2, 1},  {64, 32, 3, 1, 1}, {48, 64, 1, 1, 0}, {5, 7, 3, 1, 1},
-                                    {12, 6, 3, 2, 1},  {40, 40, 3, 1, 1}, {1, 1, 3, 1, 0},   {16, 3, 4, 4, 0},
-                                    {33, 20, 5, 1, 2}, {8, 9, 1, 2, 0},   {16, 512, 3, 1, 1}};
+static const int64_t shapes[][5] = {{32, 3, 3, 2, 1},  {64, 32, 3, 1, 1}, {48, 64, 1, 1, 0},  {5, 7, 3, 1, 1},
+                                    {12, 6, 3, 2, 1},  {40, 40, 3, 1, 1}, {1, 1, 3, 1, 0},    {16, 3, 4, 4, 0},
+                                    {33, 20, 5, 1, 2}, {8, 9, 1, 2, 0},   {16, 512, 3, 1, 1}, {80, 48, 3, 1, 1}};
 
 static void convolutions_of(nn_precision precision, int least_threads, int most_threads, size_t first_size)
 {
@@ -198,6 +210,7 @@ static void convolutions_equal_sums(void **state)
 {
     made_by = PICKED;
     convolutions_of(NN_COMPUTE_F32, 1, 3, 0);
+    for (made_by = SQUARES; made_by <= SQUARES_PLAIN; made_by++) convolutions_of(NN_COMPUTE_F32, 1, 3, 0);
     for (made_by = LIBRARY; made_by <= OWN_PLAIN; made_by++)
         for (int i = 0; i < (made_by == LIBRARY ? 1 : NN_PRECISIONS); i++) convolutions_of((nn_precision)i, 2, 2, 2);
     made_by = PICKED;
@@ -318,11 +331,8 @@ static void same_pictures_with_any_company(const layer *l, int64_t side)
 
 static void results_do_not_depend_on_company_or_threads(void **state)
 {
-    static const int64_t some[][6] = {{32, 3, 3, 2, 1, 40},
-                                      {64, 64, 3, 1, 1, 28},
-                                      {128, 256, 3, 1, 1, 7},
-                                      {256, 64, 1, 1, 0, 14},
-                                      {9, 10, 3, 1, 1, 15}};
+    static const int64_t some[][6] = {{32, 3, 3, 2, 1, 40},   {64, 64, 3, 1, 1, 28},  {16, 96, 3, 1, 1, 21},
+                                      {128, 256, 3, 1, 1, 7}, {256, 64, 1, 1, 0, 14}, {9, 10, 3, 1, 1, 15}};
     for (int i = 0; i < NN_PRECISIONS; i++)
         for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
             layer l = layer_new(some[s], true, true);
@@ -405,36 +415,38 @@ static void impossible_convolutions_are_refused(void **state)
     }
 }
 
-static simile_status whole_life(bool library, const layer *l, const nn_pictures *p, const float *x, float *y)
+static simile_status whole_life(const layer *l, const nn_pictures *p, const float *x, float *y)
 {
     simile_error err;
     const nn_conv_spec spec = spec_of(l, p);
     nn_conv *c = NULL;
     nn_context *ctx = NULL;
     simile_status status = nn_context_new(2, &ctx, &err);
-    if (!status) status = library ? nn_conv_new_library(&spec, &c, &err) : nn_conv_new_own(&spec, &c, &err);
+    if (!status) status = make(&spec, &c, &err);
     if (!status) status = nn_conv_run(ctx, c, p, x, y, NN_ACT_RELU, false, &err);
     nn_conv_free(c);
     nn_context_free(ctx);
     return status;
 }
 
-static void allocations_may_fail(bool library, nn_precision precision)
+static void allocations_may_fail(maker by, nn_precision precision)
 {
-    layer l = layer_new((int64_t[]){24, 16, 3, 1, 1}, true, true);
+    layer l = layer_new((int64_t[]){by == SQUARES ? 32 : 24, 16, 3, 1, 1}, true, true);
     const nn_pictures p = {2, 6, 5};
     float *x = numbers(pixels(&p) * l.in, 1), *y = floats(pixels(&p) * l.out);
     int failures = 0;
     l.precision = precision;
+    made_by = by;
     for (long n = 1;; n++) {
         mem_fault_after(n, false);
-        const simile_status status = whole_life(library, &l, &p, x, y);
+        const simile_status status = whole_life(&l, &p, x, y);
         const bool hit = mem_fault_hit();
         mem_fault_after(0, false);
         assert_int_equal(status, hit ? SIMILE_E_NOMEM : SIMILE_OK);
         if (!hit) break;
         failures++;
     }
+    made_by = PICKED;
     assert_true(failures > 10);
     check(&l, &p, &p, x, NULL, y, NN_ACT_RELU);
     mem_free(x);
@@ -444,8 +456,9 @@ static void allocations_may_fail(bool library, nn_precision precision)
 
 static void each_allocation_may_fail(void **state)
 {
-    allocations_may_fail(true, NN_COMPUTE_F32);
-    for (int i = 0; i < NN_PRECISIONS; i++) allocations_may_fail(false, (nn_precision)i);
+    allocations_may_fail(LIBRARY, NN_COMPUTE_F32);
+    allocations_may_fail(SQUARES, NN_COMPUTE_F32);
+    for (int i = 0; i < NN_PRECISIONS; i++) allocations_may_fail(OWN, (nn_precision)i);
 }
 
 /* ---- pooling ---- */
