@@ -603,6 +603,13 @@ typedef struct simile_results simile_results;
  * whatever decoding gives. */
 SIMILE_API simile_status simile_search(simile_library *library, simile_encoder *encoder, const simile_query *query,
                                        simile_results **out, simile_error *err);
+/* As simile_search for each of n queries, with the same answers, in much less time: texts are encoded together, and the
+ * vectors of the catalogue are read once for many queries. Queries of one target see the catalogue as of one moment,
+ * and memory grows with them: a few hundred at once lose nothing. out: [n], each to be freed. Should one of them fail,
+ * none has results, and it is its error. */
+SIMILE_API simile_status simile_search_many(simile_library *library, simile_encoder *encoder,
+                                            const simile_query *const *queries, size_t n, simile_results **out,
+                                            simile_error *err);
 SIMILE_API size_t simile_results_count(const simile_results *results);
 SIMILE_API const simile_hit *simile_results_at(const simile_results *results, size_t i); /* NULL beyond the end */
 /* Which candidate of a translation found it: that of the query's reading whose candidate is known; -1: none. */

@@ -11,7 +11,7 @@
 #include "base/gate.h"
 #include "base/pool.h"
 #include "base/space.h"
-#include "index/scan.h"
+#include "index/batch.h"
 #include "model/model.h"
 #include "store/catalog.h"
 #include "store/thumbs.h"
@@ -163,15 +163,9 @@ ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
  * failure too. */
 simile_status snapshot_select(const snapshot *s, catalog *reader, const catalog_filter *filter, uint64_t **out,
                               simile_error *err);
-typedef struct {
-    const float *vector;   /* [dim] */
-    const uint64_t *allow; /* bitmap over the rows, or NULL */
-    float min_score;
-    size_t k;
-} snapshot_query;
-/* The best k rows as scan_top() finds them, by whatever is quickest. hits: room for k or n, whichever is less. */
-simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, const snapshot_query *q,
-                            scan_hit *hits, size_t *n, simile_error *err);
+/* What batch_top() finds for each of them, n > 0, by whatever is quickest. */
+simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
+                            simile_error *err);
 /* The library's threads if they are free, to be given back. NULL: work alone. */
 pool *scan_pool_take(simile_library *library);
 void scan_pool_give(simile_library *library, pool *threads);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search.c - simile_search: terms to one query vector, filters to a bitmap, an exact scan, hits with their paths.
+ * search.c - simile_search and simile_search_many: terms to one query vector, filters to a bitmap, an exact scan, hits
+ * with their paths.
  *
  *     query = unit(sum over terms of weight x unit(vector of the term))
  *
@@ -8,6 +9,9 @@
  *
  * A reading with several vectors (candidates of a translation) makes several queries; an item's score is the best it
  * has in one of them. The best k by that score are among the best k of each query, so those are merged.
+ *
+ * Several queries with one target are a round: of one moment, their texts encoded in one call, their vectors scanned
+ * for at once (index/batch.h), equal filters made into one bitmap. One query alone is a round of its own.
  *
  * Threads: any number of searches at once. One of them gets the library's pool of threads, the others scan alone: with
  * several searches at work the processors are busy anyway. */
@@ -28,23 +32,29 @@ struct simile_results {
 
 enum { MAX_TERMS = 10000, DEFAULT_LIMIT = 10 };
 
-/* A search in progress. */
+/* A search in progress. The first four belong to its round. */
 typedef struct {
     simile_library *library;
     simile_encoder *encoder;
-    simile_query query;
-    char *folder; /* of the query, or NULL */
     catalog *reader;
     snapshot *set;
+    simile_query query;
+    char *folder;  /* of the query, or NULL */
+    size_t number; /* among others, from 1; 0: it is the only one */
     int32_t dim;
+    bool idle;                  /* there is nothing to find */
+    const float *encoded;       /* of the next term that is a text, or NULL: not encoded yet */
     double *sum;                /* [dim] */
-    float *vector;              /* [dim], of the term at hand, then of the query */
+    float *vector;              /* [dim], of the term at hand */
+    float *made;                /* [variants, dim]: the vectors of the query, one unless `several` */
     double weights;             /* the sum of those of the terms, without signs */
     const simile_term *several; /* the reading with several vectors, or NULL; it is not in sum */
     int64_t *named;             /* ids that terms name */
     size_t n_named;             /* at most n_terms */
-    uint64_t *allow;            /* bitmap over the rows of set, or NULL */
-    scan_hit *hits;             /* [n_hits] */
+    uint64_t *selected;         /* bitmap over the rows of set: those that pass the filter, or NULL */
+    bool borrowed;              /* it is that of a search before */
+    uint64_t *allow;            /* the same without those that are excluded, or NULL: as selected */
+    scan_hit *hits;             /* [n_hits]; before that, of each variant */
     int32_t *found;             /* [n_hits]: by which vector of `several`, or NULL */
     size_t n_hits;
 } search;
@@ -99,8 +109,13 @@ static simile_status fetch_reading(search *s, const simile_reading *reading, sim
 
 static simile_status encode_text(search *s, const char *text, simile_error *err)
 {
-    RETURN_IF_ERROR(need_encoder(s, err));
-    RETURN_IF_ERROR(simile_encode_texts(s->encoder, &text, 1, s->vector, NULL, err));
+    if (s->encoded) {
+        memcpy(s->vector, s->encoded, (size_t)s->dim * sizeof *s->vector);
+        s->encoded += s->dim;
+    } else {
+        RETURN_IF_ERROR(need_encoder(s, err));
+        RETURN_IF_ERROR(simile_encode_texts(s->encoder, &text, 1, s->vector, NULL, err));
+    }
     return name_text(s, text, err);
 }
 
@@ -170,6 +185,11 @@ static simile_status add_term(search *s, size_t at, simile_error *err)
 /* Rounding leaves something of terms that cancel out; what is this much smaller than their weights has no direction. */
 static const double least_length = 1e-6;
 
+static size_t variants_of(const search *s)
+{
+    return s->several ? s->several->reading->n_vectors : 1;
+}
+
 /* The query, with vector number `row` of the term that has several. */
 static simile_status make_query(search *s, size_t row, simile_error *err)
 {
@@ -187,35 +207,70 @@ static simile_status make_query(search *s, size_t row, simile_error *err)
     const double length = sqrt(square);
     if (!(length > least_length * s->weights))
         return err_set(err, SIMILE_E_ARG, "the terms of the query cancel each other out");
+    float *made = s->made + row * (size_t)s->dim;
     for (int32_t i = 0; i < s->dim; i++)
-        s->vector[i] = (float)((s->sum[i] + (s->several ? weight * (double)s->vector[i] : 0)) / length);
+        made[i] = (float)((s->sum[i] + (s->several ? weight * (double)s->vector[i] : 0)) / length);
+    return SIMILE_OK;
+}
+
+static simile_status make_queries(search *s, simile_error *err)
+{
+    s->made = mem_array(variants_of(s), (size_t)s->dim * sizeof *s->made);
+    if (!s->made) return err_nomem(err);
+    for (size_t row = 0; row < variants_of(s); row++) RETURN_IF_ERROR(make_query(s, row, err));
     return SIMILE_OK;
 }
 
 /* ---- filters ---- */
 
-static simile_status make_bitmap(search *s, simile_error *err)
+static bool is_filtered(const simile_query *q)
+{
+    return q->folder || q->glob || q->has_after || q->has_before;
+}
+
+static bool same_string(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_filter(const search *a, const search *b)
+{
+    const simile_query *p = &a->query, *q = &b->query;
+    return same_string(a->folder, b->folder) && same_string(p->glob, q->glob) && !p->has_after == !q->has_after &&
+           !p->has_before == !q->has_before && (!p->has_after || p->after == q->after) &&
+           (!p->has_before || p->before == q->before);
+}
+
+/* before: a search of the same round, or NULL. */
+static simile_status select_rows(search *s, const search *before, simile_error *err)
 {
     const simile_query *q = &s->query;
-    const bool filtered = q->folder || q->glob || q->has_after || q->has_before;
-    const bool excluding = q->exclude_terms && s->n_named;
+    const catalog_filter filter = {.kind = q->target,
+                                   .folder = s->folder,
+                                   .glob = q->glob,
+                                   .has_after = q->has_after != 0,
+                                   .after = q->after,
+                                   .has_before = q->has_before != 0,
+                                   .before = q->before};
+    if (!is_filtered(q)) return SIMILE_OK;
+    s->borrowed = before && before->selected && same_filter(s, before);
+    if (!s->borrowed) return snapshot_select(s->set, s->reader, &filter, &s->selected, err);
+    s->selected = before->selected;
+    return SIMILE_OK;
+}
+
+static simile_status make_bitmap(search *s, const search *before, simile_error *err)
+{
     const size_t words = s->set->n / 64 + 1;
-    if (!filtered && !excluding) return SIMILE_OK;
-    if (filtered) {
-        const catalog_filter filter = {.kind = q->target,
-                                       .folder = s->folder,
-                                       .glob = q->glob,
-                                       .has_after = q->has_after != 0,
-                                       .after = q->after,
-                                       .has_before = q->has_before != 0,
-                                       .before = q->before};
-        RETURN_IF_ERROR(snapshot_select(s->set, s->reader, &filter, &s->allow, err));
-    } else {
-        s->allow = mem_array(words, sizeof *s->allow);
-        if (!s->allow) return err_nomem(err);
+    RETURN_IF_ERROR(select_rows(s, before, err));
+    if (!s->query.exclude_terms || !s->n_named) return SIMILE_OK;
+    s->allow = mem_array(words, sizeof *s->allow);
+    if (!s->allow) return err_nomem(err);
+    if (s->selected)
+        memcpy(s->allow, s->selected, words * sizeof *s->allow);
+    else
         memset(s->allow, 0xff, words * sizeof *s->allow);
-    }
-    for (size_t i = 0; excluding && i < s->n_named; i++) {
+    for (size_t i = 0; i < s->n_named; i++) {
         const ptrdiff_t row = snapshot_find(s->set, s->named[i]);
         if (row >= 0) s->allow[row / 64] &= ~(UINT64_C(1) << row % 64);
     }
@@ -230,21 +285,20 @@ static size_t wanted(const search *s)
     return k < s->set->n ? k : s->set->n;
 }
 
-/* hits: room for wanted(). */
-static simile_status scan(search *s, scan_hit *hits, size_t *n, simile_error *err)
+/* A request for each variant of a query. */
+static simile_status make_requests(search *s, batch_request *out, simile_error *err)
 {
     const float least = s->query.min_similarity;
-    const snapshot_query q = {
-        .vector = s->vector, .allow = s->allow, .min_score = least == 0 ? -INFINITY : least / 100, .k = wanted(s)};
-    return snapshot_scan(s->library, s->query.target, s->set, &q, hits, n, err);
-}
-
-static simile_status scan_once(search *s, simile_error *err)
-{
-    s->hits = mem_array(wanted(s), sizeof *s->hits);
+    size_t room;
+    s->hits = mem_mul(wanted(s), variants_of(s), &room) ? mem_array(room, sizeof *s->hits) : NULL;
     if (!s->hits) return err_nomem(err);
-    RETURN_IF_ERROR(make_query(s, 0, err));
-    return scan(s, s->hits, &s->n_hits, err);
+    for (size_t row = 0; row < variants_of(s); row++)
+        out[row] = (batch_request){.query = s->made + row * (size_t)s->dim,
+                                   .allow = s->allow ? s->allow : s->selected,
+                                   .min_score = least == 0 ? -INFINITY : least / 100,
+                                   .k = wanted(s),
+                                   .hits = s->hits + row * wanted(s)};
+    return SIMILE_OK;
 }
 
 /* A hit of one of several queries. */
@@ -283,23 +337,24 @@ static void merge(search *s, variant_hit *all, size_t n)
     }
 }
 
-static simile_status scan_each(search *s, simile_error *err)
+/* What was found for the requests of a search. */
+static simile_status take_hits(search *s, const batch_request *requests, simile_error *err)
 {
-    const size_t k = wanted(s), rows = s->several->reading->n_vectors;
-    size_t room, n = 0;
-    s->hits = mem_array(k, sizeof *s->hits);
-    s->found = mem_array(k, sizeof *s->found);
-    variant_hit *all = mem_mul(k, rows, &room) ? mem_array(room, sizeof *all) : NULL;
-    simile_status status = s->hits && s->found && all ? SIMILE_OK : err_nomem(err);
-    for (size_t row = 0; row < rows && !status; row++) {
-        size_t some = 0;
-        status = make_query(s, row, err);
-        if (!status) status = scan(s, s->hits, &some, err);
-        for (size_t i = 0; i < some && !status; i++) all[n++] = (variant_hit){s->hits[i], (int32_t)row};
+    size_t n = 0, rows = variants_of(s);
+    if (!s->several) {
+        s->n_hits = requests[0].found;
+        return SIMILE_OK;
     }
-    if (!status) merge(s, all, n);
+    for (size_t row = 0; row < rows; row++) n += requests[row].found;
+    s->found = mem_array(wanted(s), sizeof *s->found);
+    variant_hit *all = mem_array(n, sizeof *all);
+    const bool ready = s->found && all;
+    n = 0;
+    for (size_t row = 0; row < rows && ready; row++)
+        for (size_t i = 0; i < requests[row].found; i++) all[n++] = (variant_hit){requests[row].hits[i], (int32_t)row};
+    if (ready) merge(s, all, n);
     mem_free(all);
-    return status;
+    return ready ? SIMILE_OK : err_nomem(err);
 }
 
 /* ---- results ---- */
@@ -351,7 +406,7 @@ static simile_status make_results(search *s, simile_results *results, simile_err
     return status;
 }
 
-/* ---- the public calls ---- */
+/* ---- what is asked ---- */
 
 static simile_status check_term(const simile_term *term, size_t at, simile_error *err)
 {
@@ -380,17 +435,6 @@ static simile_status check_query(simile_query *q, const simile_query *given, sim
     return SIMILE_OK;
 }
 
-static simile_status prepare(search *s, simile_error *err)
-{
-    RETURN_IF_ERROR(reader_take(s->library, &s->reader, err));
-    RETURN_IF_ERROR(snapshot_take(s->library, s->query.target, s->reader, &s->set, err));
-    s->dim = s->set->dim;
-    s->sum = mem_zero_array((size_t)s->dim, sizeof *s->sum);
-    s->vector = mem_zero_array((size_t)s->dim, sizeof *s->vector);
-    s->named = mem_array(s->query.n_terms, sizeof *s->named);
-    return s->sum && s->vector && s->named ? SIMILE_OK : err_nomem(err);
-}
-
 /* The candidate of the first term that was translated. */
 static int32_t first_candidate(const simile_query *q)
 {
@@ -412,48 +456,214 @@ static bool is_emptied(const search *s)
     return other;
 }
 
-static simile_status run(search *s, simile_results *results, simile_error *err)
+/* ---- a round ---- */
+
+/* Which query it was, where there are several. */
+static simile_status name_query(const search *s, simile_status status, simile_error *err)
 {
-    RETURN_IF_ERROR(prepare(s, err));
-    if (!s->dim || is_emptied(s)) return SIMILE_OK; /* there is nothing to find */
+    if (!status || !err || !s->number) return status;
+    simile_error was = *err;
+    was.message[200] = 0;
+    err_set(err, status, "query %zu: %s", s->number, was.message);
+    err->sys_errno = was.sys_errno;
+    return status;
+}
+
+/* The searches with one target. */
+typedef struct {
+    search **each;
+    simile_results **results;
+    size_t n;
+    float *texts;            /* the vectors of the terms that are texts, of all searches */
+    batch_request *requests; /* of all variants */
+} round_of;
+
+static simile_status prepare(round_of *r, simile_error *err)
+{
+    search *first = r->each[0];
+    RETURN_IF_ERROR(reader_take(first->library, &first->reader, err));
+    RETURN_IF_ERROR(snapshot_take(first->library, first->query.target, first->reader, &first->set, err));
+    const size_t dim = (size_t)first->set->dim;
+    for (size_t i = 0; i < r->n; i++) {
+        search *s = r->each[i];
+        s->reader = first->reader;
+        s->set = first->set;
+        s->dim = first->set->dim;
+        s->idle = !dim || is_emptied(s);
+        s->sum = mem_zero_array(dim, sizeof *s->sum);
+        s->vector = mem_zero_array(dim, sizeof *s->vector);
+        s->named = mem_array(s->query.n_terms, sizeof *s->named);
+        if (!s->sum || !s->vector || !s->named) return err_nomem(err);
+    }
+    return SIMILE_OK;
+}
+
+static size_t texts_of(const search *s, const char **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->query.n_terms && !s->idle; i++) {
+        if (s->query.terms[i].kind != SIMILE_TERM_TEXT) continue;
+        if (out) out[n] = s->query.terms[i].text;
+        n++;
+    }
+    return n;
+}
+
+/* All texts in one call. Where there is only one, its term is as good a place. */
+static simile_status encode_together(round_of *r, simile_error *err)
+{
+    const search *first = r->each[0];
+    const size_t dim = (size_t)first->dim;
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) n += texts_of(r->each[i], NULL);
+    if (n < 2) return SIMILE_OK;
+    RETURN_IF_ERROR(need_encoder(first, err));
+    const char **texts = mem_array(n, sizeof *texts);
+    r->texts = mem_array(n, dim * sizeof *r->texts);
+    simile_status status = texts && r->texts ? SIMILE_OK : err_nomem(err);
+    n = 0;
+    for (size_t i = 0; i < r->n && !status; i++) {
+        r->each[i]->encoded = r->texts + n * dim;
+        n += texts_of(r->each[i], texts + n);
+    }
+    if (!status) status = simile_encode_texts(first->encoder, texts, n, r->texts, NULL, err);
+    mem_free(texts);
+    return status;
+}
+
+static simile_status make_ready(search *s, const search *before, simile_error *err)
+{
     for (size_t i = 0; i < s->query.n_terms; i++) RETURN_IF_ERROR(add_term(s, i, err));
-    RETURN_IF_ERROR(make_bitmap(s, err));
-    RETURN_IF_ERROR(s->several ? scan_each(s, err) : scan_once(s, err));
-    return make_results(s, results, err);
+    RETURN_IF_ERROR(make_queries(s, err));
+    return make_bitmap(s, before, err);
+}
+
+static simile_status scan_round(round_of *r, simile_error *err)
+{
+    const search *first = r->each[0];
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) n += r->each[i]->idle ? 0 : variants_of(r->each[i]);
+    r->requests = mem_array(n, sizeof *r->requests);
+    if (!r->requests) return err_nomem(err);
+    n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->each[i]->idle) continue;
+        RETURN_IF_ERROR(make_requests(r->each[i], r->requests + n, err));
+        n += variants_of(r->each[i]);
+    }
+    if (n) RETURN_IF_ERROR(snapshot_scan(first->library, first->query.target, first->set, r->requests, n, err));
+    n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->each[i]->idle) continue;
+        RETURN_IF_ERROR(take_hits(r->each[i], r->requests + n, err));
+        RETURN_IF_ERROR(make_results(r->each[i], r->results[i], err));
+        n += variants_of(r->each[i]);
+    }
+    return SIMILE_OK;
+}
+
+static simile_status run_round(round_of *r, simile_error *err)
+{
+    const search *before = NULL;
+    RETURN_IF_ERROR(prepare(r, err));
+    RETURN_IF_ERROR(encode_together(r, err));
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->each[i]->idle) continue;
+        RETURN_IF_ERROR(name_query(r->each[i], make_ready(r->each[i], before, err), err));
+        before = r->each[i];
+    }
+    return scan_round(r, err);
+}
+
+static void round_end(round_of *r, simile_status status)
+{
+    const search *first = r->each[0];
+    if (first->reader) catalog_read_end(first->reader);
+    reader_give(first->library, first->reader,
+                status != SIMILE_E_BUSY && status != SIMILE_E_IO && status != SIMILE_E_CORRUPT);
+    snapshot_give(first->library, first->set);
+    mem_free(r->texts);
+    mem_free(r->requests);
+}
+
+/* ---- the public calls ---- */
+
+static void search_release(search *s)
+{
+    mem_free(s->folder);
+    mem_free(s->sum);
+    mem_free(s->vector);
+    mem_free(s->made);
+    mem_free(s->named);
+    if (!s->borrowed) mem_free(s->selected);
+    mem_free(s->allow);
+    mem_free(s->hits);
+    mem_free(s->found);
+}
+
+static simile_status search_init(search *s, const simile_query *query, simile_results **out, simile_error *err)
+{
+    if (!query) return err_set(err, SIMILE_E_ARG, "no query was given");
+    RETURN_IF_ERROR(check_query(&s->query, query, err));
+    RETURN_IF_ERROR(folder_absolute(s->query.folder, &s->folder, err));
+    simile_results *results = mem_new(simile_results);
+    if (!results) return err_nomem(err);
+    buf_init(&results->strings, SIZE_MAX / 4);
+    results->candidate = first_candidate(&s->query);
+    *out = results;
+    return SIMILE_OK;
+}
+
+/* Those of the searches that have this target. each and results: room for all of them. */
+static simile_status run_target(search *all, size_t n, int32_t target, search **each, simile_results **results,
+                                simile_results **out, simile_error *err)
+{
+    round_of r = {.each = each, .results = results};
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].query.target != target) continue;
+        each[r.n] = &all[i];
+        results[r.n++] = out[i];
+    }
+    if (!r.n) return SIMILE_OK;
+    const simile_status status = run_round(&r, err);
+    round_end(&r, status);
+    return status;
+}
+
+simile_status simile_search_many(simile_library *library, simile_encoder *encoder, const simile_query *const *queries,
+                                 size_t n, simile_results **out, simile_error *err)
+{
+    if (n && !out) return err_set(err, SIMILE_E_ARG, "no place for the results was given");
+    for (size_t i = 0; i < n; i++) out[i] = NULL;
+    if (!library || (n && !queries) || (n == 1 && !queries[0]))
+        return err_set(err, SIMILE_E_ARG, "no catalogue or no query was given");
+    search *all = mem_zero_array(n, sizeof *all), **each = mem_array(n, sizeof *each);
+    simile_results **results = mem_array(n, sizeof *results);
+    simile_status status = all && each && results ? SIMILE_OK : err_nomem(err);
+    for (size_t i = 0; i < n && !status; i++) {
+        all[i].library = library;
+        all[i].encoder = encoder;
+        all[i].number = n > 1 ? i + 1 : 0;
+        status = name_query(&all[i], search_init(&all[i], queries[i], &out[i], err), err);
+    }
+    if (!status) status = run_target(all, n, SIMILE_KIND_IMAGE, each, results, out, err);
+    if (!status) status = run_target(all, n, SIMILE_KIND_TEXT, each, results, out, err);
+    for (size_t i = 0; all && i < n; i++) search_release(&all[i]);
+    mem_free(all);
+    mem_free(each);
+    mem_free(results);
+    for (size_t i = 0; i < n && status; i++) {
+        simile_results_free(out[i]);
+        out[i] = NULL;
+    }
+    return status;
 }
 
 simile_status simile_search(simile_library *library, simile_encoder *encoder, const simile_query *query,
                             simile_results **out, simile_error *err)
 {
     if (!out) return err_set(err, SIMILE_E_ARG, "no place for the results was given");
-    *out = NULL;
-    if (!library || !query) return err_set(err, SIMILE_E_ARG, "no catalogue or no query was given");
-    search s = {.library = library, .encoder = encoder};
-    RETURN_IF_ERROR(check_query(&s.query, query, err));
-    RETURN_IF_ERROR(folder_absolute(s.query.folder, &s.folder, err));
-    simile_results *results = mem_new(simile_results);
-    if (!results) {
-        mem_free(s.folder);
-        return err_nomem(err);
-    }
-    buf_init(&results->strings, SIZE_MAX / 4);
-    results->candidate = first_candidate(&s.query);
-    const simile_status status = run(&s, results, err);
-    if (s.reader) catalog_read_end(s.reader);
-    reader_give(library, s.reader, status != SIMILE_E_BUSY && status != SIMILE_E_IO && status != SIMILE_E_CORRUPT);
-    snapshot_give(library, s.set);
-    mem_free(s.folder);
-    mem_free(s.sum);
-    mem_free(s.vector);
-    mem_free(s.named);
-    mem_free(s.allow);
-    mem_free(s.hits);
-    mem_free(s.found);
-    if (status)
-        simile_results_free(results);
-    else
-        *out = results;
-    return status;
+    return simile_search_many(library, encoder, &query, 1, out, err);
 }
 
 size_t simile_results_count(const simile_results *results)

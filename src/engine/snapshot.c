@@ -21,6 +21,8 @@
 #include "base/mem.h"
 #include "engine/search_file.h"
 
+#include <math.h>
+
 struct snapshot_rows {
     float *rows;
     int64_t *ids;
@@ -29,12 +31,14 @@ struct snapshot_rows {
     bool no_codes;         /* they could not be had; guarded by `loading` */
     size_t used, capacity; /* used: rows that a snapshot owns; guarded by `loading` */
     long references;       /* of snapshots; this and the next: guarded by the library's lock */
-    long scans;            /* that began, as far as they are counted */
+    long scans;            /* that began, as far as they are counted; many at once are many */
+    long calls;            /* in which they did */
     double *lean;          /* [dim]: the sum of their queries, or NULL */
     habit *habits[2];      /* made of the first of them, and of more; the second is used when it is there */
 };
 
-enum { CODES_LEAST_NUMBERS = SEARCH_FILE_LEAST_NUMBERS, CODES_LEAST_SCANS = 2 };
+/* Many scans at once share the reading of floats: so many of them take as long as making codes. */
+enum { CODES_LEAST_NUMBERS = SEARCH_FILE_LEAST_NUMBERS, CODES_LEAST_CALLS = 2, CODES_LEAST_AT_ONCE = 300 };
 
 /* So many scans tell which way queries lean, and so many better. A mean shorter than this says nothing. */
 enum { HABIT_SCANS = 16, HABIT_MORE_SCANS = 128 };
@@ -139,7 +143,7 @@ static bool grow(simile_library *library, loader *l)
     if (l->to->codes) larger->codes = codes_larger(l->to->codes, capacity, l->n);
     larger->no_codes = l->to->no_codes || (l->to->codes && !larger->codes);
     pthread_mutex_lock(&library->lock);
-    larger->scans = l->to->scans < HABIT_SCANS ? l->to->scans : CODES_LEAST_SCANS; /* habits are learnt again */
+    larger->calls = l->to->calls; /* habits are learnt again */
     storage_give(l->to);
     pthread_mutex_unlock(&library->lock);
     l->to = larger;
@@ -379,15 +383,17 @@ static void count_scan(storage *s, const float *query, size_t dim)
     for (size_t i = 0; s->lean && i < dim; i++) s->lean[i] += (double)query[i];
 }
 
-static helps helps_of(simile_library *library, const snapshot *s, const float *query)
+/* counted: the requests of a call that begins; none of one that was counted before. */
+static helps helps_of(simile_library *library, const snapshot *s, const batch_request *counted, size_t n)
 {
     storage *in = s->storage;
     helps h = {0};
     pthread_mutex_lock(&library->lock);
-    if (query) count_scan(in, query, (size_t)s->dim);
+    if (n && in->calls < CODES_LEAST_CALLS) in->calls = n < CODES_LEAST_AT_ONCE ? in->calls + 1 : CODES_LEAST_CALLS;
+    for (size_t i = 0; i < n; i++) count_scan(in, counted[i].query, (size_t)s->dim);
     h.codes = in->codes;
     h.habit = in->habits[1] ? in->habits[1] : in->habits[0];
-    h.wants_codes = !in->codes && in->scans >= CODES_LEAST_SCANS && s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
+    h.wants_codes = !in->codes && in->calls >= CODES_LEAST_CALLS && s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
     h.wants_habit = in->codes && in->lean &&
                     ((in->scans >= HABIT_SCANS && !in->habits[0]) || (in->scans == HABIT_MORE_SCANS && !in->habits[1]));
     pthread_mutex_unlock(&library->lock);
@@ -437,24 +443,27 @@ static void make_habit(simile_library *library, const snapshot *s, const scan_se
     pthread_mutex_unlock(&library->loading);
 }
 
-simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, const snapshot_query *q,
-                            scan_hit *hits, size_t *n, simile_error *err)
+static simile_status scan_one(const scan_set *rows, const helps *h, batch_request *q, pool *threads, simile_error *err)
 {
-    const scan_set rows = {.rows = s->rows,
-                           .ids = s->ids,
-                           .n = s->n,
-                           .dim = (size_t)s->dim,
-                           .stride = s->stride,
-                           .allow = q->allow,
-                           .min_score = q->min_score};
+    scan_set set = *rows;
+    set.allow = q->allow;
+    set.min_score = q->min_score;
+    if (h->codes) return codes_top(&set, h->codes, h->habit, q->query, q->k, threads, q->hits, &q->found, NULL, err);
+    return scan_top(&set, q->query, q->k, threads, q->hits, &q->found, err);
+}
+
+simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
+                            simile_error *err)
+{
+    const scan_set rows = {
+        .rows = s->rows, .ids = s->ids, .n = s->n, .dim = (size_t)s->dim, .stride = s->stride, .min_score = -INFINITY};
     pool *threads = scan_pool_take(library);
-    helps h = helps_of(library, s, q->vector);
+    helps h = helps_of(library, s, requests, n);
     if (h.wants_codes) make_codes(library, kind, s, threads);
     if (h.wants_habit) make_habit(library, s, &rows, threads);
-    if (h.wants_codes || h.wants_habit) h = helps_of(library, s, NULL);
-    const simile_status status = h.codes
-                                     ? codes_top(&rows, h.codes, h.habit, q->vector, q->k, threads, hits, n, NULL, err)
-                                     : scan_top(&rows, q->vector, q->k, threads, hits, n, err);
+    if (h.wants_codes || h.wants_habit) h = helps_of(library, s, NULL, 0);
+    const simile_status status = n == 1 ? scan_one(&rows, &h, requests, threads, err)
+                                        : batch_top(&rows, h.codes, requests, n, threads, NULL, err);
     scan_pool_give(library, threads);
     return status;
 }

@@ -752,6 +752,34 @@ static simile_status search_texts(void)
     return simile_search(library, encoder, &query, &results, &err);
 }
 
+static simile_results *many_results[3];
+
+static simile_status search_many(void)
+{
+    const simile_term terms[3] = {{.kind = SIMILE_TERM_TEXT, .text = texts[0], .weight = 1},
+                                  {.kind = SIMILE_TERM_TEXT, .text = texts[1], .weight = 1},
+                                  {.kind = SIMILE_TERM_ITEM, .id = 1, .weight = 1}};
+    simile_query queries[3];
+    for (int i = 0; i < 3; i++)
+        queries[i] = (simile_query){.struct_size = sizeof *queries,
+                                    .terms = terms + i,
+                                    .n_terms = 1,
+                                    .target = i == 1 ? SIMILE_KIND_TEXT : SIMILE_KIND_IMAGE,
+                                    .folder = i == 1 ? NULL : pictures,
+                                    .exclude_terms = 1};
+    const simile_query *const all[3] = {&queries[0], &queries[1], &queries[2]};
+    return simile_search_many(library, encoder, all, 3, many_results, &err);
+}
+
+static void release_many(void)
+{
+    for (int i = 0; i < 3; i++) {
+        simile_results_free(many_results[i]);
+        many_results[i] = NULL;
+    }
+    release_all();
+}
+
 /* ---- models from the cache of the Hugging Face libraries: no network is needed ---- */
 
 static char data_home[96], cache_home[96];
@@ -957,6 +985,7 @@ static const call calls[] = {
     {"library_verify", need_filled, verify, release_all, true},
     {"search", need_filled, search, release_all, true},
     {"search, texts", need_filled, search_texts, release_all, true},
+    {"search, many", need_filled, search_many, release_many, true},
 };
 
 /* ---- the trial ---- */
