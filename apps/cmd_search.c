@@ -9,14 +9,18 @@
  * `--after 2023 --before 2024` is the year 2023. */
 #include "app.h"
 #include "base/mem.h"
+#include "lines.h"
 #include "query.h"
 #include "term.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
+enum { AT_ONCE = 256 }; /* lines */
+
 typedef struct {
     query q;
+    const char *queries; /* a file, or NULL */
     bool texts, paths, print0, show, others;
 } search;
 
@@ -105,26 +109,114 @@ static void print_paths(const simile_results *results, char end, buf *out)
     }
 }
 
+static void print(const search *s, const query *q, const simile_results *results, buf *out)
+{
+    if (q->a->json)
+        query_print_json(q, results, out);
+    else if (s->paths || s->print0)
+        print_paths(results, s->print0 ? 0 : '\n', out);
+    else
+        query_print(q, results, s->show && term_pictures(), out);
+}
+
 static int run_search(search *s)
 {
     simile_results *results;
     simile_error err;
     buf out;
-    s->q.options.target = s->texts ? SIMILE_KIND_TEXT : SIMILE_KIND_IMAGE;
-    s->q.options.exclude_terms = s->others;
     if (query_run(&s->q, &results, &err)) return app_fail(&err);
-    if (s->show && !term_pictures()) app_warn("this terminal cannot show pictures");
     buf_init(&out, OUTPUT_MAX);
-    if (s->q.a->json)
-        query_print_json(&s->q, results, &out);
-    else if (s->paths || s->print0)
-        print_paths(results, s->print0 ? 0 : '\n', &out);
-    else
-        query_print(&s->q, results, s->show && term_pictures(), &out);
+    print(s, &s->q, results, &out);
     app_write(&out);
     buf_release(&out);
     simile_results_free(results);
     return EXIT_OK;
+}
+
+/* ---- many ---- */
+
+/* Lines that are searched for at once. */
+typedef struct {
+    search *s;
+    query each[AT_ONCE];
+    simile_results *results[AT_ONCE];
+    size_t n;
+    bool printed; /* something before these */
+} lot;
+
+static void print_lot(lot *l)
+{
+    const bool plain = !l->s->q.a->json && !l->s->paths && !l->s->print0;
+    buf out;
+    buf_init(&out, OUTPUT_MAX);
+    for (size_t i = 0; i < l->n; i++) {
+        buf name;
+        buf_init(&name, OUTPUT_MAX);
+        query_describe(&l->each[i], &name);
+        if (plain && l->printed) buf_byte(&out, '\n');
+        if (plain) term_text(&out, name.data ? name.data : "");
+        if (plain) buf_byte(&out, '\n');
+        buf_release(&name);
+        print(l->s, &l->each[i], l->results[i], &out);
+        l->printed = true;
+    }
+    app_write(&out);
+    buf_release(&out);
+}
+
+static void lot_clear(lot *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        simile_results_free(l->results[i]);
+        query_clear(&l->each[i]);
+        l->results[i] = NULL;
+    }
+    l->n = 0;
+}
+
+static simile_status run_lot(lot *l, simile_error *err)
+{
+    if (!l->n) return SIMILE_OK;
+    const simile_status status = query_run_each(&l->s->q, l->each, l->n, l->results, err);
+    if (!status) print_lot(l);
+    lot_clear(l);
+    return status;
+}
+
+static simile_status add_line(lot *l, const char *line, simile_error *err)
+{
+    if (!line[strspn(line, " \t")]) return SIMILE_OK;
+    RETURN_IF_ERROR(query_with_text(&l->s->q, line, &l->each[l->n++], err));
+    return l->n == AT_ONCE ? run_lot(l, err) : SIMILE_OK;
+}
+
+static int run_lines(search *s)
+{
+    lines from;
+    const char *line;
+    simile_error err;
+    lot *l = mem_new(lot);
+    if (!l) return err_nomem(&err), app_fail(&err);
+    l->s = s;
+    simile_status status = lines_open(&from, s->queries, &err);
+    while (!status) {
+        status = lines_next(&from, &line, &err);
+        if (status || !line) break;
+        status = add_line(l, line, &err);
+    }
+    lines_close(&from);
+    if (!status) status = run_lot(l, &err);
+    lot_clear(l);
+    mem_free(l);
+    return status ? app_fail(&err) : EXIT_OK;
+}
+
+static int run_either(search *s)
+{
+    s->q.options.target = s->texts ? SIMILE_KIND_TEXT : SIMILE_KIND_IMAGE;
+    s->q.options.exclude_terms = s->others;
+    if (s->show && !term_pictures()) app_warn("this terminal cannot show pictures");
+    return s->queries ? run_lines(s) : run_search(s);
 }
 
 static int run(app *a, int argc, char **argv)
@@ -140,6 +232,7 @@ static int run(app *a, int argc, char **argv)
         {0, "not", "STRING", "away from this text", OPTION_CALL, &s, .call = take_not},
         {0, "not-image", "FILE", "away from this picture", OPTION_CALL, &s, .call = take_not_image},
         {'w', "weight", "W", "weight of the term before it (default 1)", OPTION_CALL, &s, .call = take_weight},
+        {0, "queries", "FILE", "each line of FILE ('-': stdin) is searched for by itself", OPTION_STRING, &s.queries},
         {'k', "limit", "N", "how many results (default 10)", OPTION_INT, &q->limit, .min = 1, .max = 1e7},
         {0, "offset", "N", "leave out the best N", OPTION_INT, &q->offset, .min = 0, .max = 1e9},
         {'g', "glob", "PATTERN", "only paths like this; '*' and '?' also stand for '/'", OPTION_STRING, &q->glob},
@@ -158,10 +251,10 @@ static int run(app *a, int argc, char **argv)
     int status;
     if (!options_parse_each(a, options, argc, argv, take_word, &s))
         status = a->status;
-    else if (!s.q.n_terms)
+    else if (!s.q.n_terms && !s.queries)
         status = app_usage(a, "search for what");
     else
-        status = run_search(&s);
+        status = run_either(&s);
     query_release(&s.q);
     return status;
 }
@@ -176,5 +269,6 @@ const command command_search = {
     "  simile search two dogs in the snow\n"
     "  simile search \"a dog\" --image beach.jpg --weight 0.5 --not people\n"
     "  simile search --like 17 --others --after 2023 --glob '*/holidays/*'\n"
+    "  simile search --queries wishes.txt --limit 3 --json\n"
     "  simile search sunset -0 | xargs -0 cp -t sunsets/\n",
     run};

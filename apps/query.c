@@ -87,49 +87,112 @@ bool query_weight(query *q, float factor)
     return true;
 }
 
+simile_status query_with_text(const query *q, const char *text, query *out, simile_error *err)
+{
+    *out = (query){.a = q->a, .options = q->options};
+    RETURN_IF_ERROR(query_text(out, text, 1, err));
+    for (size_t i = 0; i < q->n_terms; i++) RETURN_IF_ERROR(add_term(out, q->terms[i], q->terms[i].text, err));
+    return SIMILE_OK;
+}
+
 /* ---- the search ---- */
 
-/* From now on the terms that are texts stand for their readings. */
-static simile_status read_texts(query *q, simile_error *err)
+static size_t texts_of(const query *q, const char **out)
 {
-    const char **texts = mem_array(q->n_terms + 1, sizeof *texts);
     size_t n = 0;
-    if (!texts) return err_nomem(err);
-    for (size_t i = 0; i < q->n_terms; i++)
-        if (q->terms[i].kind == SIMILE_TERM_TEXT) texts[n++] = q->terms[i].text;
-    const simile_status status = n ? via_read(&q->how, texts, n, &q->readings, err) : SIMILE_OK;
-    mem_free(texts);
-    if (status) return status;
-    n = 0;
+    for (size_t i = 0; i < q->n_terms; i++) {
+        if (q->terms[i].kind != SIMILE_TERM_TEXT) continue;
+        if (out) out[n] = q->terms[i].text;
+        n++;
+    }
+    return n;
+}
+
+/* From now on the terms that are texts stand for their readings. */
+static void take_readings(query *q, const via *how)
+{
+    size_t n = 0;
     for (size_t i = 0; i < q->n_terms; i++) {
         if (q->terms[i].kind != SIMILE_TERM_TEXT) continue;
         q->terms[i].kind = SIMILE_TERM_READING;
         q->terms[i].reading = simile_readings_at(q->readings, n++);
-        via_warn_truncated(&q->how, q->terms[i].reading);
+        via_warn_truncated(how, q->terms[i].reading);
+    }
+}
+
+/* Each gets a part of the readings of all. */
+static simile_status share_readings(simile_readings *all, const via *how, query *each, size_t n, simile_error *err)
+{
+    size_t first = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t texts = texts_of(&each[i], NULL);
+        if (!texts) continue;
+        RETURN_IF_ERROR(simile_readings_slice(all, first, texts, &each[i].readings, err));
+        take_readings(&each[i], how);
+        first += texts;
     }
     return SIMILE_OK;
 }
 
-simile_status query_run(query *q, simile_results **out, simile_error *err)
+static simile_status read_texts(via *how, query *each, size_t n, simile_error *err)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < n; i++) total += texts_of(&each[i], NULL);
+    if (!total) return SIMILE_OK;
+    const char **texts = mem_array(total, sizeof *texts);
+    simile_readings *all = NULL;
+    if (!texts) return err_nomem(err);
+    for (size_t i = 0; i < n; i++) at += texts_of(&each[i], texts + at);
+    simile_status status = via_read(how, texts, total, &all, err);
+    if (!status) status = share_readings(all, how, each, n, err);
+    simile_readings_free(all);
+    mem_free(texts);
+    return status;
+}
+
+static simile_status open_for(app *a, const query *each, size_t n, simile_error *err)
 {
     bool encodes = false;
-    *out = NULL;
-    for (size_t i = 0; i < q->n_terms; i++) encodes |= q->terms[i].kind != SIMILE_TERM_ITEM;
-    RETURN_IF_ERROR(app_library(q->a, LIBRARY_READ, encodes, err));
-    if (encodes) RETURN_IF_ERROR(app_encoder(q->a, err));
-    RETURN_IF_ERROR(read_texts(q, err));
-    q->options.terms = q->terms;
-    q->options.n_terms = q->n_terms;
-    return simile_search(q->a->library, q->a->encoder, &q->options, out, err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < each[i].n_terms; k++) encodes |= each[i].terms[k].kind != SIMILE_TERM_ITEM;
+    RETURN_IF_ERROR(app_library(a, LIBRARY_READ, encodes, err));
+    return encodes ? app_encoder(a, err) : SIMILE_OK;
+}
+
+simile_status query_run_each(query *q, query *each, size_t n, simile_results **out, simile_error *err)
+{
+    for (size_t i = 0; i < n; i++) out[i] = NULL;
+    RETURN_IF_ERROR(open_for(q->a, each, n, err));
+    RETURN_IF_ERROR(read_texts(&q->how, each, n, err));
+    const simile_query **queries = mem_array(n, sizeof *queries);
+    if (!queries) return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        each[i].options.terms = each[i].terms;
+        each[i].options.n_terms = each[i].n_terms;
+        queries[i] = &each[i].options;
+    }
+    const simile_status status = simile_search_many(q->a->library, q->a->encoder, queries, n, out, err);
+    mem_free(queries);
+    return status;
+}
+
+simile_status query_run(query *q, simile_results **out, simile_error *err)
+{
+    return query_run_each(q, q, 1, out, err);
 }
 
 /* ---- printing ---- */
+
+void query_describe(const query *q, buf *out)
+{
+    terms_describe(q->terms, q->n_terms, out);
+}
 
 static void query_string(const query *q, json_writer *w)
 {
     buf text;
     buf_init(&text, OUTPUT_MAX);
-    terms_describe(q->terms, q->n_terms, &text);
+    query_describe(q, &text);
     jw_string(w, text.data ? text.data : "");
     buf_release(&text);
 }

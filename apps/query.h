@@ -32,7 +32,13 @@ bool query_weight(query *q, float factor); /* of the term before; false: there i
 /* Opens what the terms need. */
 simile_status query_run(query *q, simile_results **out, simile_error *err);
 
+/* A text, and the terms of q behind it. To be forgotten by query_clear, on failure too. */
+simile_status query_with_text(const query *q, const char *text, query *out, simile_error *err);
+/* Many at once, made of q. Their texts are read together; opens what they need. All of them fail, or none. */
+simile_status query_run_each(query *q, query *each, size_t n, simile_results **out, simile_error *err);
+
 void query_print_json(const query *q, const simile_results *results, buf *out);
+void query_describe(const query *q, buf *out); /* as a person would write it */
 void query_print(const query *q, const simile_results *results, bool pictures, buf *out);
 
 #endif

@@ -64,6 +64,30 @@ $ simile --model "$MODELS/tiny-quick" search --not x --json | sed 's/,"model.*//
 $ simile --model "$MODELS/tiny-quick" search -- --not -k | wc -l
 1
 
+== each line of a file is a query of its own, with the answer that it gets alone
+$ mkdir pics; for i in 1 2 3 4 5 6 7; do pattern pics/$i.ppm $i; done; export SIMILE_MODEL=$MODELS/tiny-quick
+> simile add pics >/dev/null; i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo "line $i"; done >lines
+> simile search --queries lines -k 3 --json >together; wc -l <together
+> for i in 1 2 256 257 300; do simile search "line $i" -k 3 --json; done >alone
+> sed -n '1,2p;256,257p;300p' together | cmp - alone
+300
+$ printf 'a dog\n\n  \na cat' | simile --model "$MODELS/tiny-quick" search --queries - --not people -k 2 --glob '*/3.ppm' |
+>     sed 's/  .*pics/  pics/'
+a dog - people
+  pics/3.ppm
+
+a cat - people
+  pics/3.ppm
+$ printf 'x\ny\n' | simile --model "$MODELS/tiny-quick" search --queries - -p >both
+> { simile --model "$MODELS/tiny-quick" search x -p; simile --model "$MODELS/tiny-quick" search y -p; } | cmp - both
+$ : | simile --model "$MODELS/tiny-quick" search --queries -
+$ simile --model "$MODELS/tiny-quick" search --queries nowhere
+err: simile: cannot read 'nowhere': no such file or directory
+[1]
+$ printf 'x\n' | simile --model "$MODELS/tiny-quick" search --queries - --like 99
+err: simile: * 99* (glob)
+[1]
+
 == weights: twice one is one, minus turns around, and the sum is what counts
 $ mkdir pics; for i in 1 2 3 4 5 6 7; do pattern pics/$i.ppm $i; done; export SIMILE_MODEL=$MODELS/tiny-quick
 > simile add pics >/dev/null
