@@ -79,7 +79,7 @@ simile_status packer_balanced(packer *how, const nn_matrix_spec *spec, const bal
 static simile_status pack_conv(packer *how, const nn_conv_spec *spec, nn_conv **out, simile_error *err)
 {
     if (how->listen) {
-        if (spec->precision != NN_COMPUTE_INT8) return SIMILE_OK;
+        if (spec->precision != NN_COMPUTE_INT8 || spec->weights.dim[2] > 1) return SIMILE_OK;
         return how->listen(how->user, &spec->weights, 1, spec->column_scale, err);
     }
     RETURN_IF_ERROR(nn_conv_new(spec, out, err));

@@ -10,7 +10,7 @@
 
 typedef struct {
     nn_precision precision; /* of the products where most of the work is; a few others are always in float32 */
-    nn_precision careful;   /* of those that are a small part of the work, and whose input is uneven */
+    nn_precision careful;   /* of those whose input is uneven, or whose errors grow; a smaller part of the work */
     size_t bytes;           /* of all that was packed */
     packing *cache;         /* a file of packed matrices, or NULL */
     nn_store *store;        /* where those that are made lie; NULL: none was yet */
