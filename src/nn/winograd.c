@@ -18,7 +18,7 @@ enum {
     MOST_SQUARES = 8 * GEMM_TILE,
     /* Of smaller pictures too few squares share the weights, which are four times as many. */
     LEAST_PIXELS = 14 * 14,
-    LEAST_PIXELS_NARROW = 20 * 20, /* where windows have narrower numbers */
+    LEAST_PIXELS_BF16 = 20 * 20, /* where windows are twice as fast */
     ALONE = 1 << 18,
     APART = 16 /* numbers that keep rows from falling on the same places of the first cache */
 };
@@ -43,8 +43,11 @@ bool winograd_can(const nn_conv_spec *spec)
 
 bool winograd_pays(const nn_conv_spec *spec)
 {
-    const int64_t enough = spec->precision == NN_COMPUTE_F32 ? LEAST_PIXELS : LEAST_PIXELS_NARROW;
-    return spec->height * spec->width >= enough && gemm_pick(NN_COMPUTE_F32) != gemm_plain(NN_COMPUTE_F32);
+    const int64_t enough = spec->precision == NN_COMPUTE_F32 ? LEAST_PIXELS : LEAST_PIXELS_BF16;
+    if (gemm_pick(NN_COMPUTE_F32) == gemm_plain(NN_COMPUTE_F32)) return false;
+    /* Windows of bytes are as fast, and of some channels faster. */
+    if (spec->precision == NN_COMPUTE_INT8 && nn_precision_native(NN_COMPUTE_INT8)) return false;
+    return spec->height * spec->width >= enough;
 }
 
 static const winograd_kernels *kernels_beside(const gemm_kernels *f32)
