@@ -118,7 +118,7 @@ static float *row_of(const nn_rows *y, int64_t row)
     return (float *)(void *)((uint8_t *)y->data + row * y->stride * bytes);
 }
 
-/* All tiles of a block with one panel; meanwhile `next` is fetched into the second cache, a part with each. */
+/* All tiles of a block with one panel; meanwhile `next` is fetched, a part with each. */
 static void run_panel(const job *j, const block *b, int64_t panel, const uint8_t *next)
 {
     const gemm_weights *w = j->w;

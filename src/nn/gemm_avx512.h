@@ -259,7 +259,8 @@ INLINE void step(const int rows, const uint8_t *const *third, int64_t stride, in
     }
 }
 
-/* The products of all groups, `unroll` at a time; meanwhile `lines` of what comes next go into the second cache. */
+/* The products of all groups, `unroll` at a time; meanwhile what comes next is fetched, all the way:
+ * asked for in the second cache alone it arrives too late where rows are few. */
 INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS])
 {
     enum { UNROLL = 4, STEP = GEMM_PANEL * GEMM_GROUP_BYTES };
@@ -273,7 +274,7 @@ INLINE void add_products(const int rows, const gemm_tile *t, vec_sum sum[][VECS]
     }
     for (; g >= UNROLL; g -= UNROLL, w += UNROLL * STEP) {
         for (const uint8_t *stop = next + t->next_step; next < stop; next += 64)
-            _mm_prefetch((const char *)next, _MM_HINT_T1);
+            _mm_prefetch((const char *)next, _MM_HINT_T0);
 #pragma GCC unroll 4
         for (int u = 0; u < UNROLL; u++) step(rows, third, stride, u * GEMM_GROUP_BYTES, w + u * STEP, sum);
 #pragma GCC unroll 5
