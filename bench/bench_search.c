@@ -321,9 +321,9 @@ static double batch_once(const vectors *v, pool *p, size_t first, size_t n, bool
 /* ---- one size ---- */
 
 /* What a search by codes read: rows looked at in each layer, and bytes. */
-enum { IN_SIGNS, IN_4_BITS, IN_8_BITS, IN_FLOATS, BYTES, WORK };
-static const char *const work_names[WORK] = {"rows_in_signs", "rows_in_4_bits", "rows_in_8_bits", "rows_in_floats",
-                                             "bytes"};
+enum { IN_SIGNS, IN_2_BITS, IN_4_BITS, IN_8_BITS, IN_FLOATS, BYTES, WORK };
+static const char *const work_names[WORK] = {"rows_in_signs",  "rows_in_2_bits", "rows_in_4_bits",
+                                             "rows_in_8_bits", "rows_in_floats", "bytes"};
 
 typedef struct {
     double read[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
@@ -368,12 +368,14 @@ static void show_text(const settings *s, const vectors *v, measured *m)
     printf("%-9s %8zu x %zu, %d threads: reading alone %6.2f GB/s\n"
            "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
            "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; %.0f bytes a row of %.0f\n"
-           "           head of %zu; rows looked at by signs %.0f, by 4 bits %.0f, by 8 bits %.0f, by floats %.0f; "
+           "           head of %zu; rows looked at by signs %.0f, by 2 bits %.0f, by 4 bits %.0f, by 8 bits %.0f, by "
+           "floats %.0f; "
            "coded in %.0f ms\n",
            v->name, v->n, v->dim, s->threads, read, floats_ms, floats, 100 * floats / limit, codes_ms, coded,
            100 * coded / limit, floats_ms / codes_ms, bytes / (double)v->n, (double)codes_bytes(v->c) / (double)v->n,
-           codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_4_BITS], s->rounds),
-           bench_median(m->work[IN_8_BITS], s->rounds), bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
+           codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_2_BITS], s->rounds),
+           bench_median(m->work[IN_4_BITS], s->rounds), bench_median(m->work[IN_8_BITS], s->rounds),
+           bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
     show_batches(s, m, floats_ms, codes_ms);
 }
 
@@ -420,6 +422,7 @@ static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
         m->floats_ms[round] = v->file ? first_ms : b.floats_ms;
         m->codes_ms[round] = b.codes_ms;
         m->work[IN_SIGNS][round] = (double)b.work.in_signs;
+        m->work[IN_2_BITS][round] = (double)b.work.in_2_bits;
         m->work[IN_4_BITS][round] = (double)b.work.in_4_bits;
         m->work[IN_8_BITS][round] = (double)b.work.in_8_bits;
         m->work[IN_FLOATS][round] = (double)b.work.in_floats;

@@ -15,18 +15,21 @@
  * directions in which pictures hardly differ.
  *
  * While rows are gone through, the k-th best score so far is a lower bound of the k-th best of all (`bar`): a row whose
- * upper bound is below it is ruled out: by its head alone, r' = 0; by a bit a number; by 4 bits; by 8. What is left is
+ * upper bound is below it is ruled out: by its head alone, r' = 0; by a bit a number; by 2; by 4; by 8. What is left is
  * scored by the dot product of scan_top(), so the answer is that of scan_top(), bit for bit. Equal scores are never
  * ruled out, hence ties go by id as there.
  *
+ * Where the share of r along one direction is known (habit.c), that is taken off s and added as it is.
+ *
  * Rows are gone through twice. The first pass reads heads and signs of all, scores at once what these say is among the
- * best so far, which nearly always includes the best of all, and lists what it cannot rule out. So the second, which
- * reads more bits of the rows on the lists, has its final bar from the start. Where signs rule out next to nothing they
- * are passed over for a while, each time for twice as long, and the first pass reads 4 bits a number instead.
+ * best so far, which nearly always includes the best of all, and lists what it cannot rule out; of that it reads second
+ * bits, a block later, when what was asked for is there. So the second pass, which reads more bits of the rows on the
+ * lists, has its final bar from the start. Where signs rule out next to nothing they are passed over for a while, each
+ * time for twice as long, and the first pass reads 4 bits a number instead.
  *
  * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
- * LONGEST_ROW as longer rows are always scored. A bound is a dozen roundings of values that come to no more than 32
- * |q|: the shares of mean, head and rest, each of which is at most |q| times a length of at most 8. 2^-15 |q| covers
+ * LONGEST_ROW as longer rows are always scored. A bound is some twenty roundings: of the shares of mean, habit, head
+ * and rest, each of which is at most |q| times a length of at most 8, and four of sums of these. 2^-15 |q| covers
  * them. Queries are at least 2^-40 long here, and no longer than 2^40, so that numbers that are flushed to zero do not
  * matter; others go to scan_top().
  *
@@ -39,22 +42,35 @@
 #include <stdatomic.h>
 
 enum {
-    WORD = 64,        /* rows that are looked at together: a word of the bitmap */
-    LIKELY = 48,      /* rows more than wanted that are kept as likely */
-    FEW = 24,         /* rows of a word that are read one by one */
-    LARGEST_PART = 8, /* where more than an eighth of the rows is wanted, floats are as fast */
-    TRIED = 1 << 14,  /* rows by which signs are judged */
-    PASSED_OVER = 64  /* blocks, until they are tried again */
+    WORD = 64,                     /* rows that are looked at together: a word of the bitmap */
+    LIKELY = 48,                   /* rows more than wanted that are kept as likely */
+    FEW = 24,                      /* rows of a word that are read one by one */
+    LARGEST_PART = 8,              /* where more than an eighth of the rows is wanted, floats are as fast */
+    TRIED = 1 << 14,               /* rows by which signs are judged */
+    LIST_ROOM = ROWS_AT_ONCE + 48, /* not to be in the same places of a cache for each block */
+    PASSED_OVER = 64               /* blocks, until they are tried again */
 };
+
+/* In place of a sum that is not there: larger than any, so that bounds are some. */
+static const int32_t NO_SUM = 1 << 27;
 
 /* ---- the query ---- */
 
+/* What is left of a query, in all the ways that rows are coded. */
 typedef struct {
-    coded head, left;
-    coded rough;          /* what is left as numbers of -63..63, for signs */
-    sign_query signs;     /* the same in tables */
-    float base;           /* q.mean, and what floats may be off by */
-    double along, beside; /* share of what is left along the habit; length of the rest */
+    coded left;
+    coded rough;      /* as numbers of -63..63, for bits */
+    sign_query signs; /* the same in tables */
+    float base;       /* q.mean, and what floats and the habit may be off by */
+} coded_rest;
+
+/* Rows whose share along the habit is known are bounded by that and by the rest of the query; others by all of it. */
+enum { ALL, BESIDE, WAYS };
+
+typedef struct {
+    coded head;
+    coded_rest rest[WAYS]; /* those that are needed */
+    double along;          /* share along the habit; 0: it is not used */
 } coded_query;
 
 static double length(const double *x, size_t n)
@@ -131,54 +147,68 @@ bool sign_query_init(sign_query *q, const int8_t *v, size_t words)
 
 static void query_release(coded_query *q)
 {
-    mem_free(q->rough.v);
-    mem_free(q->signs.tables);
     mem_free(q->head.v);
-    mem_free(q->left.v);
-}
-
-/* Where little of a query is along the habit, it is not worth its bytes. */
-static void split_habit(const habit *h, const double *left, size_t dim, coded_query *q)
-{
-    double along = 0, square = 0;
-    for (size_t i = 0; h && i < dim; i++) along += left[i] * h->direction[i];
-    if (along * along < 0.1 * q->left.norm * q->left.norm) return;
-    for (size_t i = 0; i < dim; i++) square += pow(left[i] - along * h->direction[i], 2);
-    q->along = along;
-    q->beside = sqrt(square) * (1 + 0x1p-20);
+    for (size_t way = 0; way < WAYS; way++) {
+        mem_free(q->rest[way].left.v);
+        mem_free(q->rest[way].rough.v);
+        mem_free(q->rest[way].signs.tables);
+    }
 }
 
 /* False: out of memory. */
-static bool code_query(const float *query, const codes *c, const habit *h, coded_query *q)
+static bool code_rest(const double *left, const codes *c, double base, coded_rest *to)
 {
     const size_t numbers = c->groups * GROUP_NUMBERS;
+    to->left.v = mem_aligned(numbers);
+    to->rough.v = mem_aligned(numbers);
+    to->base = (float)base;
+    if (!to->left.v || !to->rough.v) return false;
+    memset(to->left.v, 0, numbers);
+    memset(to->rough.v, 0, numbers);
+    query_code(left, c->f.dim, 127, &to->left);
+    query_code(left, c->f.dim, 63, &to->rough);
+    return sign_query_init(&to->signs, to->rough.v, c->words);
+}
+
+/* The share along the habit. Where it is little, it is not worth its bytes: 0. */
+static double share_along(const habit *h, const double *left, size_t dim)
+{
+    double along = 0;
+    const double norm = length(left, dim);
+    for (size_t i = 0; h && i < dim; i++) along += left[i] * h->direction[i];
+    return along * along < 0.1 * norm * norm ? 0 : along;
+}
+
+/* n: of the rows that are searched. False: out of memory. */
+static bool code_query(const float *query, const codes *c, const habit *h, size_t n, coded_query *q)
+{
+    const size_t dim = c->f.dim;
     double head[HEAD_MOST], norm = 0;
-    double *left = mem_array(c->f.dim, sizeof *left);
+    double *left = mem_array(dim, sizeof *left);
     *q = (coded_query){0};
     q->head.v = mem_aligned(HEAD_MOST);
-    q->left.v = mem_aligned(numbers);
-    q->rough.v = mem_aligned(numbers);
-    bool done = left && q->head.v && q->left.v && q->rough.v;
+    bool done = left && q->head.v;
     if (done) {
         memset(q->head.v, 0, HEAD_MOST);
-        memset(q->left.v, 0, numbers);
-        memset(q->rough.v, 0, numbers);
-        for (size_t i = 0; i < c->f.dim; i++) norm += (double)query[i] * (double)query[i];
+        for (size_t i = 0; i < dim; i++) norm += (double)query[i] * (double)query[i];
         norm = sqrt(norm);
         const double mean = query_split(&c->f, query, head, left);
+        const double base = mean + norm * query_slack(dim);
         query_code(head, c->f.head, 127, &q->head);
-        query_code(left, c->f.dim, 127, &q->left);
-        query_code(left, c->f.dim, 63, &q->rough);
-        split_habit(h, left, c->f.dim, q);
-        q->base = (float)(mean + query_slack(c->f.dim) * norm + (h ? h->off * fabs(q->along) : 0));
+        q->along = share_along(h, left, dim);
+        if (q->along == 0 || h->n < n) done = code_rest(left, c, base, &q->rest[ALL]);
+        if (done && q->along != 0) {
+            for (size_t i = 0; i < dim; i++) left[i] -= q->along * h->direction[i];
+            done = code_rest(left, c, base + h->off * fabs(q->along), &q->rest[BESIDE]);
+        }
     }
     mem_free(left);
-    return done && sign_query_init(&q->signs, q->rough.v, c->words);
+    return done;
 }
 
 /* ---- the bounds of a layer ---- */
 
-static code_bounds of_head(const codes *c, const coded_query *q)
+static code_bounds of_head(const codes *c, const coded_query *q, const coded_rest *rest)
 {
     const double largest = 63.5 * sqrt((double)c->f.head); /* of h', in its scale */
     return (code_bounds){.scale = c->layers[LAYER_HEAD_SCALE],
@@ -188,31 +218,36 @@ static code_bounds of_head(const codes *c, const coded_query *q)
                          .factor = q->head.t / 2,
                          .of_scale = (float)(q->head.off * largest),
                          .of_reach = (float)q->head.norm,
-                         .of_error = (float)q->left.norm};
+                         .of_error = (float)rest->left.norm};
 }
 
-static code_bounds of_signs(const codes *c, const coded_query *q)
+static code_bounds of_signs(const codes *c, const coded_rest *q)
 {
-    return (code_bounds){.scale = c->layers[LAYER_SIGN_SCALE],
-                         .reach = c->layers[LAYER_SIGN_SCALE],
+    const double step = step_of(SIGN_STEP, c->f.dim);
+    return (code_bounds){.scale = c->layers[LAYER_LENGTH],
+                         .reach = c->layers[LAYER_LENGTH],
                          .error = c->layers[LAYER_SIGN_ERROR],
                          .less = q->signs.sum - 2 * q->signs.least,
-                         .factor = q->rough.t,
-                         .of_scale = (float)(q->rough.off * sqrt((double)c->f.dim)),
+                         .factor = (float)(step * (double)q->rough.t),
+                         .of_scale = (float)(step * q->rough.off * sqrt((double)c->f.dim)),
                          .of_error = (float)q->rough.norm};
 }
 
-static code_bounds of_signs_along(const code_bounds *signs, const coded_query *q, const habit *h)
+/* Of twice the sums of signs and those of second bits; no number of r2 is larger than 1.5 steps. */
+static code_bounds of_second(const codes *c, const coded_rest *q)
 {
-    code_bounds b = *signs;
-    b.reach = h->along;
-    b.of_reach = (float)q->along;
-    b.of_error = (float)(q->beside + fabs(q->along) * 0x1p-8);
-    return b;
+    const double step = step_of(SECOND_STEP, c->f.dim);
+    return (code_bounds){.scale = c->layers[LAYER_LENGTH],
+                         .reach = c->layers[LAYER_LENGTH],
+                         .error = c->layers[LAYER_SECOND_ERROR],
+                         .less = 3 * q->signs.sum - 4 * q->signs.least,
+                         .factor = (float)(step * (double)q->rough.t / 2),
+                         .of_scale = (float)(1.5 * step * q->rough.off * sqrt((double)c->f.dim)),
+                         .of_error = (float)q->rough.norm};
 }
 
 /* |r'| is at most |r| and its error. */
-static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error, int32_t offset, float factor)
+static code_bounds of_numbers(const codes *c, const coded_rest *q, size_t error, int32_t offset, float factor)
 {
     return (code_bounds){.scale = c->layers[LAYER_SCALE],
                          .reach = c->layers[LAYER_LENGTH],
@@ -223,6 +258,27 @@ static code_bounds of_numbers(const codes *c, const coded_query *q, size_t error
                          .of_error = (float)(q->left.norm + q->left.off)};
 }
 
+/* How rows are bounded. */
+typedef struct {
+    const coded_rest *rest;
+    const uint16_t *along; /* of all rows, or NULL */
+    float of_along;
+    code_bounds head, signs, second, by_4, by_8;
+} bound_way;
+
+static bound_way way_of(const codes *c, const coded_query *q, size_t way, const uint16_t *along)
+{
+    const coded_rest *rest = &q->rest[way];
+    return (bound_way){.rest = rest,
+                       .along = along,
+                       .of_along = (float)q->along,
+                       .head = of_head(c, q, rest),
+                       .signs = of_signs(c, rest),
+                       .second = of_second(c, rest),
+                       .by_4 = of_numbers(c, rest, LAYER_ERROR_4, 15, 8),
+                       .by_8 = of_numbers(c, rest, LAYER_ERROR_8, 255, 0.5f)};
+}
+
 /* ---- the scan ---- */
 
 /* Of one worker. */
@@ -231,13 +287,14 @@ typedef struct {
     size_t tried, kept; /* rows that came to the signs, and that they kept, lately */
     size_t passing;     /* blocks in which signs are still passed over */
     size_t span;        /* blocks in which they were last, doubled each time */
+    size_t waiting;     /* 1 + the block whose list waits for what it asked for; 0: none */
 } tally;
 
 /* The rows of a block that are left, by their places in it. */
 typedef struct {
     uint16_t *places;    /* ascending */
     float *known, *most; /* scores as far as heads tell; upper bounds */
-    int32_t *sums;       /* of the products with their upper halves, where `summed` */
+    int32_t *sums;       /* of the products with their upper halves, where `summed`; else those that signs gave */
     size_t n;
     bool summed;
 } row_list;
@@ -247,12 +304,12 @@ typedef struct {
     const codes *c;
     const float *query;
     coded_query coded;
-    code_bounds head, signs, along, by_4, by_8;
+    bound_way ways[WAYS];
     size_t n_along; /* rows of the habit, if it is used */
     const scan_kernels *kernels;
     heap *heaps;          /* one a worker */
     heap *first, *likely; /* one a worker, of the first pass: best scores; rows by their scores as codes tell them */
-    row_list all;         /* room for [blocks x ROWS_AT_ONCE] */
+    row_list all;         /* room for [blocks x LIST_ROOM] */
     row_list *lists;      /* of each block: a part of that */
     tally *tallies;       /* one a worker */
     _Atomic float bar;
@@ -262,6 +319,7 @@ typedef struct {
 typedef struct {
     const codes_job *job;
     tally *t;
+    const bound_way *way;
     row_list *left;
     size_t first, n;
 } block_scan;
@@ -287,18 +345,18 @@ static size_t count_of(uint64_t mask)
     return (size_t)__builtin_popcountll(mask);
 }
 
-/* Of the next block, what lies in many small layers: the processor does not follow so many at once. */
-static void ask_for_scales(const block_scan *b)
+/* Of a word of the next block, what lies in many small layers: the processor does not follow so many at once. */
+static void ask_for_scales(const block_scan *b, size_t at)
 {
     const codes *c = b->job->c;
-    const size_t next = b->first + ROWS_AT_ONCE;
-    const size_t few[] = {LAYER_SIGN_SCALE, LAYER_SIGN_ERROR, LAYER_HEAD_SCALE, LAYER_HEAD_ERROR, LAYER_LENGTH};
-    if (next + ROWS_AT_ONCE > c->capacity) return;
-    for (size_t i = 0; i < (c->f.head ? 5 : 2); i++)
-        for (size_t at = 0; at < ROWS_AT_ONCE; at += 32)
-            __builtin_prefetch((const uint16_t *)c->layers[few[i]] + next + at);
-    for (size_t at = 0; next + ROWS_AT_ONCE <= b->job->n_along && at < ROWS_AT_ONCE; at += 32)
-        __builtin_prefetch(b->job->along.reach + next + at);
+    const size_t next = b->first + ROWS_AT_ONCE + at;
+    const size_t few[] = {LAYER_LENGTH, LAYER_SIGN_ERROR, LAYER_HEAD_SCALE, LAYER_HEAD_ERROR};
+    if (next + WORD > c->capacity) return;
+    for (size_t i = 0; i < (c->f.head ? 4 : 2); i++)
+        for (size_t row = next; row < next + WORD; row += 32)
+            __builtin_prefetch((const uint16_t *)c->layers[few[i]] + row);
+    for (size_t row = next; b->way->along && row < next + WORD && row < b->job->n_along; row += 32)
+        __builtin_prefetch(b->way->along + row);
 }
 
 /* ---- the first pass ---- */
@@ -326,7 +384,7 @@ static void by_heads(const block_scan *b, word_scan *w, float bar)
             c->kernels->heads(rows + row * width, 1, width, b->job->coded.head.v, w->sums + row);
         }
     }
-    keep(b, &b->job->head, w, w->known, bar, w->known);
+    keep(b, &b->way->head, w, w->known, bar, w->known);
 }
 
 /* Scores the rows that seem to be among the best so far, for a bar. Returns how many rows might be among them. */
@@ -350,16 +408,18 @@ static size_t score_likely(const block_scan *b, const word_scan *w, heap *first,
 /* Not of few rows: theirs are spread over as many bytes as those of all. */
 static void by_signs(const block_scan *b, word_scan *w, float bar, heap *first, heap *likely)
 {
-    const codes_job *job = b->job;
-    const codes *c = job->c;
+    const codes *c = b->job->c;
     const size_t came = count_of(w->mask);
-    if (came < FEW) return;
-    const bool along = b->first + w->at + w->n <= job->n_along;
-    c->kernels->signs(layer_rows(b, LAYER_SIGNS, w->at), c->words * 8, (const uint8_t(*)[16])job->coded.signs.tables,
+    if (came < FEW) {
+        for (size_t i = 0; i < WORD; i++) w->sums[i] = NO_SUM;
+        for (size_t i = 0; i < WORD && !c->f.head; i++) w->most[i] = INFINITY;
+        return;
+    }
+    c->kernels->signs(layer_rows(b, LAYER_SIGNS, w->at), c->words * 8, (const uint8_t(*)[16])b->way->rest->signs.tables,
                       w->sums);
-    keep(b, along ? &job->along : &job->signs, w, w->known, bar, w->told);
+    keep(b, &b->way->signs, w, w->known, bar, w->told);
     b->t->work.in_signs += came;
-    b->t->work.bytes += (along ? 6 : 4) * w->n + c->words * 8 * SIGN_ROWS;
+    b->t->work.bytes += (b->way->along ? 6 : 4) * w->n + c->words * 8 * SIGN_ROWS;
     b->t->tried += came;
     b->t->kept += score_likely(b, w, first, likely);
 }
@@ -373,12 +433,12 @@ static void by_4_bits(const block_scan *b, word_scan *w, float bar, heap *first,
     int32_t sums[WORD];
     size_t n = 0;
     for (uint64_t mask = w->mask; mask; mask &= mask - 1) places[n++] = (uint16_t)__builtin_ctzll(mask);
-    c->kernels->sums(layer_rows(b, LAYER_HIGH, w->at), places, n, c->groups, b->job->coded.left.v, sums);
+    c->kernels->sums(layer_rows(b, LAYER_HIGH, w->at), places, n, c->groups, b->way->rest->left.v, sums);
     memset(w->sums, 0, sizeof w->sums);
     for (size_t i = 0; i < n; i++) w->sums[places[i]] = sums[i];
     b->t->work.in_4_bits += count;
     b->t->work.bytes += count * c->groups * CODE_GROUP + 6 * w->n;
-    keep(b, &b->job->by_4, w, w->known, bar, w->told);
+    keep(b, &b->way->by_4, w, w->known, bar, w->told);
     score_likely(b, w, first, likely);
 }
 
@@ -395,21 +455,31 @@ static void add_to_list(row_list *to, const word_scan *w)
     to->n = n;
 }
 
+/* What is known of rows before any code is looked at. */
+static void begin_with(const block_scan *b, word_scan *w)
+{
+    const bound_way *way = b->way;
+    const uint16_t *along = way->along ? way->along + b->first + w->at : NULL;
+    const size_t n = along ? w->n : 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)along[i] << 16;
+        float reach;
+        memcpy(&reach, &bits, sizeof reach);
+        w->known[i] = way->rest->base + way->of_along * reach;
+    }
+    for (size_t i = n; i < WORD; i++) w->known[i] = way->rest->base;
+}
+
 /* The rows of a word that the filter lets pass. */
-static word_scan word_of(const block_scan *b, size_t at)
+static void begin_word(const block_scan *b, size_t at, word_scan *w)
 {
     const uint64_t *allow = b->job->set->allow;
-    word_scan w;
-    w.at = at;
-    w.n = b->n - at < WORD ? b->n - at : WORD;
-    w.mask = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
-    if (w.n < WORD) w.mask &= (UINT64_C(1) << w.n) - 1;
-    for (size_t i = 0; w.mask && i < WORD; i++) {
-        w.known[i] = b->job->coded.base;
-        w.most[i] = INFINITY;
-    }
-    b->t->work.rows += count_of(w.mask);
-    return w;
+    w->at = at;
+    w->n = b->n - at < WORD ? b->n - at : WORD;
+    w->mask = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
+    if (w->n < WORD) w->mask &= (UINT64_C(1) << w->n) - 1;
+    b->t->work.rows += count_of(w->mask);
+    if (w->mask) begin_with(b, w);
 }
 
 /* Whether signs are worth it, as the last rows have told. */
@@ -437,56 +507,25 @@ static float share_bar(codes_job *job, float bar)
 static block_scan block_of(const codes_job *job, size_t block, int worker)
 {
     const size_t first = block * ROWS_AT_ONCE;
+    const size_t n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE;
     return (block_scan){.job = job,
                         .t = &job->tallies[worker],
+                        .way = &job->ways[first + n <= job->n_along ? BESIDE : ALL],
                         .left = &job->lists[block],
                         .first = first,
-                        .n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE};
+                        .n = n};
 }
 
 static row_list list_of(const codes_job *job, size_t block)
 {
-    const size_t first = block * ROWS_AT_ONCE;
+    const size_t first = block * LIST_ROOM;
     return (row_list){.places = job->all.places + first,
                       .known = job->all.known + first,
                       .most = job->all.most + first,
                       .sums = job->all.sums + first};
 }
 
-/* Heads and signs of all rows, and a bar. */
-static void look_at_block(void *user, size_t block, int worker)
-{
-    codes_job *job = user;
-    heap *first = &job->first[worker], *likely = &job->likely[worker];
-    job->lists[block] = list_of(job, block);
-    block_scan b = block_of(job, block, worker);
-    float bar = share_bar(job, -INFINITY);
-    judge_signs(b.t);
-    b.left->summed = b.t->passing > 0;
-    ask_for_scales(&b);
-    for (size_t at = 0; at < b.n; at += WORD) {
-        word_scan w = word_of(&b, at);
-        if (w.mask) by_heads(&b, &w, bar);
-        if (!w.mask) continue;
-        if (b.left->summed)
-            by_4_bits(&b, &w, bar, first, likely);
-        else
-            by_signs(&b, &w, bar, first, likely);
-        add_to_list(b.left, &w);
-        if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
-    }
-    share_bar(job, bar);
-}
-
-/* ---- the second pass ---- */
-
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+/* ---- lists ---- */
 
 /* Moves row number i of a list to its new end, n. */
 static inline void move_row(row_list *l, size_t n, size_t i)
@@ -509,26 +548,122 @@ static void keep_most(row_list *l, float bar)
     l->n = n;
 }
 
-/* As code_kernels.bounds, for rows that lie apart. */
-static void keep_rows(row_list *l, size_t first, const code_bounds *by, float bar)
+/* Of some rows that lie apart, what a bound needs, side by side. */
+typedef struct {
+    uint16_t scale[WORD], reach[WORD], error[WORD];
+} some_rows;
+
+static void gather(const code_bounds *by, size_t first, const uint16_t *places, size_t n, some_rows *to)
 {
+    const uint16_t *scale = by->scale + first, *reach = by->reach + first, *error = by->error + first;
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = places[i];
+        to->scale[i] = scale[at];
+        to->reach[i] = reach[at];
+        to->error[i] = error[at];
+    }
+}
+
+/* Rules out rows of a list by such sums. */
+static void keep_rows(const block_scan *b, row_list *l, const code_bounds *by, const int32_t *sums, float bar)
+{
+    some_rows rows;
+    code_bounds of_some = *by;
+    float unused[WORD], most[WORD];
     size_t n = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        const size_t row = first + l->places[i];
-        const float sum = (float)(2 * l->sums[i] - by->less) * by->factor + by->of_scale;
-        const float more = sum * widen(by->scale[row]) + by->of_reach * widen(by->reach[row]);
-        const float most = l->known[i] + more + by->of_error * widen(by->error[row]);
-        move_row(l, n, i);
-        l->most[n] = most;
-        n += !(most < bar);
+    of_some.scale = rows.scale;
+    of_some.reach = rows.reach;
+    of_some.error = rows.error;
+    for (size_t at = 0; at < l->n; at += WORD) {
+        const size_t some = l->n - at < WORD ? l->n - at : WORD;
+        gather(by, b->first, l->places + at, some, &rows);
+        uint64_t mask = b->job->c->kernels->bounds(&of_some, l->known + at, sums + at, 0, some, bar, unused, most);
+        for (; mask; mask &= mask - 1) {
+            const size_t i = (size_t)__builtin_ctzll(mask);
+            move_row(l, n, at + i);
+            l->sums[n] = sums[at + i];
+            l->most[n++] = most[i];
+        }
     }
     l->n = n;
 }
 
+/* By signs and second bits. */
+static void by_second(const block_scan *b, row_list *l, float bar)
+{
+    const codes *c = b->job->c;
+    const size_t bytes = c->words * 8;
+    int32_t second[ROWS_AT_ONCE];
+    if (l->n > b->n / 8 * 7) return; /* then these would keep most, too */
+    c->kernels->bits(layer_rows(b, LAYER_SECOND, 0), l->places, l->n, bytes, b->way->rest->rough.v, second);
+    for (size_t i = 0; i < l->n; i++) second[i] += 2 * l->sums[i];
+    b->t->work.in_2_bits += l->n;
+    b->t->work.bytes += l->n * (bytes + 6);
+    keep_rows(b, l, &b->way->second, second, bar);
+}
+
+/* Of the rows of a list. */
+static void ask_for_list(const block_scan *b, size_t layer)
+{
+    const size_t stride = codes_layer_bytes(layer, b->job->c->f.dim, b->job->c->f.head);
+    const uint8_t *rows = layer_rows(b, layer, 0);
+    for (size_t i = 0; i < b->left->n; i++)
+        for (size_t at = 0; at < stride; at += 64) __builtin_prefetch(rows + b->left->places[i] * stride + at);
+}
+
+static void ask_for_second(const block_scan *b)
+{
+    const uint16_t *errors = b->way->second.error + b->first;
+    ask_for_list(b, LAYER_SECOND);
+    for (size_t at = 0; at < b->n; at += 32) __builtin_prefetch(errors + at);
+}
+
+static void second_of_waiting(codes_job *job, int worker, float bar)
+{
+    tally *t = &job->tallies[worker];
+    if (!t->waiting) return;
+    const block_scan b = block_of(job, t->waiting - 1, worker);
+    by_second(&b, b.left, bar);
+    t->waiting = 0;
+}
+
+/* ---- the first pass over a block ---- */
+
+/* Heads and signs of all rows, and a bar. */
+static void look_at_block(void *user, size_t block, int worker)
+{
+    codes_job *job = user;
+    heap *first = &job->first[worker], *likely = &job->likely[worker];
+    job->lists[block] = list_of(job, block);
+    block_scan b = block_of(job, block, worker);
+    float bar = share_bar(job, -INFINITY);
+    judge_signs(b.t);
+    b.left->summed = b.t->passing > 0;
+    for (size_t at = 0; at < b.n; at += WORD) {
+        word_scan w;
+        begin_word(&b, at, &w);
+        ask_for_scales(&b, at);
+        if (w.mask) by_heads(&b, &w, bar);
+        if (!w.mask) continue;
+        if (b.left->summed)
+            by_4_bits(&b, &w, bar, first, likely);
+        else
+            by_signs(&b, &w, bar, first, likely);
+        add_to_list(b.left, &w);
+        if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
+    }
+    bar = share_bar(job, bar);
+    if (!b.left->summed) ask_for_second(&b);
+    second_of_waiting(job, worker, bar);
+    b.t->waiting = b.left->summed ? 0 : 1 + block;
+}
+
+/* ---- the second pass ---- */
+
 static void sum_list(const block_scan *b, size_t layer, int32_t *sums)
 {
     const codes *c = b->job->c;
-    c->kernels->sums(layer_rows(b, layer, 0), b->left->places, b->left->n, c->groups, b->job->coded.left.v, sums);
+    c->kernels->sums(layer_rows(b, layer, 0), b->left->places, b->left->n, c->groups, b->way->rest->left.v, sums);
     b->t->work.bytes += b->left->n * c->groups * CODE_GROUP;
 }
 
@@ -541,13 +676,13 @@ static void narrow(const block_scan *b, float bar)
         b->t->work.in_4_bits += l->n;
         b->t->work.bytes += 6 * l->n;
         sum_list(b, LAYER_HIGH, l->sums);
-        keep_rows(l, b->first, &b->job->by_4, bar);
+        keep_rows(b, l, &b->way->by_4, l->sums, bar);
     }
     b->t->work.in_8_bits += l->n;
     b->t->work.bytes += 2 * l->n;
     sum_list(b, LAYER_LOW, low);
     for (size_t i = 0; i < l->n; i++) l->sums[i] = 16 * l->sums[i] + low[i];
-    keep_rows(l, b->first, &b->job->by_8, bar);
+    keep_rows(b, l, &b->way->by_8, l->sums, bar);
 }
 
 /* Scores row number i of a list. Returns the bar, which may rise. */
@@ -571,30 +706,44 @@ static void ask_for_rows(const block_scan *b)
     }
 }
 
-/* All that is left. */
-static void scan_block(void *user, size_t block, int worker)
+/* All that is left of the block that waits. */
+static void finish_waiting(codes_job *job, int worker)
 {
-    codes_job *job = user;
-    block_scan b = block_of(job, block, worker);
+    tally *t = &job->tallies[worker];
     heap *h = &job->heaps[worker];
+    if (!t->waiting) return;
+    block_scan b = block_of(job, t->waiting - 1, worker);
     row_list *l = b.left;
     float bar = share_bar(job, -INFINITY);
     size_t scored = 0;
     while (bar == -INFINITY && scored < l->n) bar = score_row(&b, scored++, h, bar); /* without one nothing goes */
     for (size_t i = scored; i < l->n; i++) move_row(l, i - scored, i);
     l->n -= scored;
-    keep_most(l, bar);
     if (l->n) narrow(&b, bar);
     ask_for_rows(&b);
     for (size_t i = 0; i < l->n; i++)
         if (!(l->most[i] < bar)) bar = score_row(&b, i, h, bar);
     share_bar(job, bar);
+    t->waiting = 0;
+}
+
+/* What a block needs is asked for, and the one before it is finished in the meantime. */
+static void scan_block(void *user, size_t block, int worker)
+{
+    codes_job *job = user;
+    const block_scan b = block_of(job, block, worker);
+    keep_most(b.left, share_bar(job, -INFINITY));
+    if (!b.left->n) return;
+    ask_for_list(&b, b.left->summed ? LAYER_LOW : LAYER_HIGH);
+    finish_waiting(job, worker);
+    b.t->waiting = 1 + block;
 }
 
 static void add_work(codes_work *to, const codes_work *from)
 {
     to->rows += from->rows;
     to->in_signs += from->in_signs;
+    to->in_2_bits += from->in_2_bits;
     to->in_4_bits += from->in_4_bits;
     to->in_8_bits += from->in_8_bits;
     to->in_floats += from->in_floats;
@@ -614,10 +763,10 @@ static bool make_room(codes_job *job, size_t blocks, size_t workers)
     row_list *all = &job->all;
     job->tallies = mem_zero_array(workers, sizeof *job->tallies);
     job->lists = mem_array(blocks, sizeof *job->lists);
-    all->places = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->places);
-    all->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->known);
-    all->most = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->most);
-    all->sums = mem_array(blocks, ROWS_AT_ONCE * sizeof *all->sums);
+    all->places = mem_array(blocks, LIST_ROOM * sizeof *all->places);
+    all->known = mem_array(blocks, LIST_ROOM * sizeof *all->known);
+    all->most = mem_array(blocks, LIST_ROOM * sizeof *all->most);
+    all->sums = mem_array(blocks, LIST_ROOM * sizeof *all->sums);
     return job->tallies && job->lists && all->places && all->known && all->most && all->sums;
 }
 
@@ -645,7 +794,9 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
         job->first = first.heaps;
         job->likely = likely.heaps;
         run_pass(job, blocks, threads, look_at_block);
+        for (size_t w = 0; w < workers; w++) second_of_waiting(job, (int)w, share_bar(job, -INFINITY));
         run_pass(job, blocks, threads, scan_block);
+        for (size_t w = 0; w < workers; w++) finish_waiting(job, (int)w);
         *found = best_merge(&kept, out);
     }
     best_release(&kept);
@@ -668,15 +819,12 @@ simile_status codes_top(const scan_set *set, const codes *c, const habit *h, con
     if (k > set->n / LARGEST_PART || !query_is_codable(query, set->dim))
         return scan_top(set, query, k, threads, out, found, err);
     simile_status status = SIMILE_OK;
-    if (!code_query(query, c, h, &job.coded)) status = err_nomem(err);
-    job.head = of_head(c, &job.coded);
-    job.signs = of_signs(c, &job.coded);
-    if (h && job.coded.along != 0) {
-        job.along = of_signs_along(&job.signs, &job.coded, h);
+    if (!code_query(query, c, h, set->n, &job.coded)) status = err_nomem(err);
+    job.ways[ALL] = way_of(c, &job.coded, ALL, NULL);
+    if (job.coded.along != 0) {
+        job.ways[BESIDE] = way_of(c, &job.coded, BESIDE, h->along);
         job.n_along = h->n;
     }
-    job.by_4 = of_numbers(c, &job.coded, LAYER_ERROR_4, 15, 8);
-    job.by_8 = of_numbers(c, &job.coded, LAYER_ERROR_8, 255, 0.5f);
     atomic_init(&job.bar, set->min_score);
     if (!status) status = scan_codes(&job, k, threads, out, found, work, err);
     release_room(&job);

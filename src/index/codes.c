@@ -66,7 +66,8 @@ size_t codes_layer_bytes(size_t layer, size_t dim, size_t head)
 {
     switch (layer) {
     case LAYER_HEAD: return head;
-    case LAYER_SIGNS: return (dim + 63) / 64 * 8;
+    case LAYER_SIGNS:
+    case LAYER_SECOND: return (dim + 63) / 64 * 8;
     case LAYER_HIGH:
     case LAYER_LOW: return (dim + GROUP_NUMBERS - 1) / GROUP_NUMBERS * CODE_GROUP;
     default: return sizeof(uint16_t);
@@ -332,12 +333,30 @@ static void put_signs(const codes *c, size_t row, const coding *x, double norm)
         }
         block[i / 8 * SIGN_ROWS + row % SIGN_ROWS] = bits;
     }
-    const uint16_t scale = half_of((float)(sum / (double)dim));
-    const double s = (double)widen(scale);
+    const double s = step_of(SIGN_STEP, dim) * (double)widen(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
     square = norm * norm - 2 * s * sum + s * s * (double)dim;
     square = (square > 0 ? square : 0) + 0x1p-30 * norm * norm; /* what the formula itself rounds */
-    ((uint16_t *)c->layers[LAYER_SIGN_SCALE])[row] = scale;
     ((uint16_t *)c->layers[LAYER_SIGN_ERROR])[row] = round_up(sqrt(square) + x->left_error);
+}
+
+/* The second bits: whether a number is at least as large as the step, and the opposite for those below 0. */
+static void put_second(const codes *c, size_t row, const coding *x)
+{
+    const double s = step_of(SECOND_STEP, c->f.dim) * (double)widen(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
+    const size_t bytes = c->words * 8;
+    uint8_t *to = (uint8_t *)c->layers[LAYER_SECOND] + row * bytes;
+    double square[8] = {0}, sum = 0;
+    memset(to, 0, bytes);
+    for (size_t i = 0; i < c->f.dim; i++) {
+        const float number = x->left[i];
+        const bool first = number >= 0, second = ((double)fabsf(number) >= s) == first;
+        const double left = (double)number - s * (2 * first + second - 1.5);
+        const bit_place at = bit_of(i, bytes);
+        to[at.byte] |= (uint8_t)(second << at.bit);
+        square[i % 8] += left * left;
+    }
+    for (size_t j = 0; j < 8; j++) sum += square[j];
+    ((uint16_t *)c->layers[LAYER_SECOND_ERROR])[row] = round_up(sqrt(sum) + x->left_error);
 }
 
 /* Nothing is known of this one: no bound is below anything. */
@@ -350,6 +369,7 @@ static void put_unknown(const codes *c, size_t row)
     }
     ((uint16_t *)c->layers[LAYER_LENGTH])[row] = infinite;
     ((uint16_t *)c->layers[LAYER_SIGN_ERROR])[row] = infinite;
+    ((uint16_t *)c->layers[LAYER_SECOND_ERROR])[row] = infinite;
     ((uint16_t *)c->layers[LAYER_ERROR_4])[row] = infinite;
     ((uint16_t *)c->layers[LAYER_ERROR_8])[row] = infinite;
 }
@@ -374,6 +394,7 @@ void codes_put(codes *c, size_t row, const float *numbers)
     x.left_error += norm * 0x1p-18 + 0x1p-60; /* of turning: (log2(16384) + 3) 2^-23 is less */
     ((uint16_t *)c->layers[LAYER_LENGTH])[row] = round_up(norm + x.left_error);
     put_signs(c, row, &x, norm);
+    put_second(c, row, &x);
     put_numbers(c, row, &x, largest);
 }
 

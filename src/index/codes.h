@@ -27,7 +27,7 @@ void codes_put_rows(codes *c, const float *rows, size_t stride, size_t first, si
 
 /* Of the rows that passed the filter, how many were looked at in which layer, and what that came to in bytes. */
 typedef struct {
-    size_t rows, in_signs, in_4_bits, in_8_bits, in_floats;
+    size_t rows, in_signs, in_2_bits, in_4_bits, in_8_bits, in_floats;
     size_t bytes;
 } codes_work;
 
@@ -45,7 +45,7 @@ simile_status codes_top(const scan_set *set, const codes *c, const habit *h, con
 
 /* ---- layers in memory that is another's, such as a mapped file ---- */
 
-enum { CODES_LAYERS = 12 };
+enum { CODES_LAYERS = 13 };
 
 size_t codes_head(const codes *c);        /* how many of the main directions have numbers of their own */
 const float *codes_mean(const codes *c);  /* [dim] */

@@ -3,16 +3,15 @@
  *
  * Texts lie far from all pictures, all of them the same way, and pictures hardly differ in that direction. A bound by
  * Cauchy and Schwarz must still assume that what a code leaves out of a row points that way. So once some queries came,
- * the direction p of their mean is taken, and for each row is kept how far what its signs leave out reaches along p,
- * e.p. For a query with the share a along p, s = a p + s',
+ * the direction p of their mean is taken, and for each row is kept how far it reaches along p, r.p. For a query with
+ * the share a along p, s = a p + s',
  *
- *     s.e = a e.p + s'.e <= a e.p + |s'| |e|,
+ *     s.r = a r.p + s'.r,
  *
- * and |s'| is what |s| was. Whatever the direction is, the bound is one.
+ * and the codes of r are bounds of the latter, with a much shorter s'. Whatever the direction is, the bound is one.
  *
- * p is made of whole numbers, p = v / |v|, so that its product with signs is exact. That with r is one with the row:
- * for y = turn' v, r.v = y.x - y.mean - (basis y).h'. It is off by no more than `off`, as are float32 sums of y.x and
- * of the head; bfloat16 adds 2^-8 of what it holds, which is at most |e|.
+ * For y = turn' p, r.p = y.x - y.mean - (basis y).h'. It is off by no more than `off`, as are float32 sums of y.x and
+ * of the head, and bfloat16 takes up to 2^-8 of what it holds.
  *
  * Threads: one makes it; then it is read only. */
 #include "base/mem.h"
@@ -27,15 +26,12 @@ typedef struct {
     const float *y;      /* [dim], of length about 1 */
     const double *share; /* [head]: basis y */
     double mean;         /* y.mean */
-    double unit;         /* 1 / |v| */
 } measuring;
 
 void habit_free(habit *h)
 {
     if (!h) return;
     mem_free(h->direction);
-    mem_free(h->v);
-    mem_free(h->signs.tables);
     mem_free(h->along);
     mem_free(h);
 }
@@ -55,45 +51,35 @@ static uint16_t nearest_half(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-static void measure_rows(const measuring *m, size_t first, size_t n, const int32_t *sums, const float *products)
+static void measure_rows(const measuring *m, size_t first, size_t n, const float *products)
 {
     const codes *c = m->c;
-    const uint16_t *sign_scale = c->layers[LAYER_SIGN_SCALE], *error = c->layers[LAYER_SIGN_ERROR];
-    const uint16_t *head_scale = c->layers[LAYER_HEAD_SCALE];
+    const uint16_t *error = c->layers[LAYER_LENGTH], *head_scale = c->layers[LAYER_HEAD_SCALE];
     const uint8_t *heads = c->layers[LAYER_HEAD];
     for (size_t i = 0; i < n; i++) {
         const size_t row = first + i;
         double known = 0;
         for (size_t j = 0; j < c->f.head; j++) known += m->share[j] * ((double)heads[row * c->f.head + j] - 63.5);
-        const double left = (double)products[i] - m->mean - known * (double)widen(head_scale[row]);
-        const double in_bits =
-            m->unit * (double)widen(sign_scale[row]) * (double)(2 * (sums[i] + m->h->signs.least) - m->h->signs.sum);
-        m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)(left - in_bits)) : 0;
+        const double reach = (double)products[i] - m->mean - known * (double)widen(head_scale[row]);
+        m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)reach) : 0;
     }
 }
 
 static void measure_block(void *user, size_t block, int worker)
 {
-    enum { AT_ONCE = SIGN_ROWS };
     const measuring *m = user;
-    const codes *c = m->c;
-    const size_t end = m->h->n - block * ROWS_AT_ONCE < ROWS_AT_ONCE ? m->h->n : (block + 1) * ROWS_AT_ONCE;
-    for (size_t first = block * ROWS_AT_ONCE; first < end; first += AT_ONCE) {
-        const size_t n = end - first < AT_ONCE ? end - first : AT_ONCE;
-        int32_t sums[AT_ONCE];
-        float products[AT_ONCE];
-        c->kernels->signs((const uint8_t *)c->layers[LAYER_SIGNS] + first * c->words * 8, c->words * 8,
-                          (const uint8_t(*)[16])m->h->signs.tables, sums);
-        scan_kernels_best()->dots(m->set->rows + first * m->set->stride, n, m->set->stride, c->f.dim, m->y, products);
-        measure_rows(m, first, n, sums, products);
-    }
+    const size_t first = block * ROWS_AT_ONCE;
+    const size_t n = m->h->n - first < ROWS_AT_ONCE ? m->h->n - first : ROWS_AT_ONCE;
+    float products[ROWS_AT_ONCE];
+    scan_kernels_best()->dots(m->set->rows + first * m->set->stride, n, m->set->stride, m->c->f.dim, m->y, products);
+    measure_rows(m, first, n, products);
 }
 
-/* The direction, turned like what rows leave, as whole numbers. False: it is none. */
+/* The direction of what is left of the mean query, turned like what rows leave. False: it is none. */
 static bool choose_direction(habit *h, const codes *c, const double *mean_query)
 {
     const frame *f = &c->f;
-    double most = 0, square = 0;
+    double square = 0;
     memcpy(h->direction, mean_query, f->dim * sizeof *h->direction);
     for (size_t j = 0; j < f->head; j++) {
         const float *basis = f->basis + j * f->dim;
@@ -102,39 +88,36 @@ static bool choose_direction(habit *h, const codes *c, const double *mean_query)
         for (size_t i = 0; i < f->dim; i++) h->direction[i] -= share * (double)basis[i];
     }
     frame_turn_doubles(f, h->direction);
-    for (size_t i = 0; i < f->dim; i++) most = fabs(h->direction[i]) > most ? fabs(h->direction[i]) : most;
-    if (!(most > 1e-6 && most < 1e6)) return false;
-    for (size_t i = 0; i < f->dim; i++) {
-        h->v[i] = (int8_t)rint(h->direction[i] / most * 63);
-        square += (double)h->v[i] * (double)h->v[i];
-    }
-    for (size_t i = 0; i < f->dim; i++) h->direction[i] = (double)h->v[i] / sqrt(square);
-    return sign_query_init(&h->signs, h->v, c->words);
+    for (size_t i = 0; i < f->dim; i++) square += h->direction[i] * h->direction[i];
+    if (!(square > 1e-12 && square < 1e12)) return false;
+    for (size_t i = 0; i < f->dim; i++) h->direction[i] /= sqrt(square);
+    return true;
 }
 
 static void measure_all(habit *h, const codes *c, const scan_set *set, double *y, float *rounded, pool *threads)
 {
     const frame *f = &c->f;
-    double share[HEAD_MOST], square = 0;
+    double share[HEAD_MOST];
     measuring m = {.h = h, .c = c, .set = set, .y = rounded, .share = share};
     memcpy(y, h->direction, f->dim * sizeof *y);
     frame_turn_back(f, y);
     for (size_t i = 0; i < f->dim; i++) {
         rounded[i] = (float)y[i];
         m.mean += y[i] * (double)f->mean[i];
-        square += (double)h->v[i] * (double)h->v[i];
     }
     for (size_t j = 0; j < f->head; j++) {
         share[j] = 0;
         for (size_t i = 0; i < f->dim; i++) share[j] += y[i] * (double)f->basis[j * f->dim + i];
     }
-    m.unit = 1 / sqrt(square);
     const size_t blocks = (h->n + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
     if (threads)
         pool_run(threads, blocks, measure_block, &m);
     else
         for (size_t block = 0; block < blocks; block++) measure_block(&m, block, 0);
-    h->off = 4 * rounding_of(f->dim) * (double)LONGEST_ROW; /* of y.x, of y itself, and of what is left of doubles */
+    float most = 0;
+    for (size_t i = 0; i < h->n; i++) most = fmaxf(most, fabsf(widen(h->along[i])));
+    /* of y.x, of y itself, and of what is left of doubles; of bfloat16 */
+    h->off = 4 * rounding_of(f->dim) * (double)LONGEST_ROW + 0x1p-8 * (double)most;
 }
 
 habit *habit_new(const codes *c, const scan_set *set, const double *mean_query, pool *threads)
@@ -145,11 +128,9 @@ habit *habit_new(const codes *c, const scan_set *set, const double *mean_query, 
     if (h) {
         *h = (habit){.n = set->n};
         h->direction = mem_array(c->f.dim, sizeof *h->direction);
-        h->v = mem_aligned(c->groups * GROUP_NUMBERS);
         h->along = mem_array(set->n, sizeof *h->along);
     }
-    bool done = h && y && rounded && h->direction && h->v && h->along && set->dim == c->f.dim && set->n <= c->capacity;
-    if (done) memset(h->v, 0, c->groups * GROUP_NUMBERS);
+    bool done = h && y && rounded && h->direction && h->along && set->dim == c->f.dim && set->n <= c->capacity;
     done = done && choose_direction(h, c, mean_query);
     if (done) measure_all(h, c, set, y, rounded, threads);
     mem_free(y);

@@ -3,9 +3,9 @@
  * a file that alone is compiled with that set's flags, so that nothing else of the library can pick up its
  * instructions.
  *
- * A new table of code_kernels needs the four functions below; the plain one (sums_plain.c) defines them, and
- * tests/unit/index/test_codes.c holds every table to it. `heads`, `signs` and `sums` are sums of whole numbers, hence
- * equal whatever the order; in `bounds` the order of the operations is written down. */
+ * A new table of code_kernels needs the five functions below; the plain one (sums_plain.c) defines them, and
+ * tests/unit/index/test_codes.c holds every table to it. `heads`, `signs`, `sums` and `bits` are sums of whole numbers,
+ * hence equal whatever the order; in `bounds` the order of the operations is written down. */
 #ifndef SIMILE_INDEX_KERNELS_H
 #define SIMILE_INDEX_KERNELS_H
 
@@ -22,6 +22,22 @@ enum { HEAD_MOST = 64, HEAD_STEP = 16 };
 
 /* Signs, a bit each, lie in blocks of so many rows: the first byte of each, the second byte of each ... */
 enum { SIGN_ROWS = 64 };
+
+/* Other bits lie in parts of BIT_GROUP bytes, the last of what is left: bit k of byte j of a part of n bytes is of its
+ * number n x k + j. So the numbers of all k-th bits lie side by side. */
+enum { BIT_GROUP = 64 };
+
+typedef struct {
+    size_t byte;
+    unsigned bit;
+} bit_place;
+
+static inline bit_place bit_of(size_t number, size_t bytes)
+{
+    const size_t part = number / (8 * BIT_GROUP) * BIT_GROUP, at = number - 8 * part;
+    const size_t n = bytes - part < BIT_GROUP ? bytes - part : BIT_GROUP;
+    return (bit_place){part + at % n, (unsigned)(at / n)};
+}
 
 /* How sums become upper bounds of scores: cascade.c. scale, reach and error are of all rows, in bfloat16 (the upper
  * half of a float); those of a call begin at `first`. */
@@ -43,6 +59,10 @@ typedef struct {
     /* sums[i] = sum over j of number j of row places[i] (0..15) x query[j] (-127..127), i < n. rows: [.., groups x
      * CODE_GROUP]; query: [2 x groups x CODE_GROUP], at a multiple of 64. */
     void (*sums)(const uint8_t *rows, const uint16_t *places, size_t n, size_t groups, const int8_t *query,
+                 int32_t *sums);
+    /* sums[i] = sum over the numbers of query (-127..127) whose bits are set in row places[i], i < n. rows: [..,
+     * bytes], bytes: a multiple of 8, with bits in the order of bit_of(); query: [8 x bytes], at a multiple of 64. */
+    void (*bits)(const uint8_t *rows, const uint16_t *places, size_t n, size_t bytes, const int8_t *query,
                  int32_t *sums);
     /* For i < n <= 64, each operation rounded to a float by itself, so equal in each table bit for bit:
      *     known[i] = base[i] + (((float)(2 sums[i] - less) x factor + of_scale) x scale[i] + of_reach x reach[i])

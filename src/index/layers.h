@@ -5,13 +5,14 @@
  * row in front of each layer:
  *
  *     head    h' = scale (u - 63.5), u in 0..127
- *     signs   r1 = scale (2 bit - 1)
+ *     signs   r1 = SIGN_STEP length / sqrt(dim) (2 bit - 1)
+ *     second  r2 = SECOND_STEP length / sqrt(dim) (2 bit of signs + bit - 1.5)
  *     high    r4 = 16 scale (u / 16 - 7.5), the upper halves of u in 0..255
  *     low     r8 = scale (u - 127.5), the lower halves
  *
  * All factors and errors are bfloat16; errors are rounded up. An error bounds the length of what its layer leaves out
  * of the exact r, all roundings of coding included: |basis r| of the head, |r| where nothing is known of it but that,
- * |r - r1|, |r - r4| and |r - r8|. */
+ * |r - r1|, |r - r2|, |r - r4| and |r - r8|. */
 #ifndef SIMILE_INDEX_LAYERS_H
 #define SIMILE_INDEX_LAYERS_H
 
@@ -19,16 +20,19 @@
 #include "index/frame.h"
 #include "index/kernels.h"
 
+#include <math.h>
+
 enum {
     LAYER_HEAD,       /* [capacity, head] */
     LAYER_SIGNS,      /* [capacity / SIGN_ROWS rounded up, words x 8, SIGN_ROWS] */
     LAYER_HIGH,       /* [capacity, groups x CODE_GROUP] */
     LAYER_LOW,        /* [capacity, groups x CODE_GROUP] */
+    LAYER_SECOND,     /* [capacity, words x 8], in the order of bit_of() */
     LAYER_HEAD_SCALE, /* [capacity], as all that follow */
     LAYER_HEAD_ERROR,
     LAYER_LENGTH,
-    LAYER_SIGN_SCALE,
     LAYER_SIGN_ERROR,
+    LAYER_SECOND_ERROR,
     LAYER_SCALE,
     LAYER_ERROR_4,
     LAYER_ERROR_8
@@ -70,14 +74,20 @@ void query_code(const double *x, size_t n, int most_v, coded *out);
 struct habit {
     size_t n;          /* rows */
     double *direction; /* [dim], of length 1, turned */
-    int8_t *v;         /* the same in whole numbers, 0 behind the last */
-    sign_query signs;  /* v for the kernels */
-    uint16_t *along;   /* [n]: bfloat16, how far r - r1 reaches along it */
+    uint16_t *along;   /* [n]: bfloat16, how far r reaches along it */
     double off;        /* what that may be off by */
 };
 
 enum { GROUP_NUMBERS = 2 * CODE_GROUP };
 enum { ROWS_AT_ONCE = 1024 }; /* of a task */
+
+/* What leaves least of numbers that are spread normally, as turned ones are. */
+static const double SIGN_STEP = 0.7979, SECOND_STEP = 0.9957;
+
+static inline double step_of(double step, size_t dim)
+{
+    return step / sqrt((double)dim);
+}
 
 /* Longer rows, and what is no number, are not coded: they are always scored. */
 static const float LONGEST_ROW = 2;

@@ -5,7 +5,7 @@
  *     frame      mean [dim], basis [HEAD_MOST, dim]
  *     sums       of each block of BLOCK rows: 8 bytes over what each search reads of it (`near`)
  *     near       ids, bfloat16 layers, heads, signs
- *     far        high, low, rows
+ *     far        second bits, high, low, rows
  *
  * Each part begins at a page and has room for `capacity` rows, so that appending moves nothing. Numbers are as this
  * machine has them; one that has them otherwise sees another mark and refuses.
@@ -35,7 +35,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, BLOCK = 1024, VERSION = 1, ATTEMPTS = 10 };
+enum { PAGE = 4096, BLOCK = 1024, VERSION = 2, ATTEMPTS = 10 };
 
 static const char MAGIC[8] = "SIMILEv";
 static const uint32_t MARK = 0x01020304;
@@ -105,14 +105,26 @@ static size_t row_bytes(size_t part, size_t dim, size_t stride)
 /* The parts in the order of the file: near ones first. */
 static size_t part_at(size_t place)
 {
-    static const uint8_t order[PARTS] = {PART_SUMS,        PART_IDS,         PART_LAYERS + 4, PART_LAYERS + 5,
-                                         PART_LAYERS + 6,  PART_LAYERS + 7,  PART_LAYERS + 8, PART_LAYERS + 9,
-                                         PART_LAYERS + 10, PART_LAYERS + 11, PART_LAYERS + 0, PART_LAYERS + 1,
-                                         PART_LAYERS + 2,  PART_LAYERS + 3,  PART_ROWS};
+    static const uint8_t order[PARTS] = {PART_SUMS,
+                                         PART_IDS,
+                                         PART_LAYERS + LAYER_HEAD_SCALE,
+                                         PART_LAYERS + LAYER_HEAD_ERROR,
+                                         PART_LAYERS + LAYER_LENGTH,
+                                         PART_LAYERS + LAYER_SIGN_ERROR,
+                                         PART_LAYERS + LAYER_SECOND_ERROR,
+                                         PART_LAYERS + LAYER_SCALE,
+                                         PART_LAYERS + LAYER_ERROR_4,
+                                         PART_LAYERS + LAYER_ERROR_8,
+                                         PART_LAYERS + LAYER_HEAD,
+                                         PART_LAYERS + LAYER_SIGNS,
+                                         PART_LAYERS + LAYER_SECOND,
+                                         PART_LAYERS + LAYER_HIGH,
+                                         PART_LAYERS + LAYER_LOW,
+                                         PART_ROWS};
     return order[place];
 }
 
-enum { NEAR_PARTS = PARTS - 1 - 3 }; /* places 1 to NEAR_PARTS */
+enum { NEAR_PARTS = PARTS - 1 - 4 }; /* places 1 to NEAR_PARTS */
 
 static bool add_pages(size_t *at, size_t bytes)
 {

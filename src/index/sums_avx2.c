@@ -117,6 +117,38 @@ static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t g
     }
 }
 
+/* ---- bits ---- */
+
+/* Adds the numbers of `query` whose bits are set in 32 bytes of a part of n, at q those of their first bits. */
+static inline __m256i add_bits(__m256i sum, const uint8_t *bytes, const int8_t *q, size_t n)
+{
+    const __m256i one = _mm256_set1_epi8(1), x = load(bytes);
+    __m256i pairs = _mm256_setzero_si256(); /* of at most 8 x 254 */
+    for (int k = 0; k < 8; k++) {
+        const __m256i bits = _mm256_and_si256(_mm256_srl_epi16(x, _mm_cvtsi32_si128(k)), one);
+        pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(bits, load(q + (size_t)k * n)));
+    }
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+static void bits(const uint8_t *rows, const uint16_t *places, size_t n, size_t bytes, const int8_t *query, int32_t *out)
+{
+    if (bytes % 32) {
+        code_kernels_plain.bits(rows, places, n, bytes, query, out);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *row = rows + places[i] * bytes;
+        __m256i sum = _mm256_setzero_si256();
+        for (size_t at = 0; at < bytes; at += 32) {
+            const size_t part = at / BIT_GROUP * BIT_GROUP;
+            sum = add_bits(sum, row + at, query + 8 * part + at % BIT_GROUP,
+                           bytes - part < BIT_GROUP ? bytes - part : BIT_GROUP);
+        }
+        out[i] = sum_of(sum);
+    }
+}
+
 /* ---- bounds ---- */
 
 static inline __m256 widen(const uint16_t *halves)
@@ -149,4 +181,5 @@ static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *s
     return mask;
 }
 
-const code_kernels code_kernels_avx2 = {.name = "avx2", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};
+const code_kernels code_kernels_avx2 = {
+    .name = "avx2", .heads = heads, .signs = signs, .sums = sums, .bits = bits, .bounds = bounds};

@@ -5,6 +5,7 @@
 #include "index/kernels.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 enum { ROWS = 4, AHEAD = 4096, LATER = 16 };
 
@@ -140,6 +141,54 @@ static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t g
     }
 }
 
+/* ---- bits ---- */
+
+/* Adds what is set in up to 64 bytes, whose k-th bits are of the numbers q[k]. */
+static inline __m512i add_bits(__m512i sum, __m512i x, const __m512i q[8])
+{
+    const __m512i one = _mm512_set1_epi8(1);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(x, one), q[0]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 1), one), q[1]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 2), one), q[2]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 3), one), q[3]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 4), one), q[4]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 5), one), q[5]);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 6), one), q[6]);
+    return _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(x, 7), one), q[7]);
+}
+
+/* The sums of a part of at most 64 bytes, ROWS rows at once. */
+static void bits_of_part(const uint8_t *rows, const uint16_t *places, size_t n, size_t stride, size_t bytes,
+                         const int8_t *query, int32_t *out)
+{
+    const __mmask64 mask = bytes == 64 ? ~(__mmask64)0 : ((__mmask64)1 << bytes) - 1;
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i q[8];
+    for (size_t k = 0; k < 8; k++) q[k] = _mm512_maskz_loadu_epi8(mask, query + k * bytes);
+    for (size_t i = 0; i < n; i += ROWS) {
+        const uint8_t *row[ROWS];
+        int32_t four[ROWS];
+        for (size_t r = 0; r < ROWS; r++) { /* behind the last, that once more */
+            row[r] = rows + places[i + r < n ? i + r : n - 1] * stride;
+            __builtin_prefetch(rows + places[i + r + LATER < n ? i + r + LATER : n - 1] * stride);
+        }
+        const __m512i a = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[0]), q);
+        const __m512i b = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[1]), q);
+        const __m512i c = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[2]), q);
+        const __m512i d = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[3]), q);
+        _mm_storeu_si128((__m128i *)(void *)four, sums_of(a, b, c, d));
+        for (size_t r = 0; r < ROWS && i + r < n; r++) out[i + r] += four[r];
+    }
+}
+
+static void bits(const uint8_t *rows, const uint16_t *places, size_t n, size_t bytes, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++) out[i] = 0;
+    for (size_t part = 0; part < bytes; part += BIT_GROUP)
+        bits_of_part(rows + part, places, n, bytes, bytes - part < BIT_GROUP ? bytes - part : BIT_GROUP,
+                     query + 8 * part, out);
+}
+
 /* ---- bounds ---- */
 
 static inline __m512 widen(const uint16_t *halves)
@@ -175,4 +224,4 @@ static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *s
 }
 
 const code_kernels code_kernels_avx512vnni = {
-    .name = "avx512vnni", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};
+    .name = "avx512vnni", .heads = heads, .signs = signs, .sums = sums, .bits = bits, .bounds = bounds};

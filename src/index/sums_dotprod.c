@@ -61,5 +61,9 @@ static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t g
     for (; i < n; i++) out[i] = one_row(rows + places[i] * stride, groups, query);
 }
 
-const code_kernels code_kernels_dotprod = {
-    .name = "dotprod", .heads = heads, .signs = code_signs_neon, .sums = sums, .bounds = code_bounds_neon};
+const code_kernels code_kernels_dotprod = {.name = "dotprod",
+                                           .heads = heads,
+                                           .signs = code_signs_neon,
+                                           .sums = sums,
+                                           .bits = code_bits_neon,
+                                           .bounds = code_bounds_neon};

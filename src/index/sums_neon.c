@@ -81,6 +81,27 @@ static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t g
     }
 }
 
+void code_bits_neon(const uint8_t *rows, const uint16_t *places, size_t n, size_t bytes, const int8_t *query,
+                    int32_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *row = rows + places[i] * bytes;
+        int32x4_t sum = vdupq_n_s32(0);
+        for (size_t at = 0; at < bytes; at += 8) {
+            const size_t part = at / BIT_GROUP * BIT_GROUP, left = bytes - part;
+            const int8_t *q = query + 8 * part + at % BIT_GROUP;
+            const uint8x8_t x = vld1_u8(row + at);
+            int16x8_t pairs = vdupq_n_s16(0); /* of at most 8 x 127 */
+            for (int k = 0; k < 8; k++, q += left < BIT_GROUP ? left : BIT_GROUP) {
+                const uint8x8_t is_set = vtst_u8(x, vdup_n_u8((uint8_t)(1 << k)));
+                pairs = vaddw_s8(pairs, vand_s8(vreinterpret_s8_u8(is_set), vld1_s8(q)));
+            }
+            sum = vpadalq_s16(sum, pairs);
+        }
+        out[i] = vaddvq_s32(sum);
+    }
+}
+
 static inline float32x4_t widen(const uint16_t *halves)
 {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(halves), 16));
@@ -111,5 +132,9 @@ uint64_t code_bounds_neon(const code_bounds *b, const float *base, const int32_t
     return mask;
 }
 
-const code_kernels code_kernels_neon = {
-    .name = "neon", .heads = heads, .signs = code_signs_neon, .sums = sums, .bounds = code_bounds_neon};
+const code_kernels code_kernels_neon = {.name = "neon",
+                                        .heads = heads,
+                                        .signs = code_signs_neon,
+                                        .sums = sums,
+                                        .bits = code_bits_neon,
+                                        .bounds = code_bounds_neon};

@@ -39,6 +39,18 @@ static void sums(const uint8_t *rows, const uint16_t *places, size_t n, size_t g
     }
 }
 
+static void bits(const uint8_t *rows, const uint16_t *places, size_t n, size_t bytes, const int8_t *query, int32_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *row = rows + places[i] * bytes;
+        out[i] = 0;
+        for (size_t j = 0; j < 8 * bytes; j++) {
+            const bit_place at = bit_of(j, bytes);
+            out[i] += (row[at.byte] >> at.bit & 1) * query[j];
+        }
+    }
+}
+
 static float widen(uint16_t half)
 {
     const uint32_t bits = (uint32_t)half << 16;
@@ -62,4 +74,4 @@ static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *s
 }
 
 const code_kernels code_kernels_plain = {
-    .name = "plain", .heads = heads, .signs = signs, .sums = sums, .bounds = bounds};
+    .name = "plain", .heads = heads, .signs = signs, .sums = sums, .bits = bits, .bounds = bounds};

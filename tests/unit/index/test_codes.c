@@ -130,6 +130,33 @@ static void every_table_of_signs_equals_the_plain_one(void **state)
     mem_free(tables);
 }
 
+static void every_table_of_bits_equals_the_plain_one(void **state)
+{
+    enum { MOST_ROWS = 11, MOST_BYTES = 2048 };
+    const size_t sizes[] = {8, 16, 64, 96, 128, 136, MOST_BYTES};
+    uint8_t *rows = mem_aligned((size_t)MOST_ROWS * MOST_BYTES);
+    int8_t *query = mem_aligned((size_t)8 * MOST_BYTES);
+    for (size_t i = 0; i < 3 * 7 * MOST_ROWS; i++) {
+        const size_t bytes = sizes[i / 3 % 7], n = i / 21 + 1;
+        int32_t expected[MOST_ROWS], got[MOST_ROWS + 1];
+        uint16_t places[MOST_ROWS];
+        fill_numbers(rows, MOST_ROWS * bytes, query, 8 * bytes, (int)(i % 3));
+        for (size_t j = 0; j < n; j++) places[j] = (uint16_t)(next_random() % MOST_ROWS);
+        code_kernels_plain.bits(rows, places, n, bytes, query, expected);
+        if (i % 3 == 2) assert_int_equal(expected[0], -(int32_t)bytes * 8 * 127);
+        for (size_t k = 0; k < KERNELS; k++) {
+            const code_kernels *kernels = code_kernels_named(kernel_names[k]);
+            if (!kernels) continue;
+            got[n] = 77;
+            kernels->bits(rows, places, n, bytes, query, got);
+            assert_memory_equal(got, expected, n * sizeof *got);
+            assert_int_equal(got[n], 77);
+        }
+    }
+    mem_free(rows);
+    mem_free(query);
+}
+
 static uint16_t random_half(void)
 {
     const float value = next_random() % 40 ? random_float() : next_random() % 2 ? INFINITY : NAN;
@@ -508,6 +535,7 @@ int main(void)
         cmocka_unit_test(every_table_of_sums_equals_the_plain_one),
         cmocka_unit_test(every_table_of_heads_equals_the_plain_one),
         cmocka_unit_test(every_table_of_signs_equals_the_plain_one),
+        cmocka_unit_test(every_table_of_bits_equals_the_plain_one),
         cmocka_unit_test(every_table_of_bounds_equals_the_plain_one),
         cmocka_unit_test(the_answer_is_that_of_floats),
         cmocka_unit_test(filters_and_a_least_score_change_nothing),
