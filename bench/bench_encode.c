@@ -211,17 +211,25 @@ static double measure_text(const model *m, const clip_config *c, const int *size
     return bench_median(seconds, o->runs);
 }
 
+static void show_image(const options *o, int threads, const image_row *row)
+{
+    printf(
+        "%-10s %s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  of peak %5.1f %% (%5.1f %% counting the "
+        "rows computed)",
+        o->shape, nn_precision_name(o->dtype), o->batch, threads, 1e3 * row->seconds / o->batch,
+        o->batch / row->seconds, 100 * row->of_peak, 100 * row->of_peak_computed);
+    if (row->bound > 0) /* products of float32 alone */
+        printf("  bound %8.2f ms  share %5.1f %% (%5.1f %%)", 1e3 * row->bound / o->batch, 100 * row->share,
+               100 * row->share_computed);
+    putchar('\n');
+}
+
 static void report_threads(const model *m, const clip_config *c, const options *o, int threads, json_writer *w)
 {
     static const int texts[][2] = {{12, 1}, {12, 64}, {77, 1}};
     const double bytes = text_bytes(&c->text.tower, o->dtype), reading = read_seconds(bytes);
     const image_row row = measure_image(m, c, o, threads);
-    if (!o->json)
-        printf("%-10s %s image  batch %-3d threads %d  %8.2f ms a picture  %6.1f/s  of peak %5.1f %%  bound %8.2f ms  "
-               "share %5.1f %% (of the rows computed %5.1f %%, %5.1f %%)\n",
-               o->shape, nn_precision_name(o->dtype), o->batch, threads, 1e3 * row.seconds / o->batch,
-               o->batch / row.seconds, 100 * row.of_peak, 1e3 * row.bound / o->batch, 100 * row.share,
-               100 * row.of_peak_computed, 100 * row.share_computed);
+    if (!o->json) show_image(o, threads, &row);
     jw_object(w);
     jw_key(w, "tower");
     jw_string(w, "image");
