@@ -25,32 +25,41 @@ static nn_tensor rows_of(const nn_tensor *t, int64_t first, int64_t n)
     return part;
 }
 
-static simile_status pack(const attention_pool *p, int which, packer *how, nn_matrix **out, simile_error *err)
+typedef struct {
+    packer *how;
+    nn_precision precision;
+    const balance_input *x; /* NULL: nothing is known of rows and queries */
+} packing_job;
+
+static simile_status pack(const packing_job *j, const nn_tensor *weights, const nn_tensor *bias, bool rows,
+                          nn_matrix **out, simile_error *err)
 {
-    const nn_matrix_spec spec = {
-        .weights = &p->weight[which], .biases = &p->bias[which], .n_parts = 1, .precision = how->careful};
-    return packer_matrix(how, &spec, out, err);
+    const nn_matrix_spec spec = {.weights = weights, .biases = bias, .n_parts = 1, .precision = j->precision};
+    return packer_balanced(j->how, &spec, rows ? j->x : NULL, out, err);
 }
 
-static simile_status pack_head(attention_pool *p, int64_t head, packer *how, simile_error *err)
+static simile_status pack_head(attention_pool *p, int64_t head, const packing_job *j, simile_error *err)
 {
     const int64_t dim = width_of(p) / p->heads, first = head * dim;
     const nn_tensor k = rows_of(&p->weight[POOL_K], first, dim), v = rows_of(&p->weight[POOL_V], first, dim);
     const nn_tensor bias = rows_of(&p->bias[POOL_V], first, dim);
-    const nn_matrix_spec turned = {.weights = &k, .n_parts = 1, .transposed = true, .precision = how->careful};
-    const nn_matrix_spec straight = {.weights = &v, .biases = &bias, .n_parts = 1, .precision = how->careful};
-    RETURN_IF_ERROR(packer_matrix(how, &turned, &p->k[head], err));
-    return packer_matrix(how, &straight, &p->v[head], err);
+    const nn_matrix_spec turned = {.weights = &k, .n_parts = 1, .transposed = true, .precision = j->precision};
+    RETURN_IF_ERROR(packer_matrix(j->how, &turned, &p->k[head], err));
+    return pack(j, &v, &bias, true, &p->v[head], err);
 }
 
-simile_status attention_pool_pack(attention_pool *p, packer *how, simile_error *err)
+simile_status attention_pool_pack(attention_pool *p, nn_precision precision, const float *sizes, packer *how,
+                                  simile_error *err)
 {
+    const balance_input x = {.sizes = sizes};
+    const packing_job j = {how, precision, sizes ? &x : NULL};
+    if (how->listen) return SIMILE_OK; /* parts of matrices are not stored as integers */
     p->k = mem_zero_array((size_t)p->heads, sizeof *p->k);
     p->v = mem_zero_array((size_t)p->heads, sizeof *p->v);
     if (!p->k || !p->v) return err_nomem(err);
-    RETURN_IF_ERROR(pack(p, POOL_Q, how, &p->q, err));
-    for (int64_t h = 0; h < p->heads; h++) RETURN_IF_ERROR(pack_head(p, h, how, err));
-    return pack(p, POOL_OUT, how, &p->out, err);
+    RETURN_IF_ERROR(pack(&j, &p->weight[POOL_Q], &p->bias[POOL_Q], true, &p->q, err));
+    for (int64_t h = 0; h < p->heads; h++) RETURN_IF_ERROR(pack_head(p, h, &j, err));
+    return pack(&j, &p->weight[POOL_OUT], &p->bias[POOL_OUT], false, &p->out, err);
 }
 
 void attention_pool_unpack(attention_pool *p)

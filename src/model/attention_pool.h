@@ -26,7 +26,9 @@ typedef struct {
     nn_matrix **k, **v; /* of each head: [D, D / heads], turned round, and [D / heads, D] */
 } attention_pool;
 
-simile_status attention_pool_pack(attention_pool *p, packer *how, simile_error *err);
+/* sizes: [D], how large the columns of rows and queries get, or NULL. */
+simile_status attention_pool_pack(attention_pool *p, nn_precision precision, const float *sizes, packer *how,
+                                  simile_error *err);
 void attention_pool_unpack(attention_pool *p); /* also after a packing that failed half-way */
 /* Arena bytes of a run over n pictures of N rows. */
 size_t attention_pool_memory(const attention_pool *p, int64_t n, int64_t rows);

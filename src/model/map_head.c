@@ -56,7 +56,7 @@ simile_status map_head_pack(map_head *h, packer *how, simile_error *err)
 {
     h->probe = tensor_floats(&h->probe_view);
     if (!h->probe || !norm_pack(&h->norm, how)) return err_nomem(err);
-    RETURN_IF_ERROR(attention_pool_pack(&h->pool, how, err));
+    RETURN_IF_ERROR(attention_pool_pack(&h->pool, how->careful, NULL, how, err));
     RETURN_IF_ERROR(linear_pack(h, FC1, how, &h->fc1, err));
     return linear_pack(h, FC2, how, &h->fc2, err);
 }

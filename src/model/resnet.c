@@ -224,8 +224,9 @@ static simile_status resnet_pack(tower *t, packer *how, simile_error *err)
     for (int64_t i = 0; i < r->n_blocks && !status; i++)
         status = block_pack(&r->blocks[i], i < r->n_early ? how->careful : how->precision, sizes, sizes + r->features,
                             how, err);
+    if (!status) status = attention_pool_pack(&r->pool, how->precision, sizes, how, err);
     mem_free(sizes);
-    return status ? status : attention_pool_pack(&r->pool, how, err);
+    return status;
 }
 
 static void resnet_unpack(tower *t)

@@ -45,7 +45,7 @@ static attention_pool new_pool(const size *s)
         p.bias[i] = random_tensor(rows, 1, 0.1, 20 + (uint64_t)i);
     }
     packer how = packer_for(NN_COMPUTE_F32);
-    if (attention_pool_pack(&p, &how, NULL)) fail_msg("cannot pack");
+    if (attention_pool_pack(&p, NN_COMPUTE_F32, NULL, &how, NULL)) fail_msg("cannot pack");
     packer_close(&how);
     return p;
 }
