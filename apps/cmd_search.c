@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { AT_ONCE = 256 }; /* lines */
+enum { AT_ONCE = 256, HITS_AT_ONCE = 1 << 20 }; /* lines; results of all of them */
 
 typedef struct {
     query q;
@@ -140,9 +140,18 @@ typedef struct {
     search *s;
     query each[AT_ONCE];
     simile_results *results[AT_ONCE];
-    size_t n;
+    int64_t numbers[AT_ONCE]; /* of the lines in their file */
+    size_t n, most;
+    const char *file;
     bool printed; /* something before these */
 } lot;
+
+/* Of many results a query few queries, as they are in memory together. */
+static size_t most_at_once(const simile_query *q)
+{
+    const int64_t each = (int64_t)q->offset + q->limit, n = each > 0 ? HITS_AT_ONCE / each : AT_ONCE;
+    return n > AT_ONCE ? AT_ONCE : n > 1 ? (size_t)n : 1;
+}
 
 static void print_lot(lot *l)
 {
@@ -174,20 +183,34 @@ static void lot_clear(lot *l)
     l->n = 0;
 }
 
+/* The library counts queries, a person lines. */
+static void name_line(const lot *l, simile_status status, simile_error *err)
+{
+    const simile_error was = *err;
+    size_t at = 0;
+    int behind = 0;
+    if (sscanf(was.message, "query %zu: %n", &at, &behind) < 1 || !behind || !at || at > l->n) return;
+    err_set(err, status, "cannot search for line %" PRId64 " of '%s': %s", l->numbers[at - 1], l->file,
+            was.message + behind);
+    err->sys_errno = was.sys_errno;
+}
+
 static simile_status run_lot(lot *l, simile_error *err)
 {
     if (!l->n) return SIMILE_OK;
     const simile_status status = query_run_each(&l->s->q, l->each, l->n, l->results, err);
     if (!status) print_lot(l);
+    if (status) name_line(l, status, err);
     lot_clear(l);
     return status;
 }
 
-static simile_status add_line(lot *l, const char *line, simile_error *err)
+static simile_status add_line(lot *l, const char *line, int64_t number, simile_error *err)
 {
     if (!line[strspn(line, " \t")]) return SIMILE_OK;
+    l->numbers[l->n] = number;
     RETURN_IF_ERROR(query_with_text(&l->s->q, line, &l->each[l->n++], err));
-    return l->n == AT_ONCE ? run_lot(l, err) : SIMILE_OK;
+    return l->n == l->most ? run_lot(l, err) : SIMILE_OK;
 }
 
 static int run_lines(search *s)
@@ -198,11 +221,13 @@ static int run_lines(search *s)
     lot *l = mem_new(lot);
     if (!l) return err_nomem(&err), app_fail(&err);
     l->s = s;
+    l->most = most_at_once(&s->q.options);
     simile_status status = lines_open(&from, s->queries, &err);
-    while (!status) {
+    l->file = from.name;
+    while (!status && app_output_ok()) {
         status = lines_next(&from, &line, &err);
         if (status || !line) break;
-        status = add_line(l, line, &err);
+        status = add_line(l, line, from.number, &err);
     }
     lines_close(&from);
     if (!status) status = run_lot(l, &err);

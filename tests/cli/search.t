@@ -87,6 +87,17 @@ err: simile: cannot read 'nowhere': no such file or directory
 $ printf 'x\n' | simile --model "$MODELS/tiny-quick" search --queries - --like 99
 err: simile: * 99* (glob)
 [1]
+$ printf 'x\n\n \ny\nz\n' | simile --model "$MODELS/tiny-quick" search --queries - --not y
+err: simile: cannot search for line 4 of 'standard input': the terms of the query cancel each other out
+[1]
+$ { cat lines; echo y; echo z; } >more; simile --model "$MODELS/tiny-quick" search --queries more --not y -p | wc -l
+1792
+err: simile: cannot search for line 301 of 'more': the terms of the query cancel each other out
+$ head -n 30 lines >some; for k in 3 200000 10000000; do
+>     simile --model "$MODELS/tiny-quick" search --queries some -k $k -p >"by $k"; done
+> wc -l <"by 3"; cmp "by 200000" "by 10000000" && wc -l <"by 200000"
+90
+210
 
 == weights: twice one is one, minus turns around, and the sum is what counts
 $ mkdir pics; for i in 1 2 3 4 5 6 7; do pattern pics/$i.ppm $i; done; export SIMILE_MODEL=$MODELS/tiny-quick
