@@ -21,7 +21,8 @@
  *
  * Where the share of r along one direction is known (habit.c), that is taken off s and added as it is.
  *
- * Rows are gone through twice. The first pass reads heads and signs of all, scores at once what these say is among the
+ * Where there are heads, those of all rows are read before all else, and the rows that they tell to be the best are
+ * scored for a bar. Then rows are gone through twice. The first pass reads signs of all, scores at once what these say is among the
  * best so far, which nearly always includes the best of all, and lists what it cannot rule out; of that it reads second
  * bits, a block later, when what was asked for is there. So the second pass, which reads more bits of the rows on the
  * lists, has its final bar from the start. Where signs rule out next to nothing they are passed over for a while, each
@@ -208,17 +209,24 @@ static bool code_query(const float *query, const codes *c, const habit *h, size_
 
 /* ---- the bounds of a layer ---- */
 
-static code_bounds of_head(const codes *c, const coded_query *q, const coded_rest *rest)
+/* What is known by heads, no more. */
+static code_bounds of_head(const codes *c, const coded_query *q)
 {
     const double largest = 63.5 * sqrt((double)c->f.head); /* of h', in its scale */
     return (code_bounds){.scale = c->layers[LAYER_HEAD_SCALE],
                          .reach = c->layers[LAYER_HEAD_ERROR],
-                         .error = c->layers[LAYER_LENGTH],
+                         .error = c->layers[LAYER_HEAD_ERROR],
                          .less = 127 * q->head.sum,
                          .factor = q->head.t / 2,
                          .of_scale = (float)(q->head.off * largest),
-                         .of_reach = (float)q->head.norm,
-                         .of_error = (float)rest->left.norm};
+                         .of_reach = (float)q->head.norm};
+}
+
+/* Of what heads leave nothing but that is known: no sums, r' = 0. */
+static code_bounds of_length(const codes *c, const coded_rest *q)
+{
+    const uint16_t *length = c->layers[LAYER_LENGTH];
+    return (code_bounds){.scale = length, .reach = length, .error = length, .of_error = (float)q->left.norm};
 }
 
 static code_bounds of_signs(const codes *c, const coded_rest *q)
@@ -263,7 +271,7 @@ typedef struct {
     const coded_rest *rest;
     const uint16_t *along; /* of all rows, or NULL */
     float of_along;
-    code_bounds head, signs, second, by_4, by_8;
+    code_bounds head, length, signs, second, by_4, by_8;
 } bound_way;
 
 static bound_way way_of(const codes *c, const coded_query *q, size_t way, const uint16_t *along)
@@ -272,7 +280,8 @@ static bound_way way_of(const codes *c, const coded_query *q, size_t way, const 
     return (bound_way){.rest = rest,
                        .along = along,
                        .of_along = (float)q->along,
-                       .head = of_head(c, q, rest),
+                       .head = of_head(c, q),
+                       .length = of_length(c, rest),
                        .signs = of_signs(c, rest),
                        .second = of_second(c, rest),
                        .by_4 = of_numbers(c, rest, LAYER_ERROR_4, 15, 8),
@@ -309,6 +318,9 @@ typedef struct {
     const scan_kernels *kernels;
     heap *heaps;          /* one a worker */
     heap *first, *likely; /* one a worker, of the first pass: best scores; rows by their scores as codes tell them */
+    float *known;         /* [blocks x ROWS_AT_ONCE]: scores as far as heads tell; NULL: there are none */
+    scan_hit *told;       /* [k + LIKELY]: the rows, as ids, that by these are best */
+    float least_told;     /* the worst of them; less is not likely */
     row_list all;         /* room for [blocks x LIST_ROOM] */
     row_list *lists;      /* of each block: a part of that */
     tally *tallies;       /* one a worker */
@@ -328,8 +340,10 @@ typedef struct {
 typedef struct {
     size_t at, n;
     uint64_t mask;
-    float known[WORD], told[WORD], most[WORD]; /* told: scores as codes tell them */
+    float *known;                 /* of the job, or room */
+    float told[WORD], most[WORD]; /* told: scores as codes tell them */
     int32_t sums[WORD];
+    float room[WORD];
 } word_scan;
 
 typedef void (*sum_fn)(const uint8_t *rows, size_t n, size_t width, const int8_t *query, int32_t *sums);
@@ -345,18 +359,123 @@ static size_t count_of(uint64_t mask)
     return (size_t)__builtin_popcountll(mask);
 }
 
-/* Of a word of the next block, what lies in many small layers: the processor does not follow so many at once. */
-static void ask_for_scales(const block_scan *b, size_t at)
+/* The same word of the next block: the processor does not follow so many small layers at once. */
+static void ask_for_next(const block_scan *b, const uint16_t *of_rows, size_t at)
+{
+    const size_t next = b->first + ROWS_AT_ONCE + at;
+    if (next + WORD > b->job->set->n) return;
+    __builtin_prefetch(of_rows + next);
+    __builtin_prefetch(of_rows + next + 32);
+}
+
+/* The higher of the two bars becomes both. */
+static float share_bar(codes_job *job, float bar)
+{
+    float there = atomic_load_explicit(&job->bar, memory_order_relaxed);
+    while (there < bar)
+        if (atomic_compare_exchange_weak_explicit(&job->bar, &there, bar, memory_order_relaxed, memory_order_relaxed))
+            return bar;
+    return there;
+}
+
+static block_scan block_of(const codes_job *job, size_t block, int worker)
+{
+    const size_t first = block * ROWS_AT_ONCE;
+    const size_t n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE;
+    return (block_scan){.job = job,
+                        .t = &job->tallies[worker],
+                        .way = &job->ways[first + n <= job->n_along ? BESIDE : ALL],
+                        .left = &job->lists[block],
+                        .first = first,
+                        .n = n};
+}
+
+/* ---- heads ---- */
+
+/* What is known of rows before any code is looked at. */
+static void begin_with(const block_scan *b, word_scan *w)
+{
+    const bound_way *way = b->way;
+    const uint16_t *along = way->along ? way->along + b->first + w->at : NULL;
+    const size_t n = along ? w->n : 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)along[i] << 16;
+        float reach;
+        memcpy(&reach, &bits, sizeof reach);
+        w->known[i] = way->rest->base + way->of_along * reach;
+    }
+    for (size_t i = n; i < WORD; i++) w->known[i] = way->rest->base;
+}
+
+/* The rows of a word that the filter lets pass. */
+static void begin_word(const block_scan *b, size_t at, word_scan *w)
+{
+    const uint64_t *allow = b->job->set->allow;
+    w->at = at;
+    w->n = b->n - at < WORD ? b->n - at : WORD;
+    w->mask = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
+    if (w->n < WORD) w->mask &= (UINT64_C(1) << w->n) - 1;
+    w->known = b->job->known ? b->job->known + b->first + at : w->room;
+}
+
+/* What heads tell: of all of the word at once unless there are few. Returns which rows are told to be at least that
+ * good. */
+static uint64_t by_heads(const block_scan *b, word_scan *w, float least)
 {
     const codes *c = b->job->c;
-    const size_t next = b->first + ROWS_AT_ONCE + at;
-    const size_t few[] = {LAYER_LENGTH, LAYER_SIGN_ERROR, LAYER_HEAD_SCALE, LAYER_HEAD_ERROR};
-    if (next + WORD > c->capacity) return;
-    for (size_t i = 0; i < (c->f.head ? 4 : 2); i++)
-        for (size_t row = next; row < next + WORD; row += 32)
-            __builtin_prefetch((const uint16_t *)c->layers[few[i]] + row);
-    for (size_t row = next; b->way->along && row < next + WORD && row < b->job->n_along; row += 32)
-        __builtin_prefetch(b->way->along + row);
+    const size_t width = c->f.head, count = count_of(w->mask);
+    const uint8_t *rows = layer_rows(b, LAYER_HEAD, w->at);
+    b->t->work.bytes += (count >= FEW ? w->n : count) * width + (b->way->along ? 6 : 4) * w->n;
+    if (count >= FEW) {
+        c->kernels->heads(rows, w->n, width, b->job->coded.head.v, w->sums);
+    } else {
+        memset(w->sums, 0, sizeof w->sums);
+        for (uint64_t mask = w->mask; mask; mask &= mask - 1) {
+            const size_t row = (size_t)__builtin_ctzll(mask);
+            c->kernels->heads(rows + row * width, 1, width, b->job->coded.head.v, w->sums + row);
+        }
+    }
+    return w->mask &
+           c->kernels->bounds(&b->way->head, w->known, w->sums, b->first + w->at, w->n, least, w->known, w->most);
+}
+
+/* What heads tell of all rows, and which of them are best by that. */
+static void tell_block(void *user, size_t block, int worker)
+{
+    codes_job *job = user;
+    const codes *c = job->c;
+    heap *likely = &job->likely[worker];
+    const block_scan b = block_of(job, block, worker);
+    for (size_t at = 0; at < b.n; at += WORD) {
+        word_scan w;
+        begin_word(&b, at, &w);
+        ask_for_next(&b, c->layers[LAYER_HEAD_SCALE], at);
+        ask_for_next(&b, c->layers[LAYER_HEAD_ERROR], at);
+        if (b.way->along && b.first + 2 * (size_t)ROWS_AT_ONCE <= job->n_along) ask_for_next(&b, b.way->along, at);
+        if (!w.mask) continue;
+        begin_with(&b, &w);
+        const bool full = likely->n == likely->k;
+        for (uint64_t mask = by_heads(&b, &w, full ? likely->hits[0].score : -INFINITY); mask; mask &= mask - 1) {
+            const size_t i = (size_t)__builtin_ctzll(mask);
+            heap_offer(likely, (scan_hit){.id = (int64_t)(b.first + at + i), .score = w.known[i]});
+        }
+    }
+}
+
+/* Scores those that are best as told, for a bar. first: a heap that is empty before and after. */
+static void score_told(codes_job *job, best *likely, heap *first)
+{
+    const scan_set *set = job->set;
+    const size_t n = best_merge(likely, job->told);
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = (size_t)job->told[i].id;
+        const float score = job->kernels->dot(set->rows + row * set->stride, job->query, set->dim);
+        if (score >= set->min_score) heap_offer(first, (scan_hit){.id = set->ids[row], .score = score});
+    }
+    job->tallies->work.bytes += n * set->dim * sizeof(float);
+    if (first->n == first->k) share_bar(job, first->hits[0].score);
+    if (n == likely->k) job->least_told = job->told[n - 1].score;
+    first->n = 0;
 }
 
 /* ---- the first pass ---- */
@@ -367,26 +486,6 @@ static void keep(const block_scan *b, const code_bounds *by, word_scan *w, const
     w->mask &= b->job->c->kernels->bounds(by, from, w->sums, b->first + w->at, w->n, bar, into, w->most);
 }
 
-/* By heads alone: all of the word at once unless there are few. */
-static void by_heads(const block_scan *b, word_scan *w, float bar)
-{
-    const codes *c = b->job->c;
-    const size_t width = c->f.head, count = count_of(w->mask);
-    const uint8_t *rows = layer_rows(b, LAYER_HEAD, w->at);
-    if (!width) return;
-    b->t->work.bytes += (count >= FEW ? w->n : count) * width + 6 * w->n;
-    if (count >= FEW) {
-        c->kernels->heads(rows, w->n, width, b->job->coded.head.v, w->sums);
-    } else {
-        memset(w->sums, 0, sizeof w->sums);
-        for (uint64_t mask = w->mask; mask; mask &= mask - 1) {
-            const size_t row = (size_t)__builtin_ctzll(mask);
-            c->kernels->heads(rows + row * width, 1, width, b->job->coded.head.v, w->sums + row);
-        }
-    }
-    keep(b, &b->way->head, w, w->known, bar, w->known);
-}
-
 /* Scores the rows that seem to be among the best so far, for a bar. Returns how many rows might be among them. */
 static size_t score_likely(const block_scan *b, const word_scan *w, heap *first, heap *likely)
 {
@@ -394,15 +493,24 @@ static size_t score_likely(const block_scan *b, const word_scan *w, heap *first,
     size_t might = 0;
     for (uint64_t mask = w->mask; mask; mask &= mask - 1) {
         const size_t i = (size_t)__builtin_ctzll(mask), row = b->first + w->at + i;
-        const bool full = likely->n == likely->k;
-        might += !full || !(w->most[i] < likely->hits[0].score);
-        if (!(w->told[i] > (full ? likely->hits[0].score : -INFINITY))) continue;
+        const float worst = likely->n == likely->k ? likely->hits[0].score : -INFINITY;
+        const float least = worst > b->job->least_told ? worst : b->job->least_told;
+        might += !(w->most[i] < least);
+        if (!(w->told[i] > least)) continue;
         heap_offer(likely, (scan_hit){.id = set->ids[row], .score = w->told[i]});
         const float score = b->job->kernels->dot(set->rows + row * set->stride, b->job->query, set->dim);
         b->t->work.bytes += set->dim * sizeof(float);
         if (score >= set->min_score) heap_offer(first, (scan_hit){.id = set->ids[row], .score = score});
     }
     return might;
+}
+
+/* By what heads and lengths tell. */
+static void by_lengths(const block_scan *b, word_scan *w, float bar)
+{
+    memset(w->sums, 0, sizeof w->sums);
+    keep(b, &b->way->length, w, w->known, bar, w->told);
+    b->t->work.bytes += 2 * w->n;
 }
 
 /* Not of few rows: theirs are spread over as many bytes as those of all. */
@@ -412,14 +520,14 @@ static void by_signs(const block_scan *b, word_scan *w, float bar, heap *first, 
     const size_t came = count_of(w->mask);
     if (came < FEW) {
         for (size_t i = 0; i < WORD; i++) w->sums[i] = NO_SUM;
-        for (size_t i = 0; i < WORD && !c->f.head; i++) w->most[i] = INFINITY;
+        for (size_t i = 0; i < WORD && !b->job->known; i++) w->most[i] = INFINITY;
         return;
     }
     c->kernels->signs(layer_rows(b, LAYER_SIGNS, w->at), c->words * 8, (const uint8_t(*)[16])b->way->rest->signs.tables,
                       w->sums);
     keep(b, &b->way->signs, w, w->known, bar, w->told);
     b->t->work.in_signs += came;
-    b->t->work.bytes += (b->way->along ? 6 : 4) * w->n + c->words * 8 * SIGN_ROWS;
+    b->t->work.bytes += (c->f.head ? 2 : 4) * w->n + c->words * 8 * SIGN_ROWS;
     b->t->tried += came;
     b->t->kept += score_likely(b, w, first, likely);
 }
@@ -455,33 +563,6 @@ static void add_to_list(row_list *to, const word_scan *w)
     to->n = n;
 }
 
-/* What is known of rows before any code is looked at. */
-static void begin_with(const block_scan *b, word_scan *w)
-{
-    const bound_way *way = b->way;
-    const uint16_t *along = way->along ? way->along + b->first + w->at : NULL;
-    const size_t n = along ? w->n : 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t bits = (uint32_t)along[i] << 16;
-        float reach;
-        memcpy(&reach, &bits, sizeof reach);
-        w->known[i] = way->rest->base + way->of_along * reach;
-    }
-    for (size_t i = n; i < WORD; i++) w->known[i] = way->rest->base;
-}
-
-/* The rows of a word that the filter lets pass. */
-static void begin_word(const block_scan *b, size_t at, word_scan *w)
-{
-    const uint64_t *allow = b->job->set->allow;
-    w->at = at;
-    w->n = b->n - at < WORD ? b->n - at : WORD;
-    w->mask = allow ? allow[(b->first + at) / WORD] : UINT64_MAX;
-    if (w->n < WORD) w->mask &= (UINT64_C(1) << w->n) - 1;
-    b->t->work.rows += count_of(w->mask);
-    if (w->mask) begin_with(b, w);
-}
-
 /* Whether signs are worth it, as the last rows have told. */
 static void judge_signs(tally *t)
 {
@@ -492,28 +573,6 @@ static void judge_signs(tally *t)
         t->passing = t->span;
         t->tried = t->kept = 0;
     }
-}
-
-/* The higher of the two bars becomes both. */
-static float share_bar(codes_job *job, float bar)
-{
-    float there = atomic_load_explicit(&job->bar, memory_order_relaxed);
-    while (there < bar)
-        if (atomic_compare_exchange_weak_explicit(&job->bar, &there, bar, memory_order_relaxed, memory_order_relaxed))
-            return bar;
-    return there;
-}
-
-static block_scan block_of(const codes_job *job, size_t block, int worker)
-{
-    const size_t first = block * ROWS_AT_ONCE;
-    const size_t n = job->set->n - first < ROWS_AT_ONCE ? job->set->n - first : ROWS_AT_ONCE;
-    return (block_scan){.job = job,
-                        .t = &job->tallies[worker],
-                        .way = &job->ways[first + n <= job->n_along ? BESIDE : ALL],
-                        .left = &job->lists[block],
-                        .first = first,
-                        .n = n};
 }
 
 static row_list list_of(const codes_job *job, size_t block)
@@ -642,8 +701,11 @@ static void look_at_block(void *user, size_t block, int worker)
     for (size_t at = 0; at < b.n; at += WORD) {
         word_scan w;
         begin_word(&b, at, &w);
-        ask_for_scales(&b, at);
-        if (w.mask) by_heads(&b, &w, bar);
+        ask_for_next(&b, job->c->layers[LAYER_LENGTH], at);
+        ask_for_next(&b, job->c->layers[LAYER_SIGN_ERROR], at);
+        b.t->work.rows += count_of(w.mask);
+        if (w.mask && !job->known) begin_with(&b, &w);
+        if (w.mask && job->known) by_lengths(&b, &w, bar);
         if (!w.mask) continue;
         if (b.left->summed)
             by_4_bits(&b, &w, bar, first, likely);
@@ -758,7 +820,7 @@ static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(
         for (size_t block = 0; block < blocks; block++) pass(job, block, 0);
 }
 
-static bool make_room(codes_job *job, size_t blocks, size_t workers)
+static bool make_room(codes_job *job, size_t blocks, size_t workers, size_t k)
 {
     row_list *all = &job->all;
     job->tallies = mem_zero_array(workers, sizeof *job->tallies);
@@ -767,12 +829,19 @@ static bool make_room(codes_job *job, size_t blocks, size_t workers)
     all->known = mem_array(blocks, LIST_ROOM * sizeof *all->known);
     all->most = mem_array(blocks, LIST_ROOM * sizeof *all->most);
     all->sums = mem_array(blocks, LIST_ROOM * sizeof *all->sums);
+    if (job->c->f.head) {
+        job->told = mem_array(k + LIKELY, sizeof *job->told);
+        job->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->known);
+        if (!job->told || !job->known) return false;
+    }
     return job->tallies && job->lists && all->places && all->known && all->most && all->sums;
 }
 
 static void release_room(codes_job *job)
 {
     mem_free(job->tallies);
+    mem_free(job->told);
+    mem_free(job->known);
     mem_free(job->lists);
     mem_free(job->all.places);
     mem_free(job->all.known);
@@ -787,12 +856,17 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
     if (blocks == 1) threads = NULL;
     const size_t workers = threads ? (size_t)pool_threads(threads) : 1;
     best kept = {0}, first = {0}, likely = {0};
-    const bool ready = make_room(job, blocks, workers) && best_init(&kept, workers, k) &&
+    const bool ready = make_room(job, blocks, workers, k) && best_init(&kept, workers, k) &&
                        best_init(&first, workers, k) && best_init(&likely, workers, k + LIKELY);
     if (ready) {
         job->heaps = kept.heaps;
         job->first = first.heaps;
         job->likely = likely.heaps;
+        job->least_told = -INFINITY;
+        if (job->known) {
+            run_pass(job, blocks, threads, tell_block);
+            score_told(job, &likely, first.heaps);
+        }
         run_pass(job, blocks, threads, look_at_block);
         for (size_t w = 0; w < workers; w++) second_of_waiting(job, (int)w, share_bar(job, -INFINITY));
         run_pass(job, blocks, threads, scan_block);
