@@ -59,6 +59,18 @@ typedef struct snapshot snapshot;
 
 enum { MAX_IDLE_READERS = 16 };
 
+/* gather.c */
+typedef struct scan_turn scan_turn;
+typedef struct {
+    pthread_mutex_t lock; /* guards all of it */
+    pthread_cond_t news;
+    int active;       /* scans that are at work */
+    bool together;    /* one of them is for several */
+    scan_turn *first; /* of those that wait */
+} gathering;
+void gathering_init(gathering *g);
+void gathering_destroy(gathering *g);
+
 struct simile_library {
     char *path; /* absolute */
     bool read_only;
@@ -75,6 +87,7 @@ struct simile_library {
     pthread_mutex_t loading;
     pthread_mutex_t scanning;    /* guards pool */
     pool *pool;                  /* NULL until searched */
+    gathering gathering;         /* of searches that come at once */
     pthread_mutex_t thumbs_lock; /* guards the next two */
     thumbs *thumbs;              /* NULL until needed */
     bool thumbs_failed;          /* they cannot be had: said once, not tried again */
@@ -163,9 +176,13 @@ ptrdiff_t snapshot_find(const snapshot *s, int64_t id);
  * failure too. */
 simile_status snapshot_select(const snapshot *s, catalog *reader, const catalog_filter *filter, uint64_t **out,
                               simile_error *err);
-/* What batch_top() finds for each of them, n > 0, by whatever is quickest. */
+/* What batch_top() finds for each of them, n > 0, by whatever is quickest; perhaps together with those of other
+ * threads. */
 simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
                             simile_error *err);
+/* The same, at once. */
+simile_status snapshot_scan_now(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests,
+                                size_t n, simile_error *err);
 /* The library's threads if they are free, to be given back. NULL: work alone. */
 pool *scan_pool_take(simile_library *library);
 void scan_pool_give(simile_library *library, pool *threads);

@@ -212,6 +212,7 @@ simile_status simile_library_open(const char *path, const simile_model *handle, 
     pthread_cond_init(&library->writer_news, NULL);
     pthread_mutex_init(&library->loading, NULL);
     pthread_mutex_init(&library->scanning, NULL);
+    gathering_init(&library->gathering);
     pthread_mutex_init(&library->thumbs_lock, NULL);
     library->read_only = opt.read_only != 0;
     library->threads = threads_or_default(opt.threads);
@@ -236,6 +237,7 @@ void simile_library_close(simile_library *library)
     gate_destroy(&library->making);
     pthread_mutex_destroy(&library->thumbs_lock);
     pthread_mutex_destroy(&library->scanning);
+    gathering_destroy(&library->gathering);
     pthread_mutex_destroy(&library->loading);
     pthread_cond_destroy(&library->writer_news);
     pthread_mutex_destroy(&library->lock);

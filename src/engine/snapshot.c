@@ -19,6 +19,7 @@
  *
  * Threads: one loads at a time (`loading`); the others that need the same vectors wait for it. */
 #include "base/mem.h"
+#include "engine/gather.h"
 #include "engine/search_file.h"
 
 #include <math.h>
@@ -452,8 +453,8 @@ static simile_status scan_one(const scan_set *rows, const helps *h, batch_reques
     return scan_top(&set, q->query, q->k, threads, q->hits, &q->found, err);
 }
 
-simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
-                            simile_error *err)
+simile_status snapshot_scan_now(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests,
+                                size_t n, simile_error *err)
 {
     const scan_set rows = {
         .rows = s->rows, .ids = s->ids, .n = s->n, .dim = (size_t)s->dim, .stride = s->stride, .min_score = -INFINITY};
@@ -466,4 +467,12 @@ simile_status snapshot_scan(simile_library *library, int32_t kind, const snapsho
                                         : batch_top(&rows, h.codes, requests, n, threads, NULL, err);
     scan_pool_give(library, threads);
     return status;
+}
+
+simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
+                            simile_error *err)
+{
+    const bool small = s->n < CODES_LEAST_NUMBERS / (size_t)s->dim; /* then handing over takes longer than scanning */
+    if (small) return snapshot_scan_now(library, kind, s, requests, n, err);
+    return gather_scan(library, kind, s, requests, n, err);
 }

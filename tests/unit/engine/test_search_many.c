@@ -126,6 +126,61 @@ static void several_call_at_once(void **state)
     simile_library_close(c.library);
 }
 
+/* More callers of one search each than a library works for at once: they are gathered. */
+enum { CALLERS = 12, ROUNDS = 25 };
+
+typedef struct {
+    simile_library *library;
+    questions *q;
+    simile_results **expected;
+    size_t first;
+    bool may_fail;
+} single;
+
+static void *search_alone(void *user)
+{
+    const single *c = user;
+    for (size_t i = 0; i < ROUNDS; i++) {
+        const size_t at = (c->first + i) % c->q->n;
+        simile_results *results;
+        simile_error mine;
+        const simile_status status = simile_search(c->library, NULL, c->q->pointers[at], &results, &mine);
+        if (status && (!c->may_fail || status != SIMILE_E_NOMEM)) fail_msg("%s", mine.message);
+        if (!status) assert_same(results, c->expected[at]);
+        simile_results_free(results);
+    }
+    return NULL;
+}
+
+static void call_from_all_sides(single *callers)
+{
+    pthread_t threads[CALLERS];
+    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, search_alone, &callers[i]), 0);
+    for (long n = 1; callers->may_fail && n < 60; n++) mem_fault_after(n % 23, false);
+    for (int i = 0; i < CALLERS; i++) pthread_join(threads[i], NULL);
+    mem_fault_after(0, false);
+}
+
+static void callers_of_one_each_are_gathered(void **state)
+{
+    static questions q;
+    simile_results *expected[MANY];
+    single callers[CALLERS];
+    const simile_library_options options = {.struct_size = sizeof options, .threads = 1};
+    simile_library *library;
+    change(0, FIRST, 0);
+    assert_ok(simile_library_open(lab.catalog, NULL, &options, &library, &err));
+    ask_vectors(&q, MANY, 17);
+    for (size_t i = 0; i < MANY; i++) assert_ok(simile_search(library, NULL, q.pointers[i], &expected[i], &err));
+    for (size_t i = 0; i < CALLERS; i++)
+        callers[i] = (single){.library = library, .q = &q, .expected = expected, .first = i * 7};
+    call_from_all_sides(callers);
+    for (size_t i = 0; i < CALLERS; i++) callers[i].may_fail = true;
+    call_from_all_sides(callers);
+    for (size_t i = 0; i < MANY; i++) simile_results_free(expected[i]);
+    simile_library_close(library);
+}
+
 /* Wherever memory runs out, all fail or all are right. */
 static void without_memory_none_has_results(void **state)
 {
@@ -221,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_answer_is_that_of_one_alone, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(several_call_at_once, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(callers_of_one_each_are_gathered, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(without_memory_none_has_results, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(texts_and_targets_may_differ, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(one_that_fails_fails_all, bench_open, bench_close),
