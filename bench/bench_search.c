@@ -301,7 +301,7 @@ static double batch_once(const vectors *v, pool *p, size_t first, size_t n, bool
         requests[i] = (batch_request){.query = queries + i * v->dim, .min_score = -INFINITY, .k = TOP, .hits = hits[i]};
     }
     const double start = bench_now();
-    stop_if(batch_top(&set, v->c, requests, n, p, NULL, &err), &err);
+    stop_if(batch_top(&set, v->c, v->h, requests, n, p, NULL, &err), &err);
     const double ms = 1e3 * (bench_now() - start);
     for (size_t i = 0; check && i < n; i++) {
         scan_hit one[TOP];

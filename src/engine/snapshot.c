@@ -464,7 +464,7 @@ simile_status snapshot_scan_now(simile_library *library, int32_t kind, const sna
     if (h.wants_habit) make_habit(library, s, &rows, threads);
     if (h.wants_codes || h.wants_habit) h = helps_of(library, s, NULL, 0);
     const simile_status status = n == 1 ? scan_one(&rows, &h, requests, threads, err)
-                                        : batch_top(&rows, h.codes, requests, n, threads, NULL, err);
+                                        : batch_top(&rows, h.codes, h.habit, requests, n, threads, NULL, err);
     scan_pool_give(library, threads);
     return status;
 }

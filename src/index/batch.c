@@ -31,8 +31,7 @@ enum {
     TILE_ROWS = 96,   /* a multiple of BATCH_STEP */
     FLOAT_ROWS = 32,  /* of a tile of floats */
     LARGEST_PART = 8, /* as in cascade.c */
-    MANY = PANEL,     /* queries of which a product is worth it whatever the rows are */
-    ROW_BYTES = 600   /* what a row costs a product, in the bytes that a query alone reads in that time */
+    MANY = PANEL      /* queries of which a product is worth it whatever the rows are */
 };
 
 /* ---- kernels ---- */
@@ -42,6 +41,7 @@ const batch_kernels *batch_kernels_named(const char *name)
     if (!strcmp(name, "plain")) return &batch_kernels_plain;
 #ifdef __x86_64__
     __builtin_cpu_init();
+    if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2")) return &batch_kernels_avx2;
     if (!strcmp(name, "avx512vnni") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vnni"))
         return &batch_kernels_avx512vnni;
@@ -51,7 +51,7 @@ const batch_kernels *batch_kernels_named(const char *name)
 
 const batch_kernels *batch_kernels_best(void)
 {
-    static const char *const best_first[] = {"avx512vnni"};
+    static const char *const best_first[] = {"avx512vnni", "avx2"};
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++) {
         const batch_kernels *k = batch_kernels_named(best_first[i]);
         if (k) return k;
@@ -116,6 +116,7 @@ typedef struct {
 typedef struct {
     const scan_set *set;
     const codes *c;
+    const habit *h;          /* or NULL */
     const batch_kernels *by; /* NULL: floats */
     const scan_kernels *kernels;
     batch_request *requests[BATCH_QUERIES];
@@ -357,13 +358,13 @@ static simile_status run_batch(batch *b, pool *threads, batch_work *work, simile
 
 /* ---- all of them ---- */
 
-static simile_status alone(const scan_set *set, const codes *c, batch_request *r, pool *threads, codes_work *work,
-                           simile_error *err)
+static simile_status alone(const scan_set *set, const codes *c, const habit *h, batch_request *r, pool *threads,
+                           codes_work *work, simile_error *err)
 {
     scan_set one = *set;
     one.allow = r->allow;
     one.min_score = r->min_score;
-    if (c) return codes_top(&one, c, NULL, r->query, r->k, threads, r->hits, &r->found, work, err);
+    if (c) return codes_top(&one, c, h, r->query, r->k, threads, r->hits, &r->found, work, err);
     return scan_top(&one, r->query, r->k, threads, r->hits, &r->found, err);
 }
 
@@ -378,18 +379,18 @@ static simile_status run_all(batch *b, batch_request *requests, size_t n, pool *
     simile_status status = SIMILE_OK;
     for (size_t i = 0; i < n && !status; i++) {
         if (goes_alone(b->set, &requests[i]))
-            status = alone(b->set, b->c, &requests[i], threads, NULL, err);
+            status = alone(b->set, b->c, b->h, &requests[i], threads, NULL, err);
         else
             b->requests[b->n++] = &requests[i];
         if (status || !b->n || (b->n < BATCH_QUERIES && i + 1 < n)) continue;
         status = run_batch(b, threads, work, err);
-        *b = (batch){.set = b->set, .c = b->c, .by = b->by, .kernels = b->kernels};
+        *b = (batch){.set = b->set, .c = b->c, .h = b->h, .by = b->by, .kernels = b->kernels};
     }
     return status;
 }
 
-simile_status batch_top_with(const batch_kernels *kernels, const scan_set *set, const codes *c, batch_request *requests,
-                             size_t n, pool *threads, batch_work *work, simile_error *err)
+simile_status batch_top_with(const batch_kernels *kernels, const scan_set *set, const codes *c, const habit *h,
+                             batch_request *requests, size_t n, pool *threads, batch_work *work, simile_error *err)
 {
     batch *b = mem_new(batch);
     if (work) *work = (batch_work){0};
@@ -398,7 +399,7 @@ simile_status batch_top_with(const batch_kernels *kernels, const scan_set *set, 
     simile_status status = SIMILE_OK;
     if (set->stride < set->dim || (c && (set->dim != c->f.dim || set->n > c->capacity)))
         status = err_set(err, SIMILE_E_INTERNAL, "these are not the codes of these rows");
-    *b = (batch){.set = set, .c = c, .by = c ? kernels : NULL, .kernels = scan_kernels_best()};
+    *b = (batch){.set = set, .c = c, .h = h, .by = c ? kernels : NULL, .kernels = scan_kernels_best()};
     if (!status && set->n) status = run_all(b, requests, n, threads, work, err);
     for (size_t i = 0; status && i < n; i++) requests[i].found = 0;
     mem_free(b);
@@ -412,27 +413,28 @@ static size_t fewer(size_t a, size_t b)
 
 /* With few queries it depends on the rows: where the first codes rule out nearly all of them, queries alone are
  * quicker. What the first query reads of some of the rows tells. */
-static bool is_worth_it(const scan_set *set, const codes *c, batch_request *requests, size_t n)
+static bool is_worth_it(const batch_kernels *by, const scan_set *set, const codes *c, const habit *h,
+                        batch_request *requests, size_t n)
 {
     enum { PART = 16, LEAST_ROWS = 4096 };
     scan_set some = *set;
     codes_work work = {0};
     if (n < 3 || n >= MANY) return n >= MANY;
     some.n = fewer(set->n, set->n / PART > LEAST_ROWS ? set->n / PART : LEAST_ROWS);
-    const simile_status status = alone(&some, c, &requests[0], NULL, &work, NULL);
-    return !status && work.bytes * n > ROW_BYTES * some.n;
+    const simile_status status = alone(&some, c, h, &requests[0], NULL, &work, NULL);
+    return !status && work.bytes * n > by->row_bytes * some.n;
 }
 
-simile_status batch_top(const scan_set *set, const codes *c, batch_request *requests, size_t n, pool *threads,
-                        batch_work *work, simile_error *err)
+simile_status batch_top(const scan_set *set, const codes *c, const habit *h, batch_request *requests, size_t n,
+                        pool *threads, batch_work *work, simile_error *err)
 {
     const batch_kernels *kernels = batch_kernels_best();
-    if (c ? kernels && is_worth_it(set, c, requests, n) : n > 1)
-        return batch_top_with(kernels, set, c, requests, n, threads, work, err);
+    if (c ? kernels && is_worth_it(kernels, set, c, h, requests, n) : n > 1)
+        return batch_top_with(kernels, set, c, h, requests, n, threads, work, err);
     simile_status status = SIMILE_OK;
     if (work) *work = (batch_work){0};
     for (size_t i = 0; i < n; i++) requests[i].found = 0;
-    for (size_t i = 0; i < n && !status; i++) status = alone(set, c, &requests[i], threads, NULL, err);
+    for (size_t i = 0; i < n && !status; i++) status = alone(set, c, h, &requests[i], threads, NULL, err);
     for (size_t i = 0; status && i < n; i++) requests[i].found = 0;
     return status;
 }

@@ -23,8 +23,9 @@ typedef struct {
 } batch_work;
 
 /* The set's own allow and min_score are not looked at. c: codes of at least its rows, or NULL: floats are read, by a
- * block of rows for all queries. threads and work may be NULL. On failure no request has found anything. */
-simile_status batch_top(const scan_set *set, const codes *c, batch_request *requests, size_t n, pool *threads,
-                        batch_work *work, simile_error *err);
+ * block of rows for all queries; h: as in codes_top(), for queries that are better searched for alone. threads and work
+ * may be NULL. On failure no request has found anything. */
+simile_status batch_top(const scan_set *set, const codes *c, const habit *h, batch_request *requests, size_t n,
+                        pool *threads, batch_work *work, simile_error *err);
 
 #endif

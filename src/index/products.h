@@ -48,7 +48,8 @@ typedef struct {
 } batch_tile;
 
 typedef struct {
-    const char *name; /* "avx512vnni", "plain" */
+    const char *name; /* "avx512vnni", "avx2", "plain" */
+    size_t row_bytes; /* what a row costs it with few queries, in the bytes that a query alone reads in that time */
     /* The numbers of a row, 0..255, from the layers of their upper and lower halves: [groups x CODE_GROUP] each. */
     void (*join)(const uint8_t *high, const uint8_t *low, size_t groups, uint8_t *numbers);
     /* For i < n and j < panels x PANEL, each operation rounded to a float by itself: with the sums a and b over the
@@ -62,6 +63,7 @@ typedef struct {
 
 extern const batch_kernels batch_kernels_plain;
 #ifdef __x86_64__
+extern const batch_kernels batch_kernels_avx2;       /* needs AVX2 */
 extern const batch_kernels batch_kernels_avx512vnni; /* needs AVX-512F, BW and VNNI */
 #endif
 
@@ -69,7 +71,7 @@ const batch_kernels *batch_kernels_best(void);              /* NULL: none is fas
 const batch_kernels *batch_kernels_named(const char *name); /* NULL when this processor lacks it */
 
 /* As batch_top(), by these kernels however few the requests are; NULL: by floats. For tests. */
-simile_status batch_top_with(const batch_kernels *kernels, const scan_set *set, const codes *c, batch_request *requests,
-                             size_t n, pool *threads, batch_work *work, simile_error *err);
+simile_status batch_top_with(const batch_kernels *kernels, const scan_set *set, const codes *c, const habit *h,
+                             batch_request *requests, size_t n, pool *threads, batch_work *work, simile_error *err);
 
 #endif

@@ -143,4 +143,4 @@ static void bounds(const batch_tile *t)
     }
 }
 
-const batch_kernels batch_kernels_avx512vnni = {.name = "avx512vnni", .join = join, .bounds = bounds};
+const batch_kernels batch_kernels_avx512vnni = {.name = "avx512vnni", .row_bytes = 700, .join = join, .bounds = bounds};

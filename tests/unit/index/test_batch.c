@@ -205,6 +205,7 @@ typedef struct {
     int64_t *ids;
     uint64_t *allow[3];
     codes *c;
+    habit *h; /* or NULL */
 } sample;
 
 static void make_unit(float *x, size_t dim)
@@ -303,6 +304,10 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     assert_non_null(s.c);
     codes_put_rows(s.c, s.rows, dim + 1, 0, n, NULL);
     if (kind == GAP && n > 1000 && dim >= 64) assert_true(codes_head(s.c) > 0);
+    double *mean = mem_array(dim, sizeof *mean);
+    for (size_t j = 0; j < dim; j++) mean[j] = (double)s.queries[j];
+    s.h = habit_new(s.c, &s.set, mean, NULL);
+    mem_free(mean);
     return s;
 }
 
@@ -313,6 +318,7 @@ static void sample_release(sample *s)
     mem_free(s->ids);
     for (size_t a = 0; a < 3; a++) mem_free(s->allow[a]);
     codes_free(s->c);
+    habit_free(s->h);
 }
 
 /* ---- equal to one after the other ---- */
@@ -386,13 +392,14 @@ static void assert_equal_to_floats(const sample *s, size_t n, size_t k, int filt
         for (size_t i = 0; i < KERNELS; i++) {
             const batch_kernels *kernels = batch_kernels_named(kernel_names[i]);
             if (!kernels) continue;
-            assert_int_equal(batch_top_with(kernels, &s->set, s->c, q.requests, n, threads, &work, &err), SIMILE_OK);
+            assert_int_equal(batch_top_with(kernels, &s->set, s->c, s->h, q.requests, n, threads, &work, &err),
+                             SIMILE_OK);
             assert_answered(&q);
             assert_true(work.in_floats <= work.pairs && work.pairs <= n * s->set.n);
         }
-        assert_int_equal(batch_top(&s->set, s->c, q.requests, n, threads, NULL, &err), SIMILE_OK);
+        assert_int_equal(batch_top(&s->set, s->c, s->h, q.requests, n, threads, NULL, &err), SIMILE_OK);
         assert_answered(&q);
-        assert_int_equal(batch_top(&s->set, NULL, q.requests, n, threads, &work, &err), SIMILE_OK);
+        assert_int_equal(batch_top(&s->set, NULL, NULL, q.requests, n, threads, &work, &err), SIMILE_OK);
         assert_answered(&q);
     }
     questions_release(&q);
@@ -434,7 +441,7 @@ static void nearly_all_pairs_are_ruled_out(void **state)
             memcpy(s.queries + j * 128, s.rows + j * 211 * s.set.stride, 128 * sizeof(float));
         ask(&s, 48, 10, 0, &q);
         for (size_t j = 0; j < q.n; j++) q.requests[j].k = 10, q.requests[j].min_score = -INFINITY;
-        assert_int_equal(batch_top_with(&batch_kernels_plain, &s.set, s.c, q.requests, q.n, NULL, &work, &err),
+        assert_int_equal(batch_top_with(&batch_kernels_plain, &s.set, s.c, s.h, q.requests, q.n, NULL, &work, &err),
                          SIMILE_OK);
         assert_int_equal(work.pairs, 48 * 20000);
         assert_true(work.in_floats >= 48 * 10 && work.in_floats < work.pairs / (kinds[i] == CLUSTERED ? 5 : 50));
@@ -453,7 +460,8 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
         simile_status status = SIMILE_E_NOMEM;
         for (long n = 1; n < 200 && status; n++) {
             mem_fault_after(n, false);
-            status = batch_top_with(&batch_kernels_plain, &s.set, with ? s.c : NULL, q.requests, 20, NULL, NULL, &err);
+            status =
+                batch_top_with(&batch_kernels_plain, &s.set, with ? s.c : NULL, NULL, q.requests, 20, NULL, NULL, &err);
             const bool refused = mem_fault_hit();
             mem_fault_after(0, false);
             assert_int_equal(status, refused ? SIMILE_E_NOMEM : SIMILE_OK);
@@ -463,7 +471,7 @@ static void no_memory_and_foreign_codes_are_errors(void **state)
         assert_answered(&q);
     }
     s.set.n = 5000;
-    assert_int_equal(batch_top_with(&batch_kernels_plain, &s.set, s.c, q.requests, 20, NULL, NULL, &err),
+    assert_int_equal(batch_top_with(&batch_kernels_plain, &s.set, s.c, s.h, q.requests, 20, NULL, NULL, &err),
                      SIMILE_E_INTERNAL);
     s.set.n = 2000;
     questions_release(&q);
