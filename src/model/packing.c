@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum { ORDER = 1 };
+enum { ORDER = 2 };
 #define MIX UINT64_C(0x9E3779B97F4A7C15)
 
 typedef struct {
@@ -96,10 +96,12 @@ simile_status packing_take(packing *p, const nn_matrix_spec *spec, nn_matrix **o
     const void *const image = packed_block(p->file, p->taken++, &bytes);
     RETURN_IF_ERROR(nn_matrix_adopt(image, bytes, out, err));
     shape_of(spec, &n, &k);
-    if (nn_matrix_rows(*out) == n && nn_matrix_cols(*out) == k) return SIMILE_OK;
+    const bool fits = nn_matrix_rows(*out) == n && nn_matrix_cols(*out) == k;
+    if (fits && nn_matrix_precision(*out) == spec->precision) return SIMILE_OK;
     nn_matrix_free(*out);
     *out = NULL;
-    return err_set(err, SIMILE_E_CORRUPT, "cannot use '%s': matrix %zu has another shape", p->path, p->taken);
+    return err_set(err, SIMILE_E_CORRUPT, "cannot use '%s': matrix %zu has another %s", p->path, p->taken,
+                   fits ? "precision" : "shape");
 }
 
 bool packing_take_floats(packing *p, size_t n, float *out)

@@ -279,6 +279,11 @@ int64_t nn_matrix_cols(const nn_matrix *m)
     return m->shape.k;
 }
 
+nn_precision nn_matrix_precision(const nn_matrix *m)
+{
+    return m->shape.precision;
+}
+
 size_t nn_matrix_bytes(const nn_matrix *m)
 {
     return m->own ? gemm_matrix_bytes(m->own) : product_weights_bytes(m->weights);

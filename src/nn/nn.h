@@ -107,6 +107,7 @@ simile_status nn_matrix_new(const nn_matrix_spec *spec, nn_matrix **out, simile_
 void nn_matrix_free(nn_matrix *m);
 int64_t nn_matrix_rows(const nn_matrix *m); /* n */
 int64_t nn_matrix_cols(const nn_matrix *m); /* k */
+nn_precision nn_matrix_precision(const nn_matrix *m);
 size_t nn_matrix_bytes(const nn_matrix *m); /* of packed weights */
 
 /* Packed weights can be saved as an image, bias included, and used again where it lies. nn_packing_id() names the

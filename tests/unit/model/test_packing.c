@@ -234,6 +234,53 @@ static void other_blocks_are_refused(void **state)
     end(&first);
 }
 
+static packed *opened;
+
+static size_t opened_bytes(const void *user, size_t i)
+{
+    size_t bytes;
+    packed_block(opened, i, &bytes);
+    return bytes;
+}
+
+static void opened_copy(const void *user, size_t i, void *out)
+{
+    size_t bytes;
+    const void *const block = packed_block(opened, i, &bytes);
+    memcpy(out, block, bytes);
+}
+
+/* The same matrices, each of the right shape, but packed for another precision. */
+static void another_precision_is_refused(void **state)
+{
+    static place plain, int8, bf16;
+    begin(&int8);
+    plain = int8;
+    begin(&bf16);
+    assert_int_equal(encode("models/tiny-quick", int8.folder, &plain), SIMILE_OK);
+    assert_int_equal(encode_in(SIMILE_COMPUTE_BF16, "models/tiny-quick", bf16.folder, &bf16), SIMILE_OK);
+    assert_false(same(&plain, &bf16));
+    const files to = files_in(&int8), from = files_in(&bf16);
+    for (size_t i = 0; i < from.n; i++) {
+        packed_key key = {.tower = strstr(from.paths[i], "-text-") ? "text" : "image", .precision = NN_COMPUTE_BF16};
+        memcpy(key.model, identity, sizeof identity);
+        key.packing = strtoull(strrchr(from.paths[i], '-') + 1, NULL, 16);
+        assert_int_equal(packed_open(from.paths[i], &key, &opened, NULL), SIMILE_OK);
+        const packed_blocks blocks = {packed_count(opened), opened_bytes, opened_copy, NULL};
+        for (size_t j = 0; j < to.n; j++) {
+            if (!strstr(to.paths[j], key.tower)) continue;
+            key.precision = NN_COMPUTE_INT8;
+            key.packing = strtoull(strrchr(to.paths[j], '-') + 1, NULL, 16);
+            assert_int_equal(packed_write(to.paths[j], &key, &blocks, 1 << 20, NULL), SIMILE_OK);
+        }
+        packed_close(opened);
+    }
+    assert_int_equal(encode("models/tiny-quick", int8.folder, &int8), SIMILE_OK);
+    assert_true(same(&plain, &int8));
+    end(&int8);
+    end(&bf16);
+}
+
 static void survives_every_failing_allocation(void **state)
 {
     static place plain, first;
@@ -256,8 +303,11 @@ static void survives_every_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors_are_the_same_with_and_without_files), cmocka_unit_test(what_is_in_the_file_is_used),
-        cmocka_unit_test(what_others_may_write_to_is_left_alone),      cmocka_unit_test(other_blocks_are_refused),
+        cmocka_unit_test(vectors_are_the_same_with_and_without_files),
+        cmocka_unit_test(what_is_in_the_file_is_used),
+        cmocka_unit_test(what_others_may_write_to_is_left_alone),
+        cmocka_unit_test(other_blocks_are_refused),
+        cmocka_unit_test(another_precision_is_refused),
         cmocka_unit_test(survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
