@@ -462,8 +462,7 @@ static bool is_emptied(const search *s)
 static simile_status name_query(const search *s, simile_status status, simile_error *err)
 {
     if (!status || !err || !s->number) return status;
-    simile_error was = *err;
-    was.message[200] = 0;
+    const simile_error was = *err;
     err_set(err, status, "query %zu: %s", s->number, was.message);
     err->sys_errno = was.sys_errno;
     return status;

@@ -271,6 +271,30 @@ static void one_that_fails_fails_all(void **state)
     simile_library_close(library);
 }
 
+/* Long ones are cut where a message ends, not before, and between characters. */
+static void an_error_is_whole(void **state)
+{
+    static questions q;
+    char path[240];
+    simile_library *library = open_library();
+    draw(in_pictures("00.ppm"), 0, 0);
+    add_all(library);
+    q = (questions){0};
+    for (size_t i = 0; i < 3; i++) {
+        q.terms[i][0] = (simile_term){.kind = SIMILE_TERM_ITEM, .id = 1, .weight = 1};
+        q.queries[i].n_terms = 1;
+    }
+    point(&q, 3);
+    assert_like_one_each(library, lab.encoder, &q);
+    for (size_t i = 0; i + 2 < sizeof path; i += 2) memcpy(path + i, "\xc3\xa9", 3);
+    q.terms[1][0] = (simile_term){.kind = SIMILE_TERM_PATH, .text = path, .weight = 1};
+    assert_all_refused(library, lab.encoder, &q, SIMILE_E_NOT_FOUND);
+    assert_int_equal(strncmp(err.message, "query 2: ", 9), 0);
+    assert_true(strlen(err.message) >= sizeof err.message - 4);
+    assert_null(strstr(err.message, "\xef\xbf\xbd"));
+    simile_library_close(library);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_memory_none_has_results, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(texts_and_targets_may_differ, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(one_that_fails_fails_all, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(an_error_is_whole, bench_open, bench_close),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     bench_forget_model();
