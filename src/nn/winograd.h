@@ -8,8 +8,9 @@
  *     square  s = p^2 + q^2, t = p^2 q^2:  (t d0 - s d2 + d4,   (d4 - q^2 d2) +- p (d3 - q^2 d1),
  *                                           (d4 - p^2 d2) +- q (d3 - p^2 d1),   t d1 - s d3 + d5)
  *     window  (g0 / t,   (g0 +- p g1 + p^2 g2) / (2 p^2 (p^2 - q^2)),   (g0 +- q g1 + q^2 g2) / (2 q^2 (q^2 - p^2)),
- * g2) result  y_i = [i = 0] m0 + p^i (m1 + (-1)^i m2) + q^i (m3 + (-1)^i m4) + [i = 3] m5 p = 5/8 and q = 3/2 lose less
- * to rounding than 1 and 2, and all these factors are exact in float32.
+ *              g2)
+ *     result  y_i = [i = 0] m0 + p^i (m1 + (-1)^i m2) + q^i (m3 + (-1)^i m4) + [i = 3] m5
+ * p = 5/8 and q = 3/2 lose less to rounding than 1 and 2, and all these factors are exact in float32.
  *
  * Everything is float32, and faster than bfloat16 by its own instructions. Each number is one chain of operations, so
  * it does not depend on what is computed beside it. A number that is not finite spoils its whole square. */
