@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum { ORDER = 2 };
+enum { ORDER = 3 }; /* raised when a tower packs other matrices, or one in another precision */
 #define MIX UINT64_C(0x9E3779B97F4A7C15)
 
 typedef struct {

@@ -71,10 +71,11 @@ static simile_status vit_pack(tower *t, packer *how, simile_error *err)
     nn_tensor patch = v->patch_view; /* [D, 3, P, P] read as [D, 3PP] */
     patch.rank = 2;
     patch.dim[1] = patch_inputs(v);
+    /* Pixels are even. Stored as 8-bit integers the patches are not: nothing would be saved. */
     const nn_matrix_spec patch_spec = {.weights = &patch,
                                        .biases = c->patch_bias ? &v->patch_bias_view : NULL,
                                        .n_parts = 1,
-                                       .precision = how->careful};
+                                       .precision = how->listen ? how->careful : how->precision};
     if (!c->no_class) v->class_embedding = tensor_floats(&v->class_view);
     v->position = positions_on_grid(&v->position_view, v->trained_grid, v->grid);
     if ((!c->no_class && !v->class_embedding) || !v->position || !norm_pack(&v->post_norm, how)) return err_nomem(err);
