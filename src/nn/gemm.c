@@ -164,12 +164,23 @@ static void place_block(const job *j, block *b, float *scratch)
     b->x = (const uint8_t *)scratch;
 }
 
+/* Where the panels of an image begin that lies behind the one of these weights: only ever fetched. */
+static const uint8_t *panels_behind(const gemm_weights *w)
+{
+    const int64_t columns = gemm_divide_up(w->n, GEMM_PANEL) * GEMM_PANEL;
+    const uint8_t *end = panel_at(w, columns / GEMM_PANEL, 0);
+    if (w->bias) end = (const uint8_t *)(w->bias + columns);
+    if (w->sum) end = (const uint8_t *)(w->sum + columns);
+    if (w->inverse) end = (const uint8_t *)(w->inverse + 4 * w->groups);
+    return end + ALIGNMENT; /* its header */
+}
+
 /* What is read after the panels from .. to-1 of a block: the first of them again, at the next groups of k or for the
  * next rows; or, after the last of a matrix, what lies behind it: in a store as a rule the matrix of the next product.
  */
 static const uint8_t *after_panels(const gemm_weights *w, int64_t from, int64_t to, int64_t next_group, bool last)
 {
-    if (last && to == gemm_divide_up(w->n, GEMM_PANEL)) return panel_at(w, to, 0);
+    if (last && to == gemm_divide_up(w->n, GEMM_PANEL)) return panels_behind(w);
     return panel_at(w, from, next_group);
 }
 
