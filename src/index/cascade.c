@@ -22,11 +22,11 @@
  * Where the share of r along one direction is known (habit.c), that is taken off s and added as it is.
  *
  * Where there are heads, those of all rows are read before all else, and the rows that they tell to be the best are
- * scored for a bar. Then rows are gone through twice. The first pass reads signs of all, scores at once what these say is among the
- * best so far, which nearly always includes the best of all, and lists what it cannot rule out; of that it reads second
- * bits, a block later, when what was asked for is there. So the second pass, which reads more bits of the rows on the
- * lists, has its final bar from the start. Where signs rule out next to nothing they are passed over for a while, each
- * time for twice as long, and the first pass reads 4 bits a number instead.
+ * scored for a bar. Then rows are gone through twice. The first pass reads signs of all, scores at once what these say
+ * is among the best so far, which nearly always includes the best of all, and lists what it cannot rule out; of that it
+ * reads second bits, a block later, when what was asked for is there. So the second pass, which reads more bits of the
+ * rows on the lists, has its final bar from the start. Where signs rule out next to nothing they are passed over for a
+ * while, each time for twice as long, and the first pass reads 4 bits a number instead.
  *
  * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
  * LONGEST_ROW as longer rows are always scored. A bound is some twenty roundings: of the shares of mean, habit, head

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-enum { ROWS = 4, AHEAD = 4096, LATER = 16 };
+enum { ROWS = 4, AHEAD = 4096, LATER = 16, LINES_LATER = 40 }; /* bytes; rows, of several lines and of one */
 
 /* Adds one group of a row to its sum. */
 static inline __m512i add_group(__m512i sum, const uint8_t *bytes, __m512i q_low, __m512i q_high)
@@ -170,7 +170,7 @@ static void bits_of_part(const uint8_t *rows, const uint16_t *places, size_t n, 
         int32_t four[ROWS];
         for (size_t r = 0; r < ROWS; r++) { /* behind the last, that once more */
             row[r] = rows + places[i + r < n ? i + r : n - 1] * stride;
-            __builtin_prefetch(rows + places[i + r + LATER < n ? i + r + LATER : n - 1] * stride);
+            __builtin_prefetch(rows + places[i + r + LINES_LATER < n ? i + r + LINES_LATER : n - 1] * stride);
         }
         const __m512i a = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[0]), q);
         const __m512i b = add_bits(zero, _mm512_maskz_loadu_epi8(mask, row[1]), q);
