@@ -321,6 +321,7 @@ typedef struct {
     float *known;         /* [blocks x ROWS_AT_ONCE]: scores as far as heads tell; NULL: there are none */
     scan_hit *told;       /* [k + LIKELY]: the rows, as ids, that by these are best */
     float least_told;     /* the worst of them; less is not likely */
+    uint8_t *room;        /* what follows lies in it, and `known` */
     row_list all;         /* room for [blocks x LIST_ROOM] */
     row_list *lists;      /* of each block: a part of that */
     tally *tallies;       /* one a worker */
@@ -820,33 +821,44 @@ static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(
         for (size_t block = 0; block < blocks; block++) pass(job, block, 0);
 }
 
+/* Of this many bytes, or more, at a multiple of 64; the first 64 are not the caller's. NULL: out of memory. */
+static uint8_t *take_room(spare_room *from, size_t bytes)
+{
+    void *room = atomic_exchange(&from->idle, NULL);
+    size_t there = 0;
+    if (room) memcpy(&there, room, sizeof there);
+    if (there >= bytes) return room;
+    mem_free(room);
+    room = mem_aligned(bytes);
+    if (room) memcpy(room, &bytes, sizeof bytes);
+    return room;
+}
+
 static bool make_room(codes_job *job, size_t blocks, size_t workers, size_t k)
 {
+    enum { EACH = 3 * sizeof(float) + sizeof(uint16_t) };
     row_list *all = &job->all;
+    const size_t listed = blocks * LIST_ROOM, known = job->c->f.head ? blocks * ROWS_AT_ONCE : 0;
     job->tallies = mem_zero_array(workers, sizeof *job->tallies);
     job->lists = mem_array(blocks, sizeof *job->lists);
-    all->places = mem_array(blocks, LIST_ROOM * sizeof *all->places);
-    all->known = mem_array(blocks, LIST_ROOM * sizeof *all->known);
-    all->most = mem_array(blocks, LIST_ROOM * sizeof *all->most);
-    all->sums = mem_array(blocks, LIST_ROOM * sizeof *all->sums);
-    if (job->c->f.head) {
-        job->told = mem_array(k + LIKELY, sizeof *job->told);
-        job->known = mem_array(blocks, ROWS_AT_ONCE * sizeof *job->known);
-        if (!job->told || !job->known) return false;
-    }
-    return job->tallies && job->lists && all->places && all->known && all->most && all->sums;
+    job->told = mem_array(k + LIKELY, sizeof *job->told);
+    job->room = take_room(job->c->room, 64 + listed * EACH + known * sizeof(float));
+    if (!job->tallies || !job->lists || !job->told || !job->room) return false;
+    float *at = (float *)(void *)(job->room + 64);
+    all->known = at;
+    all->most = all->known + listed;
+    all->sums = (int32_t *)(void *)(all->most + listed);
+    job->known = known ? all->most + 2 * listed : NULL;
+    all->places = (uint16_t *)(void *)(all->most + 2 * listed + known);
+    return true;
 }
 
 static void release_room(codes_job *job)
 {
     mem_free(job->tallies);
-    mem_free(job->told);
-    mem_free(job->known);
     mem_free(job->lists);
-    mem_free(job->all.places);
-    mem_free(job->all.known);
-    mem_free(job->all.most);
-    mem_free(job->all.sums);
+    mem_free(job->told);
+    if (job->room) mem_free(atomic_exchange(&job->c->room->idle, job->room));
 }
 
 static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hit *out, size_t *found, codes_work *work,

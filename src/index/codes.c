@@ -78,11 +78,15 @@ size_t codes_layer_bytes(size_t layer, size_t dim, size_t head)
 static codes *codes_around(frame *f, size_t capacity)
 {
     codes *c = mem_new(codes);
-    if (!c) {
+    spare_room *room = mem_new(spare_room);
+    if (!c || !room) {
+        mem_free(c);
+        mem_free(room);
         frame_release(f);
         return NULL;
     }
-    *c = (codes){.f = *f, .capacity = capacity, .kernels = code_kernels_best()};
+    atomic_init(&room->idle, NULL);
+    *c = (codes){.f = *f, .room = room, .capacity = capacity, .kernels = code_kernels_best()};
     c->words = (f->dim + 63) / 64;
     c->groups = (f->dim + GROUP_NUMBERS - 1) / GROUP_NUMBERS;
     return c;
@@ -143,6 +147,8 @@ void codes_free(codes *c)
     if (!c) return;
     for (size_t layer = 0; !c->borrowed && layer < CODES_LAYERS; layer++) mem_free(c->layers[layer]);
     frame_release(&c->f);
+    mem_free(atomic_load(&c->room->idle));
+    mem_free(c->room);
     mem_free(c);
 }
 

@@ -2,7 +2,7 @@
  * codes.h - rows in few bits a number, in several layers, and a scan over them that answers exactly as scan_top() does.
  *
  * A search reads an eighth of a byte a number, a few bytes a row, and more only of what that cannot rule out. All
- * layers together take about a third of the rows' own memory, and a search for its time up to 18 bytes a row. */
+ * layers together take about a third of the rows' own memory, and searches up to 18 bytes a row. */
 #ifndef SIMILE_INDEX_CODES_H
 #define SIMILE_INDEX_CODES_H
 

@@ -21,6 +21,7 @@
 #include "index/kernels.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 enum {
     LAYER_HEAD,       /* [capacity, head] */
@@ -38,8 +39,15 @@ enum {
     LAYER_ERROR_8
 };
 
+/* Memory that a search leaves to the next one: from a system it comes page by page, which takes as long as the search.
+ * Searches at once each have their own, and the last to end leaves its. */
+typedef struct {
+    _Atomic(void *) idle; /* begins with its size_t of bytes */
+} spare_room;
+
 struct codes {
     frame f;
+    spare_room *room;
     void *layers[CODES_LAYERS];
     bool borrowed;
     size_t capacity, words, groups;
