@@ -252,7 +252,8 @@ void thumbnails_keep(simile_library *library, const thumbnail *items, size_t n);
 void thumbnails_forget(simile_library *library, catalog *c, const hash_list *list);
 void thumbnails_prune(simile_library *library, catalog *c);
 void thumbnails_close(simile_library *library);
-/* Is the file whole? problem is called once a finding, with id 0 and the file's path. No file is fine. */
+/* Is the file whole? problem is called once a finding, with id 0 and the file's path. No file is fine; one that cannot
+ * be read is a finding. */
 simile_status thumbnails_verify(const simile_library *library, simile_problem_fn problem, void *user,
                                 simile_error *err);
 

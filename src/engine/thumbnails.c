@@ -169,23 +169,30 @@ static void tell(void *user, const char *problem)
     f->fn(f->user, 0, f->path, problem);
 }
 
+/* What a writer that was killed left half done is undone first, which whoever only reads cannot. */
+static simile_status open_to_verify(const char *path, thumbs **out, simile_error *err)
+{
+    const simile_status status = thumbs_open(path, true, true, out, err);
+    return status == SIMILE_E_IO ? thumbs_open(path, false, true, out, err) : status;
+}
+
 /* By a connection of its own: the library's may be in use, and is thrown away with a file that is damaged. */
 static simile_status verify_file(finding *f, simile_error *err)
 {
     thumbs *t;
     simile_error why = {0};
-    simile_status status = thumbs_open(f->path, true, true, &t, &why);
+    simile_status status = open_to_verify(f->path, &t, &why);
     if (status == SIMILE_E_NOT_FOUND) return SIMILE_OK;
     if (!status) {
         status = thumbs_check(t, tell, f, &why);
         thumbs_close(t);
     }
-    if (status == SIMILE_E_CORRUPT || status == SIMILE_E_FORMAT || status == SIMILE_E_VERSION) {
-        tell(f, why.message);
-        return SIMILE_OK;
+    if (status == SIMILE_E_NOMEM || status == SIMILE_E_BUSY) {
+        if (err) *err = why;
+        return status;
     }
-    if (status && err) *err = why;
-    return status;
+    if (status) tell(f, why.message);
+    return SIMILE_OK;
 }
 
 simile_status thumbnails_verify(const simile_library *library, simile_problem_fn problem, void *user, simile_error *err)

@@ -115,7 +115,10 @@ static void measure_all(habit *h, const codes *c, const scan_set *set, double *y
     else
         for (size_t block = 0; block < blocks; block++) measure_block(&m, block, 0);
     float most = 0;
-    for (size_t i = 0; i < h->n; i++) most = fmaxf(most, fabsf(widen(h->along[i])));
+    for (size_t i = 0; i < h->n; i++) { /* fmaxf() here is more than GCC 12 for arm64 can take */
+        const float far = fabsf(widen(h->along[i]));
+        if (far > most) most = far;
+    }
     /* of y.x, of y itself, and of what is left of doubles; of bfloat16 */
     h->off = 4 * rounding_of(f->dim) * (double)LONGEST_ROW + 0x1p-8 * (double)most;
 }
