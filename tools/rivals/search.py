@@ -253,6 +253,9 @@ def graph_hnswlib(report, np, rows, queries, truth):
     yield narrowest(make, np, queries, truth)
 
 
+GRAPHS = {"faiss": hnsw_faiss, "usearch": graph_usearch, "hnswlib": graph_hnswlib}
+
+
 # ---- rounds ----
 
 
@@ -311,8 +314,11 @@ def against(report, np, folder, name, rows, queries, makers, work, targets, per_
 def compare(report, np, kind):
     folder, rows, queries = load(np, report, kind)
     queries = queries[:report.options.queries]
-    against(report, np, folder, "rows.npy", rows, queries, (faiss_scans, usearch_scan),
-            f"exact scan of {len(rows):,} x {DIM}, {kind}", {"IndexFlatIP": 10.0, "SQ": 4.0}, report.options.per_round, CHECKED // 4)
+    called = report.options.called if report.options.npy else kind
+    if not report.options.graphs_alone:
+        against(report, np, folder, "rows.npy", rows, queries, (faiss_scans, usearch_scan),
+                f"exact scan of {len(rows):,} x {DIM}, {called}", {"IndexFlatIP": 10.0, "SQ": 4.0},
+                report.options.per_round, CHECKED // 4)
     n = min(report.options.graph_rows, len(rows))
     if not n or kind not in report.options.graph_kinds:
         return
@@ -322,7 +328,7 @@ def compare(report, np, kind):
     else:
         name = "rows.npy"
     against(report, np, folder, name, np.load(os.path.join(folder, name), mmap_mode="r"), queries,
-            (hnsw_faiss, graph_usearch, graph_hnswlib), f"graphs over {n:,} x {DIM}, {kind}", {"graph": 1.0}, 200, CHECKED)
+            [GRAPHS[one] for one in report.options.graphs], f"graphs over {n:,} x {DIM}, {called}", {"graph": 1.0}, 200, CHECKED)
 
 
 def main():
@@ -330,9 +336,12 @@ def main():
         "search", __doc__, rows={"type": int, "default": 1000000}, graph_rows={"type": int, "default": 100000},
         kinds={"nargs": "+", "default": ["clustered", "gap"], "choices": ["clustered", "gap"]},
         graph_kinds={"nargs": "+", "default": ["clustered", "gap", "given"]},
+        graphs={"nargs": "+", "default": list(GRAPHS), "choices": list(GRAPHS)},
+        graphs_alone={"action": "store_true", "help": "no scans"},
         queries={"type": int, "default": 1000, "help": "of the file, how many are asked at most"},
         per_round={"type": int, "default": 20, "help": "queries a round over all rows"},
-        npy={"help": "a folder with rows.npy and queries.npy"})
+        npy={"help": "a folder with rows.npy and queries.npy"},
+        called={"default": "given", "help": "what the rows of --npy are, for the tables"})
     np = report.module("numpy")
     if not np:
         sys.exit(3)
