@@ -2,35 +2,13 @@
  * test_batch.c - many searches at once against each of them alone over floats: equal ids and equal scores, bit for bit,
  * on data that is easy, hard or hostile, with each table of kernels, without codes, on one thread and on several. With
  * SIMILE_TEST_SMALL, as where a processor is emulated, each case is tried on fewer rows. */
-#include "base/mem.h"
+#include "rows.h"
+
 #include "index/kernels.h"
 #include "index/products.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static simile_error err;
-static uint64_t random_state = 1;
-
 static const char *const kernel_names[] = {"plain", "avx2", "avx512vnni", "dotprod"};
 enum { KERNELS = sizeof kernel_names / sizeof *kernel_names };
-
-static uint64_t next_random(void)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return random_state >> 33;
-}
-
-static float random_float(void)
-{
-    return (float)next_random() / (float)(UINT64_C(1) << 30) - 1.0f;
-}
 
 static bool is_small(void)
 {
@@ -184,19 +162,6 @@ static void every_table_of_bounds_equals_the_plain_one(void **state)
 
 /* ---- data ---- */
 
-typedef enum {
-    UNIFORM,
-    CLUSTERED,
-    DUPLICATES,
-    NEAR_TIES, /* one row, and neighbours of it a bit or two away */
-    GAP,       /* far from zero, and apart in eight directions: rows with a head */
-    ONE_HOT,
-    DENORMALS,
-    LONG_ROWS,  /* some, that are never ruled out */
-    MAGNITUDES, /* with rows of infinity and NaN */
-    KINDS
-} data_kind;
-
 enum { QUERIES = 70 };
 
 typedef struct {
@@ -207,66 +172,6 @@ typedef struct {
     codes *c;
     habit *h; /* or NULL */
 } sample;
-
-static void make_unit(float *x, size_t dim)
-{
-    double sum = 0;
-    for (size_t i = 0; i < dim; i++) sum += (double)x[i] * (double)x[i];
-    for (size_t i = 0; i < dim && sum > 0; i++) x[i] /= (float)sqrt(sum);
-}
-
-static float direction(size_t j, size_t which)
-{
-    uint64_t x = (j + 1) * (which + 1) * UINT64_C(0x9E3779B97F4A7C15);
-    x = (x ^ x >> 31) * UINT64_C(0xBF58476D1CE4E5B9);
-    return (float)(int64_t)x * 0x1p-63f;
-}
-
-static float of_gap(size_t row, size_t j)
-{
-    float sum = direction(j, 99);
-    for (size_t which = 0; which < 8; which++) sum += direction(row, which) * direction(j, which);
-    return sum;
-}
-
-static float flipped(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    bits ^= (uint32_t)(next_random() % 4);
-    memcpy(&x, &bits, sizeof bits);
-    return x;
-}
-
-static float odd_magnitude(size_t row)
-{
-    if (row % 97 == 3) return INFINITY;
-    if (row % 97 == 5) return NAN;
-    if (row % 97 == 7) return 0x1p120f;
-    return ldexpf(random_float(), (int)(row % 180) - 120);
-}
-
-static void fill_row(sample *s, size_t i, data_kind kind)
-{
-    const size_t dim = s->set.dim;
-    float *x = s->rows + i * s->set.stride;
-    const float *early = s->rows + i % 7 * s->set.stride;
-    for (size_t j = 0; j < dim; j++) x[j] = random_float();
-    make_unit(x, dim);
-    if (i < 7 && (kind == CLUSTERED || kind == DUPLICATES)) return;
-    for (size_t j = 0; j < dim; j++) switch (kind) {
-        case CLUSTERED: x[j] = early[j] + 0.2f * x[j]; break;
-        case DUPLICATES: x[j] = early[j]; break;
-        case NEAR_TIES: x[j] = i ? flipped(s->rows[j]) : s->rows[j]; break;
-        case GAP: x[j] = of_gap(i, j) + 0.1f * x[j]; break;
-        case ONE_HOT: x[j] = j == i % dim ? 1 : 0; break;
-        case DENORMALS: x[j] *= 0x1p-130f; break;
-        case LONG_ROWS: x[j] *= i % 5 ? 1 : (float)(i % 17); break;
-        case MAGNITUDES: x[j] = odd_magnitude(i); break;
-        default: break;
-        }
-    if (kind == CLUSTERED || kind == GAP) make_unit(x, dim);
-}
 
 /* Rows, random ones, and now and then one that cannot be coded. */
 static void fill_queries(sample *s, data_kind kind)
@@ -289,7 +194,7 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     s.queries = mem_array(QUERIES, dim * sizeof *s.queries);
     s.set = (scan_set){.rows = s.rows, .ids = s.ids, .n = n, .dim = dim, .stride = dim + 1, .min_score = NAN};
     for (size_t i = 0; i < n; i++) {
-        fill_row(&s, i, kind);
+        fill_row(s.rows, dim + 1, i, dim, kind);
         s.rows[i * (dim + 1) + dim] = NAN; /* padding */
         s.ids[i] = (int64_t)((i * 7919) % 1000003);
     }
@@ -303,7 +208,7 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     s.c = codes_new(s.rows, dim + 1, n, n + 3, dim);
     assert_non_null(s.c);
     codes_put_rows(s.c, s.rows, dim + 1, 0, n, NULL);
-    if (kind == GAP && n > 1000 && dim >= 64) assert_true(codes_head(s.c) > 0);
+    if (kind == FEW_DIRECTIONS && n > 1000 && dim >= 64) assert_true(codes_head(s.c) > 0);
     double *mean = mem_array(dim, sizeof *mean);
     for (size_t j = 0; j < dim; j++) mean[j] = (double)s.queries[j];
     s.h = habit_new(s.c, &s.set, mean, NULL);
@@ -322,19 +227,6 @@ static void sample_release(sample *s)
 }
 
 /* ---- equal to one after the other ---- */
-
-static pool *some_threads;
-
-static int start_threads(void **state)
-{
-    return pool_new(3, &some_threads, &err) != SIMILE_OK;
-}
-
-static int stop_threads(void **state)
-{
-    pool_free(some_threads);
-    return 0;
-}
 
 typedef struct {
     batch_request requests[QUERIES];
@@ -432,7 +324,7 @@ static void each_query_has_its_filter(void **state)
 /* A bound that were none would pass where nothing is ruled out: here nearly all is. */
 static void nearly_all_pairs_are_ruled_out(void **state)
 {
-    const data_kind kinds[] = {UNIFORM, CLUSTERED, GAP};
+    const data_kind kinds[] = {UNIFORM, CLUSTERED, FEW_DIRECTIONS};
     for (int i = 0; i < 3; i++) {
         static questions q;
         sample s = sample_make(20000, 128, kinds[i]);
