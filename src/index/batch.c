@@ -27,11 +27,9 @@
 #include <stdatomic.h>
 
 enum {
-    WORD = 64,
-    TILE_ROWS = 96,   /* a multiple of BATCH_STEP */
-    FLOAT_ROWS = 32,  /* of a tile of floats */
-    LARGEST_PART = 8, /* as in cascade.c */
-    MANY = PANEL      /* queries of which a product is worth it whatever the rows are */
+    TILE_ROWS = 96,  /* a multiple of BATCH_STEP */
+    FLOAT_ROWS = 32, /* of a tile of floats */
+    MANY = PANEL     /* queries of which a product is worth it whatever the rows are */
 };
 
 /* ---- kernels ---- */
@@ -179,17 +177,9 @@ static void offer(batch *b, desk *d, size_t worker, size_t j, size_t row)
 
 /* ---- by codes ---- */
 
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static float fact(const codes *c, size_t layer, size_t row)
 {
-    return widen(((const uint16_t *)c->layers[layer])[row]);
+    return widen_half(((const uint16_t *)c->layers[layer])[row]);
 }
 
 /* Row `row` as row i of the tile. */

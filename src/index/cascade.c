@@ -43,10 +43,8 @@
 #include <stdatomic.h>
 
 enum {
-    WORD = 64,                     /* rows that are looked at together: a word of the bitmap */
     LIKELY = 48,                   /* rows more than wanted that are kept as likely */
     FEW = 24,                      /* rows of a word that are read one by one */
-    LARGEST_PART = 8,              /* where more than an eighth of the rows is wanted, floats are as fast */
     TRIED = 1 << 14,               /* rows by which signs are judged */
     LIST_ROOM = ROWS_AT_ONCE + 48, /* not to be in the same places of a cache for each block */
     PASSED_OVER = 64               /* blocks, until they are tried again */
@@ -399,12 +397,7 @@ static void begin_with(const block_scan *b, word_scan *w)
     const bound_way *way = b->way;
     const uint16_t *along = way->along ? way->along + b->first + w->at : NULL;
     const size_t n = along ? w->n : 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t bits = (uint32_t)along[i] << 16;
-        float reach;
-        memcpy(&reach, &bits, sizeof reach);
-        w->known[i] = way->rest->base + way->of_along * reach;
-    }
+    for (size_t i = 0; i < n; i++) w->known[i] = way->rest->base + way->of_along * widen_half(along[i]);
     for (size_t i = n; i < WORD; i++) w->known[i] = way->rest->base;
 }
 

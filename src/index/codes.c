@@ -188,20 +188,12 @@ static uint16_t half_of(float value)
     return (uint16_t)(bits >> 16);
 }
 
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* A bfloat16 not below a number that is at least 0, with 2^-100 for the products of numbers that are flushed to 0. */
 static uint16_t round_up(double value)
 {
     const float wide = (float)(value * (1 + 0x1p-20)) + 0x1p-100f;
     const uint16_t half = half_of(wide);
-    return widen(half) < wide ? (uint16_t)(half + 1) : half;
+    return widen_half(half) < wide ? (uint16_t)(half + 1) : half;
 }
 
 /* The largest absolute value, and the norm. A maximum over the bits of floats is one over their absolute values, with
@@ -242,7 +234,7 @@ static double round_head(float *h, size_t n, uint8_t *u, uint16_t *scale)
 {
     double norm, square = 0;
     *scale = round_up((double)measure(h, n, &norm) / 64);
-    const float s = widen(*scale);
+    const float s = widen_half(*scale);
     for (size_t i = 0; i < n; i++) {
         const float at = h[i] / s + 64;
         u[i] = (uint8_t)(at < 0 ? 0 : at > 127 ? 127 : at);
@@ -318,7 +310,7 @@ static void put_numbers(const codes *c, size_t row, const coding *x, float large
     for (size_t g = 0; g < c->groups; g++) {
         uint8_t u[GROUP_NUMBERS];
         const size_t at = g * GROUP_NUMBERS, n = c->f.dim - at < GROUP_NUMBERS ? c->f.dim - at : GROUP_NUMBERS;
-        code_numbers(x->left + at, n, widen(scale), u, &square4, &square8);
+        code_numbers(x->left + at, n, widen_half(scale), u, &square4, &square8);
         pack(u, high + g * CODE_GROUP, low + g * CODE_GROUP);
     }
     ((uint16_t *)c->layers[LAYER_SCALE])[row] = scale;
@@ -339,7 +331,7 @@ static void put_signs(const codes *c, size_t row, const coding *x, double norm)
         }
         block[i / 8 * SIGN_ROWS + row % SIGN_ROWS] = bits;
     }
-    const double s = step_of(SIGN_STEP, dim) * (double)widen(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
+    const double s = step_of(SIGN_STEP, dim) * (double)widen_half(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
     square = norm * norm - 2 * s * sum + s * s * (double)dim;
     square = (square > 0 ? square : 0) + 0x1p-30 * norm * norm; /* what the formula itself rounds */
     ((uint16_t *)c->layers[LAYER_SIGN_ERROR])[row] = round_up(sqrt(square) + x->left_error);
@@ -348,7 +340,7 @@ static void put_signs(const codes *c, size_t row, const coding *x, double norm)
 /* The second bits: whether a number is at least as large as the step, and the opposite for those below 0. */
 static void put_second(const codes *c, size_t row, const coding *x)
 {
-    const double s = step_of(SECOND_STEP, c->f.dim) * (double)widen(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
+    const double s = step_of(SECOND_STEP, c->f.dim) * (double)widen_half(((uint16_t *)c->layers[LAYER_LENGTH])[row]);
     const size_t bytes = c->words * 8;
     uint8_t *to = (uint8_t *)c->layers[LAYER_SECOND] + row * bytes;
     double square[8] = {0}, sum = 0;

@@ -36,14 +36,6 @@ void habit_free(habit *h)
     mem_free(h);
 }
 
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static uint16_t nearest_half(float value)
 {
     uint32_t bits;
@@ -60,8 +52,8 @@ static void measure_rows(const measuring *m, size_t first, size_t n, const float
         const size_t row = first + i;
         double known = 0;
         for (size_t j = 0; j < c->f.head; j++) known += m->share[j] * ((double)heads[row * c->f.head + j] - 63.5);
-        const double reach = (double)products[i] - m->mean - known * (double)widen(head_scale[row]);
-        m->h->along[row] = isfinite(widen(error[row])) ? nearest_half((float)reach) : 0;
+        const double reach = (double)products[i] - m->mean - known * (double)widen_half(head_scale[row]);
+        m->h->along[row] = isfinite(widen_half(error[row])) ? nearest_half((float)reach) : 0;
     }
 }
 
@@ -116,7 +108,7 @@ static void measure_all(habit *h, const codes *c, const scan_set *set, double *y
         for (size_t block = 0; block < blocks; block++) measure_block(&m, block, 0);
     float most = 0;
     for (size_t i = 0; i < h->n; i++) { /* fmaxf() here is more than GCC 12 for arm64 can take */
-        const float far = fabsf(widen(h->along[i]));
+        const float far = fabsf(widen_half(h->along[i]));
         if (far > most) most = far;
     }
     /* of y.x, of y itself, and of what is left of doubles; of bfloat16 */

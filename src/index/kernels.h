@@ -11,6 +11,8 @@
 
 #include "index/scan.h"
 
+#include <string.h>
+
 extern const scan_kernels kernels_plain;
 
 /* Numbers of 4 bits lie in groups of CODE_GROUP bytes: byte j of group g has number 2 x CODE_GROUP x g + j in its low
@@ -26,6 +28,15 @@ enum { SIGN_ROWS = 64 };
 /* Other bits lie in parts of BIT_GROUP bytes, the last of what is left: bit k of byte j of a part of n bytes is of its
  * number n x k + j. So the numbers of all k-th bits lie side by side. */
 enum { BIT_GROUP = 64 };
+
+/* A bfloat16 as the float that it is the upper half of. */
+static inline float widen_half(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 typedef struct {
     size_t byte;

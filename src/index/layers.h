@@ -24,6 +24,11 @@
 #include <stdatomic.h>
 
 enum {
+    WORD = 64,       /* rows that are looked at together: a word of the bitmap */
+    LARGEST_PART = 8 /* where more than an eighth of the rows is wanted, floats are as fast */
+};
+
+enum {
     LAYER_HEAD,       /* [capacity, head] */
     LAYER_SIGNS,      /* [capacity / SIGN_ROWS rounded up, words x 8, SIGN_ROWS] */
     LAYER_HIGH,       /* [capacity, groups x CODE_GROUP] */

@@ -51,23 +51,15 @@ static void bits(const uint8_t *rows, const uint16_t *places, size_t n, size_t b
     }
 }
 
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static uint64_t bounds(const code_bounds *b, const float *base, const int32_t *sums, size_t first, size_t n, float bar,
                        float *known, float *most)
 {
     uint64_t mask = 0;
     for (size_t i = 0; i < n; i++) {
-        const float scale = widen(b->scale[first + i]), reach = widen(b->reach[first + i]);
+        const float scale = widen_half(b->scale[first + i]), reach = widen_half(b->reach[first + i]);
         const float sum = (float)(2 * sums[i] - b->less) * b->factor + b->of_scale;
         known[i] = base[i] + (sum * scale + b->of_reach * reach);
-        most[i] = known[i] + b->of_error * widen(b->error[first + i]);
+        most[i] = known[i] + b->of_error * widen_half(b->error[first + i]);
         mask |= (uint64_t) !(most[i] < bar) << i;
     }
     return mask;
