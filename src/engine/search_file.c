@@ -20,7 +20,7 @@
 
 #include <math.h>
 
-enum { SAMPLES = 8, MARK_BITS = 20 };
+enum { SAMPLES = 8 };
 
 static char *file_of(const simile_library *library, int32_t kind)
 {
@@ -45,12 +45,12 @@ bool vector_take(const scan_kernels *kernels, const void *vector, size_t bytes, 
 /* The counter of what was rewritten, and the mark, as a file has them. */
 static int64_t with_mark(int64_t rewrites, int64_t mark)
 {
-    return rewrites << MARK_BITS | mark;
+    return rewrites << CATALOG_MARK_BITS | mark;
 }
 
 static bool is_marked(const mapped_facts *facts)
 {
-    return (facts->rewrites & (((int64_t)1 << MARK_BITS) - 1)) != 0;
+    return (facts->rewrites & (((int64_t)1 << CATALOG_MARK_BITS) - 1)) != 0;
 }
 
 static simile_status facts_of(catalog *c, int32_t kind, mapped_facts *out, simile_error *err)
@@ -134,7 +134,7 @@ static simile_status commit(mapped *m, catalog *c, mapped_facts *facts, simile_e
     int64_t mark;
     catalog_read_end(c);
     RETURN_IF_ERROR(catalog_new_mark(c, facts->kind, &mark, err));
-    facts->rewrites = with_mark(facts->rewrites >> MARK_BITS, mark);
+    facts->rewrites = with_mark(facts->rewrites >> CATALOG_MARK_BITS, mark);
     return mapped_commit(m, facts, err);
 }
 

@@ -384,6 +384,12 @@ static void count_scan(storage *s, const float *query, size_t dim)
     for (size_t i = 0; s->lean && i < dim; i++) s->lean[i] += (double)query[i];
 }
 
+/* Only then do codes pay. */
+static bool is_large(const snapshot *s)
+{
+    return s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
+}
+
 /* counted: the requests of a call that begins; none of one that was counted before. */
 static helps helps_of(simile_library *library, const snapshot *s, const batch_request *counted, size_t n)
 {
@@ -394,7 +400,7 @@ static helps helps_of(simile_library *library, const snapshot *s, const batch_re
     for (size_t i = 0; i < n; i++) count_scan(in, counted[i].query, (size_t)s->dim);
     h.codes = in->codes;
     h.habit = in->habits[1] ? in->habits[1] : in->habits[0];
-    h.wants_codes = !in->codes && in->calls >= CODES_LEAST_CALLS && s->n >= CODES_LEAST_NUMBERS / (size_t)s->dim;
+    h.wants_codes = !in->codes && in->calls >= CODES_LEAST_CALLS && is_large(s);
     h.wants_habit = in->codes && in->lean &&
                     ((in->scans >= HABIT_SCANS && !in->habits[0]) || (in->scans == HABIT_MORE_SCANS && !in->habits[1]));
     pthread_mutex_unlock(&library->lock);
@@ -472,7 +478,7 @@ simile_status snapshot_scan_now(simile_library *library, int32_t kind, const sna
 simile_status snapshot_scan(simile_library *library, int32_t kind, const snapshot *s, batch_request *requests, size_t n,
                             simile_error *err)
 {
-    const bool small = s->n < CODES_LEAST_NUMBERS / (size_t)s->dim; /* then handing over takes longer than scanning */
-    if (small) return snapshot_scan_now(library, kind, s, requests, n, err);
+    /* Of few rows, handing over takes longer than scanning. */
+    if (!is_large(s)) return snapshot_scan_now(library, kind, s, requests, n, err);
     return gather_scan(library, kind, s, requests, n, err);
 }

@@ -25,8 +25,8 @@ enum {
 };
 
 /* meta.rewrites: a mark for each kind, and above them the counter, which begins anew when it is full. */
-enum { MARK_BITS = 20, MARKS_BITS = 2 * MARK_BITS };
-static const int64_t MARK_MOST = ((int64_t)1 << MARK_BITS) - 1;
+enum { MARKS_BITS = 2 * CATALOG_MARK_BITS };
+static const int64_t MARK_MOST = ((int64_t)1 << CATALOG_MARK_BITS) - 1;
 static const int64_t ONE_REWRITE = (int64_t)1 << MARKS_BITS;
 
 static const char *const sql_texts[SQL_STATEMENTS] = {
@@ -556,7 +556,7 @@ simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewri
 
 static int mark_shift(int32_t kind)
 {
-    return kind == SIMILE_KIND_IMAGE ? 0 : MARK_BITS;
+    return kind == SIMILE_KIND_IMAGE ? 0 : CATALOG_MARK_BITS;
 }
 
 simile_status catalog_get_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err)

@@ -118,6 +118,7 @@ simile_status catalog_generation(catalog *c, int64_t *generation, int64_t *rewri
 /* A number drawn at random by who keeps a copy of a kind's vectors outside, noted there as well; 0: none was. A
  * catalogue that bears a copy's mark comes from the one that it was made of, as that was then; one that was restored
  * from a backup, or is another one, bears another. Neither generation nor rewrites change. */
+enum { CATALOG_MARK_BITS = 20 }; /* a mark is less than 2 to the power of this */
 simile_status catalog_get_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err);
 simile_status catalog_new_mark(catalog *c, int32_t kind, int64_t *mark, simile_error *err);
 
