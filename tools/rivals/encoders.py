@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets simile's encoders beside PyTorch, ONNX Runtime and OpenVINO: same weights, same inputs, same machine, in turns.
 
-    ninja -C build bench/bench_peer
-    python3 tools/rivals/encoders.py [--data DATA] [--rounds 5] [--threads 1 2] [--only image-1 ...] [--out FILE.json]
+    ninja -C build bench/bench_peer tests/unit/model/test_precision
+    python3 tools/rivals/encoders.py [--data DATA] [--rounds 5] [--threads 1 2] [--only image-1 ...] [--outliers] [--out FILE.json]
 
 Every rival is run in each setting that its own documents recommend for one processor (eager, compiled with frozen
 weights, channels last; float32, bf16, dynamic int8; OpenVINO's own bf16 and its int8 calibrated by NNCF), shapes fixed
 where that helps it. A trial picks the fastest setting of each rival in float32 and the fastest of all whose vectors
 have a cosine of at least 0.995 with PyTorch's float32; those take turns with simile. Models that were exported or
 calibrated are kept in the --work folder.
+
+Weights are random. With --outliers they are so that a few channels are many times the others, as in trained networks
+(tests/unit/model/outliers.h): how much accuracy 8 bits cost a side shows there alone, and so which of its settings are
+accurate enough to be its best.
 """
 import os
 import sys
@@ -42,6 +46,9 @@ class Work:
         self.title, self.model, self.kind, self.n, self.tokens = WORKS[key]
         self.key, self.report = key, report
         self.folder = {"clip": models.clip, "rn50": models.rn50, "distil": models.distil}[self.model](report)
+        if report.options.outliers:
+            self.folder = models.with_outliers(report, self.model, self.folder)
+            self.title += ", outliers"
         build = {("clip", "image"): models.torch_image, ("clip", "text"): models.torch_text,
                  ("rn50", "image"): models.torch_rn50, ("distil", "text"): models.torch_distil}
         self.module = build[self.model, self.kind](self.folder)
@@ -66,7 +73,8 @@ class Work:
         return float((np.sum(a * b, 1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
 
     def file(self, *parts):
-        return os.path.join(self.report.folder("exported"), "-".join(map(str, parts)))
+        return os.path.join(self.report.folder("exported-outliers" if self.report.options.outliers else "exported"),
+                            "-".join(map(str, parts)))
 
 
 # ---- simile ----
@@ -365,6 +373,7 @@ def main():
         only={"nargs": "+", "choices": list(WORKS), "default": list(WORKS)},
         dtypes={"nargs": "+", "default": ["f32", "bf16", "int8"]},
         rivals={"nargs": "+", "choices": list(RIVALS), "default": list(RIVALS)},
+        outliers={"action": "store_true", "help": "weights whose activations are as uneven as those of trained networks"},
         no_compile={"action": "store_true", "help": "leave out torch.compile, which takes half a minute a model"},
         trace={"action": "store_true"})
     common.fixtures()

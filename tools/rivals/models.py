@@ -7,6 +7,7 @@ the models keep the small one of the fixtures, which encoders do not mind.
 import json
 import os
 import shutil
+import subprocess
 
 import common
 
@@ -81,6 +82,58 @@ def distil(report):
             f.write("".join(f"w{i}\n" for i in range(119547 - 5)))
     sf.sentence_distil(folder, sf.FULL_DISTIL, 128, 512, words)
     return done(folder)
+
+
+# ---- the same with outliers ----
+
+BERT_TO_DISTIL = {"encoder.layer.": "transformer.layer.", "attention.self.query": "attention.q_lin",
+                  "attention.self.key": "attention.k_lin", "attention.self.value": "attention.v_lin",
+                  "attention.output.dense": "attention.out_lin", "attention.output.LayerNorm": "sa_layer_norm",
+                  "intermediate.dense": "ffn.lin1", "output.LayerNorm": "output_layer_norm", "output.dense": "ffn.lin2"}
+
+
+def distil_name(name):
+    name = name.removeprefix("text_model.")
+    for bert, distil in BERT_TO_DISTIL.items():
+        name = name.replace(bert, distil)
+    return name
+
+
+# model: its file of weights, the towers of test_precision, what they call a tensor of it
+OUTLIERS = {
+    "clip": ("model.safetensors", ("clip-image", "clip-text"), lambda name: name),
+    "rn50": ("open_clip_model.safetensors", ("rn50",), lambda name: name.replace("vision_model.", "visual.")),
+    "distil": ("model.safetensors", ("distilbert-text",), distil_name),
+}
+
+
+def with_outliers(report, model, folder):
+    """A copy of a model whose towers are those of tests/unit/model/outliers.h: activations as uneven as training makes
+    them. Weights drawn from one bell curve have none, and 8 bits cost them nothing."""
+    from safetensors.torch import load_file, save_file
+
+    out = folder.rstrip("/") + "-outliers"
+    if ready(out):
+        return out
+    common.say(f"making {out}")
+    file, towers, rename = OUTLIERS[model]
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(folder, out)
+    os.remove(os.path.join(out, "ready"))
+    tensors = load_file(os.path.join(folder, file))
+    for tower in towers:
+        path = os.path.join(out, "tower.safetensors")
+        subprocess.run([report.program("tests/unit/model/test_precision"), "--write", tower, path], check=True)
+        for name, tensor in load_file(path).items():
+            if tensors[rename(name)].shape != tensor.shape:
+                raise RuntimeError(f"{name} of {tower} is not as {folder} has it")
+            tensors[rename(name)] = tensor
+        os.remove(path)
+    save_file(tensors, os.path.join(out, file), metadata={"format": "pt"})
+    return done(out)
+
+
+# ---- the same in PyTorch ----
 
 
 def torch_image(folder):

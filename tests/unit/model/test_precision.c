@@ -4,7 +4,8 @@
  * number of threads.
  *
  *     test_precision --full [NAME]     prints the same at the sizes of published networks; minutes, and gigabytes of
- *                                      temporary files */
+ *                                      temporary files
+ *     test_precision --write NAME FILE writes one of these towers as safetensors, for tools/rivals */
 #include "outliers.h"
 
 #include "model/model.h"
@@ -274,8 +275,22 @@ static int run_full(const char *only)
     return 0;
 }
 
+static int write_full(const char *name, const char *path)
+{
+    simile_error err;
+    for (size_t i = 0; i < sizeof full / sizeof *full; i++) {
+        if (strcmp(full[i].name, name) != 0) continue;
+        if (!outliers_write(&full[i], path, &err)) return 0;
+        fprintf(stderr, "test_precision: %s\n", err.message);
+        return 1;
+    }
+    fprintf(stderr, "test_precision: there is no tower '%s'\n", name);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && !strcmp(argv[1], "--write")) return write_full(argv[2], argv[3]);
     if (argc > 1 && !strcmp(argv[1], "--full")) return run_full(argc > 2 ? argv[2] : NULL);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cosines)};
     return cmocka_run_group_tests_name("precision", tests, NULL, NULL);
