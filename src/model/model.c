@@ -512,6 +512,11 @@ static simile_status pack(const model *m, tower *t, packer *how, simile_error *e
     return status;
 }
 
+static void forget_packed(void *of)
+{
+    forget_weights(of);
+}
+
 /* Packs a tower unless that was done. */
 static simile_status ensure_packed(const model *shared, tower *t, simile_error *err)
 {
@@ -521,6 +526,8 @@ static simile_status ensure_packed(const model *shared, tower *t, simile_error *
     pthread_mutex_lock(&m->lock);
     if (!atomic_load_explicit(&t->packed, memory_order_relaxed)) {
         packer how = packer_for(m->precision);
+        how.forget = forget_packed;
+        how.weights = m;
         status = pack(m, t, &how, err);
         packer_close(&how);
         if (!status) atomic_fetch_add(&m->packed_bytes, how.bytes);

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+enum { FORGET = 1 << 25 }; /* bytes of weights */
+
 packer packer_for(nn_precision precision)
 {
     const nn_precision fine = nn_precision_native(NN_COMPUTE_BF16) ? NN_COMPUTE_BF16 : NN_COMPUTE_F32;
@@ -18,6 +20,19 @@ void packer_close(packer *how)
 {
     nn_store_free(how->store);
     how->store = NULL;
+}
+
+static size_t stored_bytes(const nn_tensor *t)
+{
+    return (size_t)nn_tensor_count(t) / (size_t)nn_dtype_block(t->dtype) * nn_dtype_size(t->dtype);
+}
+
+static void forget(packer *how, const nn_tensor *weights, int n)
+{
+    for (int i = 0; i < n; i++) how->unforgotten += stored_bytes(&weights[i]);
+    if (!how->forget || how->unforgotten < FORGET) return;
+    how->forget(how->weights);
+    how->unforgotten = 0;
 }
 
 static simile_status pack(packer *how, const nn_matrix_spec *spec, nn_matrix **out, simile_error *err)
@@ -32,6 +47,7 @@ static simile_status pack(packer *how, const nn_matrix_spec *spec, nn_matrix **o
     RETURN_IF_ERROR(nn_matrix_new(&stored, out, err));
     packing_keep(how->cache, *out);
     how->bytes += nn_matrix_bytes(*out);
+    forget(how, spec->weights, spec->n_parts);
     return SIMILE_OK;
 }
 
@@ -84,6 +100,7 @@ static simile_status pack_conv(packer *how, const nn_conv_spec *spec, nn_conv **
     }
     RETURN_IF_ERROR(nn_conv_new(spec, out, err));
     how->bytes += nn_conv_bytes(*out);
+    forget(how, &spec->weights, 1);
     return SIMILE_OK;
 }
 
@@ -121,7 +138,5 @@ float *packer_floats(packer *how, const nn_tensor *t)
 
 void packer_rows(const packer *how, const nn_tensor *table)
 {
-    const size_t block = (size_t)nn_dtype_block(table->dtype);
-    if (packing_reads(how->cache))
-        file_map_scattered(table->data, (size_t)nn_tensor_count(table) / block * nn_dtype_size(table->dtype));
+    if (packing_reads(how->cache)) file_map_scattered(table->data, stored_bytes(table));
 }

@@ -18,6 +18,10 @@ typedef struct {
     /* When it is set, nothing is packed: each product of 8-bit integers goes to it instead. columns: [k], or NULL. */
     simile_status (*listen)(void *user, const nn_tensor *weights, int n_parts, const float *columns, simile_error *err);
     void *user;
+    /* When it is set, it is called now and then: weights that were packed are not looked at again soon. */
+    void (*forget)(void *weights);
+    void *weights;
+    size_t unforgotten; /* bytes */
 } packer;
 
 packer packer_for(nn_precision precision);
