@@ -5,8 +5,8 @@
     ninja -C build simile benchmarks
     python3 tools/rivals/all.py --data DATA --rclip PROGRAM --simd PYTHON --out rivals.json [--full] [--only tokens ...]
 
-Half an hour by itself on two cores, with sizes that keep each part within minutes; --full takes the whole sizes and
-hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept in --work.
+Three quarters of an hour by itself on two cores, with sizes that keep each part within minutes; --full takes the whole
+sizes and hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept in --work.
 A rival that is not installed, or that fails, is named and left out; a part that takes longer than its share is stopped,
 and keeps what it had written. Run it on a machine that does nothing else.
 """
@@ -27,13 +27,15 @@ PARTS = {
     "tokens": (["--rounds", "5"], 3, ["--rounds", "9"], 10),
     "images": (["--rounds", "7"], 2, ["--rounds", "15"], 5),
     "encoders": (["--rounds", "5", "--no-compile"], 16, ["--rounds", "7"], 90),
+    "outliers": (["--rounds", "5", "--no-compile", "--outliers"], 16, ["--rounds", "7", "--outliers"], 90),
     "search": (["--rounds", "5", "--per-round", "10", "--graph-kinds", "clustered"], 11,
                ["--rounds", "7", "--graph-rows", "1000000"], 240),
     "cold": (["--rounds", "7"], 3, ["--rounds", "15"], 10),
     "index": (["--rounds", "5", "--count", "60", "--threads", "2"], 6, ["--rounds", "5", "--count", "1000"], 180),
 }
-TAKES = {"tokens": ("data",), "images": ("simd",), "encoders": ("data",), "search": (), "cold": ("data", "rclip"),
-         "index": ("data", "rclip")}
+SCRIPTS = {"outliers": "encoders"}  # others are called as their part
+TAKES = {"tokens": ("data",), "images": ("simd",), "encoders": ("data",), "outliers": ("data",), "search": (),
+         "cold": ("data", "rclip"), "index": ("data", "rclip")}
 
 
 def merge(into, part, found):
@@ -48,8 +50,8 @@ def merge(into, part, found):
 def run(part, options, path):
     quick, minutes, whole, long = PARTS[part]
     arguments, limit = (whole, long) if options.full else (quick, minutes)
-    command = [sys.executable, os.path.join(HERE, part + ".py"), "--build", options.build, "--work", options.work,
-               "--out", path, *arguments]
+    script = os.path.join(HERE, SCRIPTS.get(part, part) + ".py")
+    command = [sys.executable, script, "--build", options.build, "--work", options.work, "--out", path, *arguments]
     for name in TAKES[part]:
         if getattr(options, name):
             command += ["--" + name, getattr(options, name)]

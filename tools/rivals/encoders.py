@@ -3,7 +3,8 @@
 """Sets simile's encoders beside PyTorch, ONNX Runtime and OpenVINO: same weights, same inputs, same machine, in turns.
 
     ninja -C build bench/bench_peer tests/unit/model/test_precision
-    python3 tools/rivals/encoders.py [--data DATA] [--rounds 5] [--threads 1 2] [--only image-1 ...] [--outliers] [--out FILE.json]
+    python3 tools/rivals/encoders.py [--data DATA] [--rounds 5] [--threads 1 2] [--only image-1 ...] [--outliers]
+                                     [--out FILE.json]
 
 Every rival is run in each setting that its own documents recommend for one processor (eager, compiled with frozen
 weights, channels last; float32, bf16, dynamic int8; OpenVINO's own bf16 and its int8 calibrated by NNCF), shapes fixed
@@ -48,7 +49,6 @@ class Work:
         self.folder = {"clip": models.clip, "rn50": models.rn50, "distil": models.distil}[self.model](report)
         if report.options.outliers:
             self.folder = models.with_outliers(report, self.model, self.folder)
-            self.title += ", outliers"
         build = {("clip", "image"): models.torch_image, ("clip", "text"): models.torch_text,
                  ("rn50", "image"): models.torch_rn50, ("distil", "text"): models.torch_distil}
         self.module = build[self.model, self.kind](self.folder)
@@ -376,6 +376,8 @@ def main():
         outliers={"action": "store_true", "help": "weights whose activations are as uneven as those of trained networks"},
         no_compile={"action": "store_true", "help": "leave out torch.compile, which takes half a minute a model"},
         trace={"action": "store_true"})
+    if report.options.outliers:
+        report.name = "outliers"
     common.fixtures()
     if not report.module("torch") or not report.module("transformers"):
         report.write()
