@@ -329,6 +329,13 @@ static void search_rows(suite *s, const job *j, json_t *answer)
                          .bound = 1e3 * codes_gb / read,
                          .bound_is = "reading the codes it looks at"},
                 "codes, exact, %.0f rows, %s, %d thread%s", rows, data, threads, plural(threads));
+        put_row(s, j->area,
+                (figure){.unit = "GB/s",
+                         .value = number(row, "scan_gb_per_s"),
+                         .rate = true,
+                         .bound = read,
+                         .bound_is = "reading memory"},
+                "its pass over every row, %.0f rows, %s, %d thread%s", rows, data, threads, plural(threads));
     }
 }
 

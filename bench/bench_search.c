@@ -321,12 +321,13 @@ static double batch_once(const vectors *v, pool *p, size_t first, size_t n, bool
 /* ---- one size ---- */
 
 /* What a search by codes read: rows looked at in each layer, and bytes. */
-enum { IN_SIGNS, IN_2_BITS, IN_4_BITS, IN_8_BITS, IN_FLOATS, BYTES, WORK };
-static const char *const work_names[WORK] = {"rows_in_signs",  "rows_in_2_bits", "rows_in_4_bits",
-                                             "rows_in_8_bits", "rows_in_floats", "bytes"};
+enum { IN_SIGNS, IN_2_BITS, IN_4_BITS, IN_8_BITS, IN_FLOATS, BYTES, SCAN_BYTES, WORK };
+static const char *const work_names[WORK] = {"rows_in_signs",  "rows_in_2_bits", "rows_in_4_bits", "rows_in_8_bits",
+                                             "rows_in_floats", "bytes",          "scan_bytes"};
 
 typedef struct {
     double read[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
+    double scan_rate[MOST_ROUNDS]; /* GB/s of the pass that looks at every row */
     double batch_ms[BATCH_SIZES][MOST_ROUNDS];
     double coding_ms;
 } measured;
@@ -338,10 +339,10 @@ static void show_json(const settings *s, const vectors *v, measured *m, bool fir
     const double codes_ms = bench_median(m->codes_ms, s->rounds);
     printf("%s{\"data\":\"%s\",\"rows\":%zu,\"dim\":%zu,\"threads\":%d,\"kernel\":\"%s\",\"ms\":%.3f,"
            "\"gb_per_s\":%.2f,\"read_gb_per_s\":%.2f,\"codes_ms\":%.3f,\"codes_gb_per_s\":%.2f,"
-           "\"codes_bytes\":%zu,\"head\":%zu,\"coding_ms\":%.1f",
+           "\"scan_gb_per_s\":%.2f,\"codes_bytes\":%zu,\"head\":%zu,\"coding_ms\":%.1f",
            first ? "[" : ",\n ", v->name, v->n, v->dim, s->threads, scan_kernels_best()->name, floats_ms,
            gb / floats_ms * 1e3, read, codes_ms, bench_median(m->work[BYTES], s->rounds) / codes_ms / 1e6,
-           codes_bytes(v->c), codes_head(v->c), m->coding_ms);
+           bench_median(m->scan_rate, s->rounds), codes_bytes(v->c), codes_head(v->c), m->coding_ms);
     for (int i = 0; i < WORK; i++) printf(",\"%s\":%.0f", work_names[i], bench_median(m->work[i], s->rounds));
     for (int i = 0; i < BATCH_SIZES; i++)
         printf(",\"batch_%zu_ms\":%.3f", batch_sizes[i], bench_median(m->batch_ms[i], s->rounds));
@@ -364,16 +365,19 @@ static void show_text(const settings *s, const vectors *v, measured *m)
     const double floats_ms = bench_median(m->floats_ms, s->rounds), codes_ms = bench_median(m->codes_ms, s->rounds);
     const double read = bench_median(m->read, s->rounds), floats = gb / floats_ms * 1e3;
     const double limit = floats > read ? floats : read, bytes = bench_median(m->work[BYTES], s->rounds);
-    const double coded = bytes / codes_ms / 1e6;
+    const double coded = bytes / codes_ms / 1e6, scan = bench_median(m->scan_rate, s->rounds);
     printf("%-9s %8zu x %zu, %d threads: reading alone %6.2f GB/s\n"
            "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
            "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; %.0f bytes a row of %.0f\n"
+           "           the pass over every row: %.0f bytes a row, %6.2f GB/s (%.0f%%); the others read rows that lie "
+           "apart\n"
            "           head of %zu; rows looked at by signs %.0f, by 2 bits %.0f, by 4 bits %.0f, by 8 bits %.0f, by "
            "floats %.0f; "
            "coded in %.0f ms\n",
            v->name, v->n, v->dim, s->threads, read, floats_ms, floats, 100 * floats / limit, codes_ms, coded,
            100 * coded / limit, floats_ms / codes_ms, bytes / (double)v->n, (double)codes_bytes(v->c) / (double)v->n,
-           codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_2_BITS], s->rounds),
+           bench_median(m->work[SCAN_BYTES], s->rounds) / (double)v->n, scan, 100 * scan / limit, codes_head(v->c),
+           bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_2_BITS], s->rounds),
            bench_median(m->work[IN_4_BITS], s->rounds), bench_median(m->work[IN_8_BITS], s->rounds),
            bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
     show_batches(s, m, floats_ms, codes_ms);
@@ -427,6 +431,8 @@ static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
         m->work[IN_8_BITS][round] = (double)b.work.in_8_bits;
         m->work[IN_FLOATS][round] = (double)b.work.in_floats;
         m->work[BYTES][round] = (double)b.work.bytes;
+        m->work[SCAN_BYTES][round] = (double)b.work.scan_bytes;
+        m->scan_rate[round] = (double)b.work.scan_bytes / b.work.scan_ms / 1e6;
     }
 }
 

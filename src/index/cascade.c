@@ -26,7 +26,8 @@
  * is among the best so far, which nearly always includes the best of all, and lists what it cannot rule out; of that it
  * reads second bits, a block later, when what was asked for is there. So the second pass, which reads more bits of the
  * rows on the lists, has its final bar from the start. Where signs rule out next to nothing they are passed over for a
- * while, each time for twice as long, and the first pass reads 4 bits a number instead.
+ * while, each time for twice as long, and the first pass reads 4 bits a number instead. What heads and lengths tell
+ * together is looked at before signs, for as long as it spares enough of them.
  *
  * That scores and bounds are float32 is in the bound. A score is off by rounding_of(dim) |q||x|, with |x| <=
  * LONGEST_ROW as longer rows are always scored. A bound is some twenty roundings: of the shares of mean, habit, head
@@ -41,13 +42,15 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <time.h>
 
 enum {
     LIKELY = 48,                   /* rows more than wanted that are kept as likely */
     FEW = 24,                      /* rows of a word that are read one by one */
     TRIED = 1 << 14,               /* rows by which signs are judged */
     LIST_ROOM = ROWS_AT_ONCE + 48, /* not to be in the same places of a cache for each block */
-    PASSED_OVER = 64               /* blocks, until they are tried again */
+    PASSED_OVER = 16,              /* blocks, until they are tried again */
+    LENGTHS_OFF = 16               /* the same of lengths, where they spared no more than an eighth of the signs */
 };
 
 /* In place of a sum that is not there: larger than any, so that bounds are some. */
@@ -295,6 +298,7 @@ typedef struct {
     size_t passing;     /* blocks in which signs are still passed over */
     size_t span;        /* blocks in which they were last, doubled each time */
     size_t waiting;     /* 1 + the block whose list waits for what it asked for; 0: none */
+    size_t lengths_off; /* blocks in which lengths are still passed over */
 } tally;
 
 /* The rows of a block that are left, by their places in it. */
@@ -333,6 +337,7 @@ typedef struct {
     const bound_way *way;
     row_list *left;
     size_t first, n;
+    bool by_lengths; /* rows are held against what heads and lengths tell */
 } block_scan;
 
 /* A word of it: which rows remain, a bit each, and what is known of them. */
@@ -396,9 +401,11 @@ static void begin_with(const block_scan *b, word_scan *w)
 {
     const bound_way *way = b->way;
     const uint16_t *along = way->along ? way->along + b->first + w->at : NULL;
+    const float base = way->rest->base, of_along = way->of_along;
+    float *known = w->known;
     const size_t n = along ? w->n : 0;
-    for (size_t i = 0; i < n; i++) w->known[i] = way->rest->base + way->of_along * widen_half(along[i]);
-    for (size_t i = n; i < WORD; i++) w->known[i] = way->rest->base;
+    for (size_t i = 0; i < n; i++) known[i] = base + of_along * widen_half(along[i]);
+    for (size_t i = n; i < WORD; i++) known[i] = base;
 }
 
 /* The rows of a word that the filter lets pass. */
@@ -514,14 +521,15 @@ static void by_signs(const block_scan *b, word_scan *w, float bar, heap *first, 
     const size_t came = count_of(w->mask);
     if (came < FEW) {
         for (size_t i = 0; i < WORD; i++) w->sums[i] = NO_SUM;
-        for (size_t i = 0; i < WORD && !b->job->known; i++) w->most[i] = INFINITY;
+        if (!b->by_lengths)
+            for (size_t i = 0; i < WORD; i++) w->most[i] = INFINITY;
         return;
     }
     c->kernels->signs(layer_rows(b, LAYER_SIGNS, w->at), c->words * 8, (const uint8_t(*)[16])b->way->rest->signs.tables,
                       w->sums);
     keep(b, &b->way->signs, w, w->known, bar, w->told);
     b->t->work.in_signs += came;
-    b->t->work.bytes += (c->f.head ? 2 : 4) * w->n + c->words * 8 * SIGN_ROWS;
+    b->t->work.bytes += (b->by_lengths ? 2 : 4) * w->n + c->words * 8 * SIGN_ROWS;
     b->t->tried += came;
     b->t->kept += score_likely(b, w, first, likely);
 }
@@ -567,6 +575,15 @@ static void judge_signs(tally *t)
         t->passing = t->span;
         t->tried = t->kept = 0;
     }
+}
+
+/* The same of lengths; spared: words whose signs were not looked at. */
+static void judge_lengths(const block_scan *b, size_t spared)
+{
+    if (b->t->lengths_off)
+        b->t->lengths_off--;
+    else if (b->by_lengths && 8 * spared * WORD < b->n)
+        b->t->lengths_off = LENGTHS_OFF;
 }
 
 static row_list list_of(const codes_job *job, size_t block)
@@ -690,8 +707,10 @@ static void look_at_block(void *user, size_t block, int worker)
     job->lists[block] = list_of(job, block);
     block_scan b = block_of(job, block, worker);
     float bar = share_bar(job, -INFINITY);
+    size_t spared = 0;
     judge_signs(b.t);
     b.left->summed = b.t->passing > 0;
+    b.by_lengths = job->known && (b.left->summed || !b.t->lengths_off);
     for (size_t at = 0; at < b.n; at += WORD) {
         word_scan w;
         begin_word(&b, at, &w);
@@ -699,7 +718,10 @@ static void look_at_block(void *user, size_t block, int worker)
         ask_for_next(&b, job->c->layers[LAYER_SIGN_ERROR], at);
         b.t->work.rows += count_of(w.mask);
         if (w.mask && !job->known) begin_with(&b, &w);
-        if (w.mask && job->known) by_lengths(&b, &w, bar);
+        if (w.mask && b.by_lengths) {
+            by_lengths(&b, &w, bar);
+            spared += count_of(w.mask) < FEW;
+        }
         if (!w.mask) continue;
         if (b.left->summed)
             by_4_bits(&b, &w, bar, first, likely);
@@ -708,6 +730,7 @@ static void look_at_block(void *user, size_t block, int worker)
         add_to_list(b.left, &w);
         if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
     }
+    judge_lengths(&b, spared);
     bar = share_bar(job, bar);
     if (!b.left->summed) ask_for_second(&b);
     second_of_waiting(job, worker, bar);
@@ -814,6 +837,23 @@ static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(
         for (size_t block = 0; block < blocks; block++) pass(job, block, 0);
 }
 
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* The pass that looks at every row. */
+static void run_first_pass(codes_job *job, size_t blocks, pool *threads, size_t workers, codes_work *work)
+{
+    const double begin = work ? now_ms() : 0;
+    run_pass(job, blocks, threads, job->known ? tell_block : look_at_block);
+    if (!work) return;
+    work->scan_ms = now_ms() - begin;
+    for (size_t w = 0; w < workers; w++) work->scan_bytes += job->tallies[w].work.bytes;
+}
+
 /* Of this many bytes, or more, at a multiple of 64; the first 64 are not the caller's. NULL: out of memory. */
 static uint8_t *take_room(spare_room *from, size_t bytes)
 {
@@ -868,11 +908,11 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
         job->first = first.heaps;
         job->likely = likely.heaps;
         job->least_told = -INFINITY;
+        run_first_pass(job, blocks, threads, workers, work);
         if (job->known) {
-            run_pass(job, blocks, threads, tell_block);
             score_told(job, &likely, first.heaps);
+            run_pass(job, blocks, threads, look_at_block);
         }
-        run_pass(job, blocks, threads, look_at_block);
         for (size_t w = 0; w < workers; w++) second_of_waiting(job, (int)w, share_bar(job, -INFINITY));
         run_pass(job, blocks, threads, scan_block);
         for (size_t w = 0; w < workers; w++) finish_waiting(job, (int)w);
