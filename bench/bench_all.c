@@ -244,6 +244,19 @@ static void nn_rows(suite *s, const job *j, json_t *answer)
     }
 }
 
+/* One text after the other, and of single ones the first after other work, too. */
+static void put_text_rows(suite *s, const job *j, const json_t *row, figure f, const char *shape, const char *dtype)
+{
+    const int tokens = (int)number(row, "tokens"), threads = (int)number(row, "threads");
+    const double batch = number(row, "batch");
+    put_row(s, j->area, f, "%s text, %d tokens, batch %.0f, %s, %d thread%s", shape, tokens, batch, dtype, threads,
+            plural(threads));
+    if (batch > 1) return;
+    f.value = 1e3 * number(row, "first_seconds");
+    put_row(s, j->area, f, "%s text, %d tokens, the first after other work, %s, %d thread%s", shape, tokens, dtype,
+            threads, plural(threads));
+}
+
 static void encode_rows(suite *s, const job *j, json_t *answer)
 {
     size_t i;
@@ -266,8 +279,7 @@ static void encode_rows(suite *s, const job *j, json_t *answer)
             f.bound_is = "the product library's products";
         }
         if (tokens)
-            put_row(s, j->area, f, "%s text, %d tokens, batch %.0f, %s, %d thread%s", shape, tokens, batch, dtype,
-                    threads, plural(threads));
+            put_text_rows(s, j, row, f, shape, dtype);
         else
             put_row(s, j->area, f, "%s image, batch %.0f, %s, %d thread%s", shape, batch, dtype, threads,
                     plural(threads));
