@@ -347,7 +347,8 @@ static void search_rows(suite *s, const job *j, json_t *answer)
                          .rate = true,
                          .bound = read,
                          .bound_is = "reading memory"},
-                "its pass over every row, %.0f rows, %s, %d thread%s", rows, data, threads, plural(threads));
+                "codes, the pass over %s, %.0f rows, %s, %d thread%s", number(row, "head") > 0 ? "heads" : "signs",
+                rows, data, threads, plural(threads));
     }
 }
 

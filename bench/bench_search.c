@@ -327,7 +327,7 @@ static const char *const work_names[WORK] = {"rows_in_signs",  "rows_in_2_bits",
 
 typedef struct {
     double read[MOST_ROUNDS], floats_ms[MOST_ROUNDS], codes_ms[MOST_ROUNDS], work[WORK][MOST_ROUNDS];
-    double scan_rate[MOST_ROUNDS]; /* GB/s of the pass that looks at every row */
+    double scan_rate[MOST_ROUNDS]; /* GB/s of the pass that comes first */
     double batch_ms[BATCH_SIZES][MOST_ROUNDS];
     double coding_ms;
 } measured;
@@ -369,17 +369,16 @@ static void show_text(const settings *s, const vectors *v, measured *m)
     printf("%-9s %8zu x %zu, %d threads: reading alone %6.2f GB/s\n"
            "    floats %9.3f ms a query, %6.2f GB/s (%.0f%%)\n"
            "    codes  %9.3f ms a query, %6.2f GB/s (%.0f%%), %.2f times as fast; %.0f bytes a row of %.0f\n"
-           "           the pass over every row: %.0f bytes a row, %6.2f GB/s (%.0f%%); the others read rows that lie "
-           "apart\n"
+           "           the pass that comes first, of %s: %.0f bytes a row, %6.2f GB/s (%.0f%%)\n"
            "           head of %zu; rows looked at by signs %.0f, by 2 bits %.0f, by 4 bits %.0f, by 8 bits %.0f, by "
            "floats %.0f; "
            "coded in %.0f ms\n",
            v->name, v->n, v->dim, s->threads, read, floats_ms, floats, 100 * floats / limit, codes_ms, coded,
            100 * coded / limit, floats_ms / codes_ms, bytes / (double)v->n, (double)codes_bytes(v->c) / (double)v->n,
-           bench_median(m->work[SCAN_BYTES], s->rounds) / (double)v->n, scan, 100 * scan / limit, codes_head(v->c),
-           bench_median(m->work[IN_SIGNS], s->rounds), bench_median(m->work[IN_2_BITS], s->rounds),
-           bench_median(m->work[IN_4_BITS], s->rounds), bench_median(m->work[IN_8_BITS], s->rounds),
-           bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
+           codes_head(v->c) ? "heads" : "signs", bench_median(m->work[SCAN_BYTES], s->rounds) / (double)v->n, scan,
+           100 * scan / limit, codes_head(v->c), bench_median(m->work[IN_SIGNS], s->rounds),
+           bench_median(m->work[IN_2_BITS], s->rounds), bench_median(m->work[IN_4_BITS], s->rounds),
+           bench_median(m->work[IN_8_BITS], s->rounds), bench_median(m->work[IN_FLOATS], s->rounds), m->coding_ms);
     show_batches(s, m, floats_ms, codes_ms);
 }
 
@@ -432,7 +431,7 @@ static void measure_rounds(const settings *s, vectors *v, pool *p, measured *m)
         m->work[IN_FLOATS][round] = (double)b.work.in_floats;
         m->work[BYTES][round] = (double)b.work.bytes;
         m->work[SCAN_BYTES][round] = (double)b.work.scan_bytes;
-        m->scan_rate[round] = (double)b.work.scan_bytes / b.work.scan_ms / 1e6;
+        m->scan_rate[round] = b.work.scan_ms > 0 ? (double)b.work.scan_bytes / b.work.scan_ms / 1e6 : 0;
     }
 }
 

@@ -50,7 +50,7 @@ enum {
     TRIED = 1 << 14,               /* rows by which signs are judged */
     LIST_ROOM = ROWS_AT_ONCE + 48, /* not to be in the same places of a cache for each block */
     PASSED_OVER = 16,              /* blocks, until they are tried again */
-    LENGTHS_OFF = 16               /* the same of lengths, where they spared no more than an eighth of the signs */
+    LENGTHS_OFF = 16               /* the same of lengths, where they spared less than an eighth of the signs */
 };
 
 /* In place of a sum that is not there: larger than any, so that bounds are some. */
@@ -577,12 +577,13 @@ static void judge_signs(tally *t)
     }
 }
 
-/* The same of lengths; spared: words whose signs were not looked at. */
-static void judge_lengths(const block_scan *b, size_t spared)
+/* The same of lengths, by the words of a block that came with as many rows as signs are read for, and those of them
+ * that were spared that. */
+static void judge_lengths(const block_scan *b, size_t came, size_t spared)
 {
     if (b->t->lengths_off)
         b->t->lengths_off--;
-    else if (b->by_lengths && 8 * spared * WORD < b->n)
+    else if (b->by_lengths && 8 * spared < came)
         b->t->lengths_off = LENGTHS_OFF;
 }
 
@@ -707,7 +708,7 @@ static void look_at_block(void *user, size_t block, int worker)
     job->lists[block] = list_of(job, block);
     block_scan b = block_of(job, block, worker);
     float bar = share_bar(job, -INFINITY);
-    size_t spared = 0;
+    size_t came = 0, spared = 0;
     judge_signs(b.t);
     b.left->summed = b.t->passing > 0;
     b.by_lengths = job->known && (b.left->summed || !b.t->lengths_off);
@@ -719,8 +720,10 @@ static void look_at_block(void *user, size_t block, int worker)
         b.t->work.rows += count_of(w.mask);
         if (w.mask && !job->known) begin_with(&b, &w);
         if (w.mask && b.by_lengths) {
+            const bool many = count_of(w.mask) >= FEW;
             by_lengths(&b, &w, bar);
-            spared += count_of(w.mask) < FEW;
+            came += many;
+            spared += many && count_of(w.mask) < FEW;
         }
         if (!w.mask) continue;
         if (b.left->summed)
@@ -730,7 +733,7 @@ static void look_at_block(void *user, size_t block, int worker)
         add_to_list(b.left, &w);
         if (first->n == first->k && first->hits[0].score > bar) bar = first->hits[0].score;
     }
-    judge_lengths(&b, spared);
+    judge_lengths(&b, came, spared);
     bar = share_bar(job, bar);
     if (!b.left->summed) ask_for_second(&b);
     second_of_waiting(job, worker, bar);
@@ -844,8 +847,8 @@ static double now_ms(void)
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-/* The pass that looks at every row. */
-static void run_first_pass(codes_job *job, size_t blocks, pool *threads, size_t workers, codes_work *work)
+/* The pass that comes first, and what it reads in what time. */
+static void run_and_time(codes_job *job, size_t blocks, pool *threads, size_t workers, codes_work *work)
 {
     const double begin = work ? now_ms() : 0;
     run_pass(job, blocks, threads, job->known ? tell_block : look_at_block);
@@ -908,7 +911,7 @@ static simile_status scan_codes(codes_job *job, size_t k, pool *threads, scan_hi
         job->first = first.heaps;
         job->likely = likely.heaps;
         job->least_told = -INFINITY;
-        run_first_pass(job, blocks, threads, workers, work);
+        run_and_time(job, blocks, threads, workers, work);
         if (job->known) {
             score_told(job, &likely, first.heaps);
             run_pass(job, blocks, threads, look_at_block);

@@ -25,9 +25,9 @@ void codes_put(codes *c, size_t row, const float *x);
 /* Codes the rows first..end-1 of a set of floats; threads may be NULL. */
 void codes_put_rows(codes *c, const float *rows, size_t stride, size_t first, size_t end, pool *threads);
 
-/* Of the rows that passed the filter, how many were looked at in which layer, and what that came to in bytes. What the
- * first pass read, which alone reads something of every row, is also by itself, with the time from its begin to its
- * end: the rest are rows that lie apart. */
+/* Of the rows that passed the filter, how many were looked at in which layer, and what that came to in bytes; the bytes
+ * of the pass that comes first, over the heads of all rows, or over their signs where there are no heads, and its time.
+ */
 typedef struct {
     size_t rows, in_signs, in_2_bits, in_4_bits, in_8_bits, in_floats;
     size_t bytes, scan_bytes;

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every comparison that tables.py makes tables of, one after the other, and puts what they found into one JSON.
 
-    ninja -C build simile benchmarks
+    ninja -C build simile benchmarks tests/unit/model/test_precision
     python3 tools/rivals/all.py --data DATA --rclip PROGRAM --simd PYTHON --out rivals.json [--full] [--only tokens ...]
 
 Three quarters of an hour by itself on two cores, with sizes that keep each part within minutes; --full takes the whole
-sizes and hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept in --work.
+sizes and hours, and gives PyTorch's compiler its turn. What was made once (models, exports, photographs, rows) is kept
+in --work.
 A rival that is not installed, or that fails, is named and left out; a part that takes longer than its share is stopped,
 and keeps what it had written. Run it on a machine that does nothing else.
 """

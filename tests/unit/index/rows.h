@@ -43,6 +43,7 @@ typedef enum {
     ONE_HOT,
     HALF_STEPS,     /* values at the edges of codes */
     FEW_DIRECTIONS, /* far from zero, and apart in eight directions: rows with a head */
+    WIDE_RESTS,     /* the same, and in every second stretch as far apart in all other directions */
     LONG_ROWS,      /* some, that are never ruled out */
     MAGNITUDES,     /* from 2^-120 to 2^60, with rows of infinity and NaN */
     KINDS
@@ -110,11 +111,12 @@ static inline void fill_row(float *rows, size_t stride, size_t i, size_t dim, da
         case ONE_HOT: x[j] = j == i % dim ? 1 : 0; break;
         case HALF_STEPS: x[j] = (float)((int)(next_random() % 33) - 16) / 16; break;
         case FEW_DIRECTIONS: x[j] = direction(j, 99) + few_shares(i, j) + 0.1f * x[j]; break;
+        case WIDE_RESTS: x[j] = direction(j, 99) + few_shares(i, j) + (i / 2048 % 2 ? 0.1f : 1.5f) * x[j]; break;
         case LONG_ROWS: x[j] *= i % 5 ? 1 : (float)(i % 17); break;
         case MAGNITUDES: x[j] = odd_magnitude(i); break;
         default: break;
         }
-    if (kind == CLUSTERED || kind == FEW_DIRECTIONS) make_unit(x, dim);
+    if (kind == CLUSTERED || kind == FEW_DIRECTIONS || kind == WIDE_RESTS) make_unit(x, dim);
 }
 
 /* ---- threads, for a group of tests ---- */

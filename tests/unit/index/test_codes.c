@@ -309,6 +309,29 @@ static void filters_and_a_least_score_change_nothing(void **state)
     }
 }
 
+/* So many rows that what spares nothing is passed over for a while, and tried again; filters that leave few and many of
+ * a word. */
+static void what_is_passed_over_changes_nothing(void **state)
+{
+    static const unsigned percents[] = {100, 30, 38, 20, 60};
+    const size_t rows = of_size(24 << 10, 5 << 10);
+    for (int kind = FEW_DIRECTIONS; kind <= WIDE_RESTS; kind++) {
+        sample s = sample_make(rows, 64, (data_kind)kind);
+        assert_true(codes_head(s.c) > 0);
+        for (size_t row = 0; row < rows; row++)
+            if (next_random() % 100 < percents[row / 1024 % 5]) s.allow[row / 64] |= UINT64_C(1) << row % 64;
+        for (int filtered = 0; filtered < 2; filtered++) {
+            s.set.allow = filtered ? s.allow : NULL;
+            for (int query = 0; query < 3; query++) {
+                for (size_t j = 0; query && j < 64; j++) s.query[j] = random_float();
+                assert_equal_scans(&s, s.query, 10);
+                assert_equal_scans(&s, s.query, 300);
+            }
+        }
+        sample_release(&s);
+    }
+}
+
 static void queries_of_any_kind_are_answered(void **state)
 {
     const float factors[] = {0, -1, 1e-45f, 0x1p-60f, 0x1p-39f, 0x1p-20f, 1000, 0x1p39f, 0x1p60f, INFINITY, NAN};
@@ -419,6 +442,7 @@ int main(void)
         cmocka_unit_test(every_table_of_bounds_equals_the_plain_one),
         cmocka_unit_test(the_answer_is_that_of_floats),
         cmocka_unit_test(filters_and_a_least_score_change_nothing),
+        cmocka_unit_test(what_is_passed_over_changes_nothing),
         cmocka_unit_test(queries_of_any_kind_are_answered),
         cmocka_unit_test(most_rows_are_ruled_out),
         cmocka_unit_test(what_the_query_loses_is_in_the_bound),
