@@ -7,6 +7,7 @@
  * captions of pairs. Compared is with f32: the cosines, how many of the nearest pictures stay the same, and where pairs
  * are known, how often the right picture comes first. Nothing is written anywhere. One thread, but for the encoders. */
 #include "app.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "lines.h"
 #include "pairs.h"
@@ -16,7 +17,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { TYPES = 3, BATCH = 8, MAX_SAMPLE = 100000 };
 static const int32_t types[TYPES] = {SIMILE_COMPUTE_F32, SIMILE_COMPUTE_BF16, SIMILE_COMPUTE_INT8};
@@ -162,13 +162,6 @@ static simile_status open_models(work *w, simile_error *err)
 
 /* ---- encoding ---- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static bool side_init(const work *w, side *s, size_t n)
 {
     for (int i = 0; i < TYPES; i++) {
@@ -190,12 +183,12 @@ static simile_status encode(work *w, side *s, const batch *b, simile_error *err)
     for (int i = 0; i < TYPES; i++) {
         float *out = s->vectors[i] + s->n * (size_t)w->dim;
         for (int again = s->n == 0; again >= 0; again--) {
-            const double start = now();
+            const double start = clock_seconds();
             if (b->images)
                 RETURN_IF_ERROR(simile_encode_images(w->encoders[i], b->images, b->n, out, err));
             else
                 RETURN_IF_ERROR(simile_encode_texts(w->encoders[i], b->texts, b->n, out, NULL, err));
-            if (!again) s->seconds[i] += now() - start;
+            if (!again) s->seconds[i] += clock_seconds() - start;
         }
         for (size_t k = 0; k < b->n; k++) simile_normalize(out + k * (size_t)w->dim, w->dim);
     }

@@ -9,32 +9,25 @@
 #include "progress.h"
 
 #include "app.h"
+#include "base/clock.h"
 #include "term.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE = 256, BAR = 24, REDRAW_PER_SECOND = 10 };
 
 static bool line_is_there; /* there is one terminal, hence one line */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void progress_begin(progress *p, const char *unit, bool quiet)
 {
-    *p = (progress){.unit = unit, .shown = !quiet && isatty(STDERR_FILENO), .started = now()};
+    *p = (progress){.unit = unit, .shown = !quiet && isatty(STDERR_FILENO), .started = clock_seconds()};
 }
 
 double progress_seconds(const progress *p)
 {
-    return now() - p->started;
+    return clock_seconds() - p->started;
 }
 
 void progress_wipe(void)
@@ -66,7 +59,7 @@ static void bar_text(char out[BAR + 1], double part)
 /* The text after the bar: what is known about speed. */
 static void speed_text(const progress *p, int64_t total, char *out, size_t size)
 {
-    const double seconds = now() - p->started;
+    const double seconds = clock_seconds() - p->started;
     const int64_t worked = p->done - p->first;
     out[0] = 0;
     if (seconds < 0.5 || worked <= 0) return;
@@ -104,7 +97,7 @@ int progress_step(void *user, int64_t done, int64_t total, const char *subject)
     progress *p = user;
     if (p->drawn <= 0) p->first = done;
     p->done = done;
-    const double t = now();
+    const double t = clock_seconds();
     if (p->drawn <= 0 || t - p->drawn > 1.0 / REDRAW_PER_SECOND || done == total) {
         p->drawn = t;
         if (p->shown) draw(p, total);

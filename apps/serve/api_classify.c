@@ -5,10 +5,10 @@
  *
  * Both read their texts, compare each with the picture and weigh them as the model was trained to; classify puts labels
  * into sentences first and sorts. Threads: one request each. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "reading.h"
 #include "serve/api.h"
-#include "serve/clock.h"
 #include "serve/embed.h"
 #include "show.h"
 

@@ -6,10 +6,10 @@
  * Texts are read, and pictures seen, by the towers, together with what other requests ask of them at this moment. One
  * picture is decoded at a time: it may have a hundred million pixels. A query of items alone needs no model. One result
  * more than was asked for is searched, so that `more` can be told. Threads: one request each. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "reading.h"
 #include "serve/api.h"
-#include "serve/clock.h"
 #include "serve/embed.h"
 #include "serve/metrics.h"
 

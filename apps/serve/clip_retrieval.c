@@ -10,8 +10,8 @@
  * others, are one, and the best of them stays. There are no models of safety, violence and aesthetics here: those
  * fields are accepted and, as upstream without such models, do nothing. Pictures of a query are set upright, as those
  * in the catalogue were. Errors: {"message": "..."}, as flask-restful has it. Threads: any. */
+#include "base/clock.h"
 #include "base/mem.h"
-#include "serve/clock.h"
 #include "serve/embed.h"
 #include "serve/forms.h"
 #include "serve/http.h"

@@ -10,8 +10,8 @@
  * Threads: any; one lock. The callbacks of a stream are called under it. */
 #include "serve/stream.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "serve/clock.h"
 
 #include <inttypes.h>
 #include <pthread.h>

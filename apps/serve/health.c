@@ -5,8 +5,8 @@
  * To be healthy is to do the work: the catalogue answers, and where the model is loaded (or with ?deep=1) a text
  * becomes a vector of finite numbers. An idle server stays unloaded, however often it is asked. Threads: the workers'.
  */
+#include "base/clock.h"
 #include "base/mem.h"
-#include "serve/clock.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/towers.h"

@@ -13,10 +13,10 @@
  * that they leave in order. */
 #include "serve/jobs.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "dates.h"
-#include "serve/clock.h"
 #include "serve/events.h"
 #include "serve/folders.h"
 #include "serve/towers.h"

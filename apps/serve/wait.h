@@ -3,7 +3,7 @@
 #ifndef SIMILE_SERVE_WAIT_H
 #define SIMILE_SERVE_WAIT_H
 
-#include "serve/clock.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 

@@ -5,27 +5,20 @@
  * that. What cannot be read gets a reason.
  *
  * Threads: any; a job belongs to one at a time. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/ingest.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #define MAX_FILE ((size_t)1 << 30) /* bytes; more is no picture that anybody looks at whole */
-
-double clock_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Adds the time since *from to a stage, and begins the next one. */
 static void lap(double *seconds, int stage, double *from)
 {
-    const double now = clock_now();
+    const double now = clock_seconds();
     seconds[stage] += now - *from;
     *from = now;
 }
@@ -91,7 +84,7 @@ void examine_read(const ingest *in, job *j, double *seconds)
 {
     file_facts facts;
     simile_error why = {0};
-    double from = clock_now();
+    double from = clock_seconds();
     j->outcome = OUTCOME_NONE;
     j->item = (catalog_item){.path = j->file->path, .taken = CATALOG_NO_DATE};
     /* The facts are taken before the bytes: a file that changes between the two looks changed next time. */
@@ -122,7 +115,7 @@ static void make_thumbnail(const ingest *in, job *j, const image *picture)
 static simile_status decode(const ingest *in, job *j, double *seconds, simile_error *why)
 {
     image picture;
-    double from = clock_now();
+    double from = clock_seconds();
     simile_status status = image_decode(j->bytes, j->len, decode_subject, &in->decoding, &picture, why);
     mem_free(j->bytes);
     j->bytes = NULL;

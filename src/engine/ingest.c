@@ -13,6 +13,7 @@
  * who have something short to write, so that a deletion need not wait for the end. */
 #include "engine/ingest.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/search_file.h"
@@ -29,7 +30,7 @@ static void fill_work(ingest *in, simile_add_work *out)
     size_t size = sizeof *out;
     simile_add_work w = {.struct_size = out->struct_size, .threads = in->threads, .limit = -1};
     pthread_mutex_lock(&in->lock);
-    w.elapsed = in->began > 0 ? clock_now() - in->began : 0;
+    w.elapsed = in->began > 0 ? clock_seconds() - in->began : 0;
     for (int i = 0; i < SIMILE_STAGES; i++) {
         w.seconds[i] = in->seconds[i];
         if (w.seconds[i] > 0 && (w.limit < 0 || w.seconds[i] > w.seconds[w.limit])) w.limit = i;
@@ -44,7 +45,7 @@ simile_status tell(ingest *in, const char *subject, simile_error *err)
     const simile_add_options *o = &in->options;
     int stop = 0;
     if (o->work) fill_work(in, o->work);
-    in->told = clock_now();
+    in->told = clock_seconds();
     writer_lend(in->library);
     if (o->progress) stop = o->progress(o->user, in->done, in->total, subject);
     writer_demand(in->library);

@@ -107,7 +107,6 @@ group *group_of(const ingest *in, int64_t number);
 
 /* ---- examine.c: any thread, without the lock; seconds: of the stages, added to ---- */
 
-double clock_now(void);
 /* From JOB_WAITING: bytes and hash, or an outcome. */
 void examine_read(const ingest *in, job *j, double *seconds);
 /* From bytes to pixels and a thumbnail, or an outcome; the bytes are freed. */

@@ -23,6 +23,7 @@
  * Threads: as said. `lock` guards the plan, and nobody holds it while working. */
 #include "engine/ingest.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -265,10 +266,10 @@ static void do_encode(ingest *in, int worker)
     simile_error why = {0};
     g->encoding = true;
     pthread_mutex_unlock(&in->lock);
-    const double start = clock_now();
+    const double start = clock_seconds();
     simile_status status = encoder_of(in, worker, team, &e, &why);
     if (!status) status = encode_group(in, g, e, &why);
-    const double seconds = clock_now() - start;
+    const double seconds = clock_seconds() - start;
     pthread_mutex_lock(&in->lock);
     if (status) fail(in, &why);
     if (g->buffer) in->free_buffers[in->n_free++] = g->buffer;
@@ -334,13 +335,13 @@ static simile_status store(ingest *in, size_t n, simile_error *err)
 {
     const char *last = job_at(in, in->stored + (int64_t)n - 1)->file->path;
     RETURN_IF_ERROR(retry_alone(in, n, err));
-    const double start = clock_now();
+    const double start = clock_seconds();
     RETURN_IF_ERROR(record_batch(in, n, err));
     for (size_t i = 0; i < n; i++) examine_forget(job_at(in, in->stored + (int64_t)i));
     in->done += (int64_t)n;
     pthread_mutex_lock(&in->lock);
     in->stored += (int64_t)n;
-    in->seconds[SIMILE_STAGE_STORE] += clock_now() - start;
+    in->seconds[SIMILE_STAGE_STORE] += clock_seconds() - start;
     pthread_cond_broadcast(&in->news);
     pthread_mutex_unlock(&in->lock);
     return tell(in, last, err);
@@ -371,7 +372,7 @@ static void do_feed(ingest *in)
 static void tell_if_due(ingest *in)
 {
     simile_error why = {0};
-    if (in->stopping || clock_now() - in->told < TELL_SECONDS) return;
+    if (in->stopping || clock_seconds() - in->told < TELL_SECONDS) return;
     const char *subject = in->stored < in->fed ? job_at(in, in->stored)->file->path : "";
     pthread_mutex_unlock(&in->lock);
     const simile_status status = tell(in, subject, &why);
@@ -454,7 +455,7 @@ simile_status stages_run(ingest *in, simile_error *err)
 {
     pool *threads;
     RETURN_IF_ERROR(pool_new(in->threads, &threads, err));
-    in->began = in->told = clock_now();
+    in->began = in->told = clock_seconds();
     pool_run(threads, (size_t)in->threads, work, in);
     pool_free(threads);
     if (in->status && err) *err = in->why;

@@ -36,13 +36,13 @@
  * matter; others go to scan_top().
  *
  * Threads: blocks of rows are shared out; the bar is shared by an atomic, and one that is behind only costs work. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "index/best.h"
 #include "index/layers.h"
 
 #include <math.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum {
     LIKELY = 48,                   /* rows more than wanted that are kept as likely */
@@ -840,20 +840,13 @@ static void run_pass(codes_job *job, size_t blocks, pool *threads, void (*pass)(
         for (size_t block = 0; block < blocks; block++) pass(job, block, 0);
 }
 
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
 /* The pass that comes first, and what it reads in what time. */
 static void run_and_time(codes_job *job, size_t blocks, pool *threads, size_t workers, codes_work *work)
 {
-    const double begin = work ? now_ms() : 0;
+    const double begin = clock_seconds();
     run_pass(job, blocks, threads, job->known ? tell_block : look_at_block);
     if (!work) return;
-    work->scan_ms = now_ms() - begin;
+    work->scan_ms = 1e3 * (clock_seconds() - begin);
     for (size_t w = 0; w < workers; w++) work->scan_bytes += job->tallies[w].work.bytes;
 }
 

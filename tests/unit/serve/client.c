@@ -10,8 +10,8 @@
 
 #include "client.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "serve/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * clock.h - seconds on a clock that nobody sets. */
-#ifndef SIMILE_SERVE_CLOCK_H
-#define SIMILE_SERVE_CLOCK_H
+#ifndef SIMILE_BASE_CLOCK_H
+#define SIMILE_BASE_CLOCK_H
 
 #include <time.h>
 
