@@ -190,14 +190,10 @@ static double encode_texts(model_encoder *e, const token_list *texts, size_t n, 
 {
     enum { MOST = 32 };
     simile_error err;
-    int times = 1;
     double start = bench_now();
     if (model_encode_tokens(e, texts, n, out, &err)) fail(&err);
     *first = bench_now() - start;
-    if (*first < 1.0 / 30 / MOST)
-        times = MOST;
-    else if (*first < 1.0 / 30)
-        times = (int)(1.0 / 30 / *first);
+    const int times = (int)fmax(1, fmin(1.0 / 30 / *first, MOST));
     start = bench_now();
     for (int i = 0; i < times; i++)
         if (model_encode_tokens(e, texts, n, out, &err)) fail(&err);

@@ -49,6 +49,7 @@ class Work:
         self.folder = {"clip": models.clip, "rn50": models.rn50, "distil": models.distil}[self.model](report)
         if report.options.outliers:
             self.folder = models.with_outliers(report, self.model, self.folder)
+            self.title += ", outliers"
         build = {("clip", "image"): models.torch_image, ("clip", "text"): models.torch_text,
                  ("rn50", "image"): models.torch_rn50, ("distil", "text"): models.torch_distil}
         self.module = build[self.model, self.kind](self.folder)

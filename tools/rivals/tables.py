@@ -107,8 +107,6 @@ def encoders(entries, lines):
 
 
 def outliers(entries, lines):
-    for e in entries:
-        e["work"] += ", outliers"
     return ("The same networks with weights whose activations have a few channels many times the others, as those of trained "
             "networks do (tests/unit/model/outliers.h): what 8 bits cost a side in accuracy shows here.\n\n"
             + encoders(entries, lines))

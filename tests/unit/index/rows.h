@@ -119,6 +119,12 @@ static inline void fill_row(float *rows, size_t stride, size_t i, size_t dim, da
     if (kind == CLUSTERED || kind == FEW_DIRECTIONS || kind == WIDE_RESTS) make_unit(x, dim);
 }
 
+/* So many of a hundred rows pass the filter. */
+static inline void let_some_pass(uint64_t *allow, size_t row, unsigned percent)
+{
+    if (next_random() % 100 < percent) allow[row / 64] |= UINT64_C(1) << row % 64;
+}
+
 /* ---- threads, for a group of tests ---- */
 
 static pool *some_threads;

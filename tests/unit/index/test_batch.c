@@ -201,8 +201,7 @@ static sample sample_make(size_t n, size_t dim, data_kind kind)
     fill_queries(&s, kind);
     for (size_t a = 0; a < 3; a++) { /* half of the rows, a few, none */
         s.allow[a] = mem_zero_array(n / 64 + 1, sizeof *s.allow[a]);
-        for (size_t i = 0; i < n; i++)
-            if (next_random() % 100 < (a ? a == 1 ? 3 : 0 : 50)) s.allow[a][i / 64] |= UINT64_C(1) << i % 64;
+        for (size_t i = 0; i < n; i++) let_some_pass(s.allow[a], i, a ? a == 1 ? 3 : 0 : 50);
         if (n % 64) s.allow[a][n / 64] |= UINT64_MAX << n % 64; /* bits behind the last row */
     }
     s.c = codes_new(s.rows, dim + 1, n, n + 3, dim);

@@ -290,8 +290,7 @@ static void filters_and_a_least_score_change_nothing(void **state)
         sample s = sample_make(rows, 96, (data_kind)kind);
         for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
             memset(s.allow, 0, (rows / 64 + 1) * sizeof *s.allow);
-            for (size_t row = 0; row < rows; row++)
-                if (next_random() % 100 < percents[i]) s.allow[row / 64] |= UINT64_C(1) << row % 64;
+            for (size_t row = 0; row < rows; row++) let_some_pass(s.allow, row, percents[i]);
             if (percents[i] == 99) s.allow[rows / 64] = UINT64_MAX; /* bits behind the last row */
             s.set.allow = s.allow;
             s.set.min_score = -INFINITY;
@@ -318,8 +317,7 @@ static void what_is_passed_over_changes_nothing(void **state)
     for (int kind = FEW_DIRECTIONS; kind <= WIDE_RESTS; kind++) {
         sample s = sample_make(rows, 64, (data_kind)kind);
         assert_true(codes_head(s.c) > 0);
-        for (size_t row = 0; row < rows; row++)
-            if (next_random() % 100 < percents[row / 1024 % 5]) s.allow[row / 64] |= UINT64_C(1) << row % 64;
+        for (size_t row = 0; row < rows; row++) let_some_pass(s.allow, row, percents[row / 1024 % 5]);
         for (int filtered = 0; filtered < 2; filtered++) {
             s.set.allow = filtered ? s.allow : NULL;
             for (int query = 0; query < 3; query++) {
